@@ -1,0 +1,42 @@
+/** What readers of a log need. Drivers live in src/storage. */
+export interface LogReader {
+  /** Size and root of everything durable. */
+  head(): { readonly size: number; readonly rootHash: Uint8Array };
+  /** At most `count` entries from index `start` on; fewer at the end of the log. */
+  read(start: number, count: number): Uint8Array[];
+  /** Indices of the entries appended under an index key, ascending. */
+  lookup(key: string): number[];
+  inclusionProof(index: number, size: number): Uint8Array[];
+  consistencyProof(size1: number, size2: number): Uint8Array[];
+}
+
+/** An entry and everything that must become durable with it or not at all. */
+export interface AppendRequest {
+  /** At most 65535 bytes (the length prefix of an entry bundle). */
+  readonly entry: Uint8Array;
+  /** Index keys under which `lookup` finds the entry. */
+  readonly keys?: readonly string[];
+  /** A single-use identifier; the append is `replayed` if it was consumed before and has not expired. */
+  readonly consume?: { readonly id: string; readonly expiresAtSeconds: number };
+  /** Counters to raise; the append is `exhausted` if one of them would pass its limit. */
+  readonly counters?: readonly { readonly key: string; readonly limit: number; readonly amount: number }[];
+  readonly evidence?: readonly { readonly address: string; readonly bytes: Uint8Array }[];
+}
+
+export type AppendResult =
+  | { readonly kind: 'appended'; readonly index: number }
+  | { readonly kind: 'replayed' }
+  | { readonly kind: 'exhausted'; readonly key: string };
+
+export interface Log extends LogReader {
+  /** Resolves when durable. Rejects with `LogUnavailable` once the writer is poisoned. */
+  append(request: AppendRequest): Promise<AppendResult>;
+  /** A signed note that covers everything appended so far, published before it is returned. */
+  checkpoint(): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** The log cannot vouch for what it stores: after a failed commit or fsync, a fork, or damage. Never retried. */
+export class LogUnavailable extends Error {
+  override readonly name = 'LogUnavailable';
+}
