@@ -1,8 +1,46 @@
+export {
+  type Checkpoint,
+  formatCheckpoint,
+  openCheckpoint,
+  parseCheckpoint,
+  peekCheckpoint,
+  type VerifiedCheckpoint,
+} from './checkpoint.ts';
 export { CompactTree } from './compact-tree.ts';
+export { encodeEntryBundle, MAX_ENTRY_BYTES, parseEntryBundle } from './entry-bundle.ts';
 export { EMPTY_ROOT, HASH_BYTES, hashesEqual, leafHash, nodeHash, treeHash } from './hash.ts';
 export type { HashReader, StoredHash } from './hash-reader.ts';
 export { type AppendRequest, type AppendResult, type Log, type LogReader, LogUnavailable } from './log.ts';
 export { MerkleTree } from './merkle-tree.ts';
+export { type OpenedNote, openNote, signatureLine, signNote, type VerifiedSignature } from './note.ts';
+export {
+  COSIGNATURE_V1,
+  ED25519,
+  formatVkey,
+  type NoteSigner,
+  type NoteVerifier,
+  noteCosigner,
+  noteSigner,
+  noteVerifier,
+  parseVkey,
+  type SignatureType,
+} from './note-key.ts';
 export { proveConsistency, proveInclusion, rootAt } from './prove.ts';
+export { readEntryBundle, type TileFetcher, withTiles } from './read-tiles.ts';
+export {
+  formatTilePath,
+  parseTilePath,
+  storedHashCount,
+  TILE_WIDTH,
+  type Tile,
+  tilesBetween,
+} from './tile-path.ts';
 export type { TileStore } from './tile-store.ts';
+export {
+  formatTlogProof,
+  parseTlogProof,
+  type TlogProof,
+  type VerifiedInclusion,
+  verifyTlogProof,
+} from './tlog-proof.ts';
 export { type ConsistencyClaim, type InclusionClaim, verifyConsistency, verifyInclusion } from './verify.ts';

@@ -16,7 +16,8 @@ export class MerkleTree implements HashReader {
 
   append(leafHash: Uint8Array): void {
     for (const { level, index, hash } of this.#edge.append(leafHash)) {
-      const row = (this.#levels[level] ??= { bytes: new Uint8Array(FIRST_CAPACITY), count: 0 });
+      const row = this.#levels[level] ?? { bytes: new Uint8Array(FIRST_CAPACITY), count: 0 };
+      this.#levels[level] = row;
       if ((index + 1) * HASH_BYTES > row.bytes.byteLength) {
         const grown = new Uint8Array(row.bytes.byteLength * 2);
         grown.set(row.bytes);

@@ -1,0 +1,82 @@
+import { isDenial } from '../../denial/index.ts';
+import {
+  encodeEntryBundle,
+  formatTilePath,
+  type HashReader,
+  hashesEqual,
+  type LogReader,
+  LogUnavailable,
+  peekCheckpoint,
+  rootAt,
+  TILE_WIDTH,
+  type Tile,
+  type TileStore,
+  tilesBetween,
+} from '../../tlog/index.ts';
+
+/** What publishing reads of a log: its entries and stored hashes, all of them durable. */
+export interface TileSource extends HashReader, Pick<LogReader, 'read'> {}
+
+export interface Publication {
+  readonly source: TileSource;
+  readonly store: TileStore;
+  /** The signed note to publish. */
+  readonly checkpoint: string;
+  /**
+   * Write every tile again, not only those the published checkpoint lacks: to rebuild a directory whose tiles were lost.
+   * A tile that is there with other bytes still stops the publication.
+   */
+  readonly rebuild?: boolean;
+}
+
+/**
+ * Publishes a checkpoint: writes the tiles and entry bundles its tree has and the published one lacks, each durable,
+ * then moves the checkpoint by compare-and-swap. Stopped at any byte, it leaves the old checkpoint with all its tiles, and
+ * the next call completes the work. Calling it again with the same checkpoint changes nothing.
+ *
+ * INVARIANT: nobody sees a checkpoint some tile of which is missing, and it never moves to a tree that doesn't extend the
+ * published one (checked against the source, whose root must be the checkpoint's).
+ *
+ * @throws LogUnavailable when the published checkpoint, the source and the new checkpoint are not one growing tree, or
+ * when someone else moved the checkpoint meanwhile.
+ */
+export async function publishTiles(publication: Publication): Promise<void> {
+  const { source, store, checkpoint, rebuild = false } = publication;
+  const next = headOf(checkpoint, 'the checkpoint to publish');
+  const published = await store.readCheckpoint();
+  const old = published === undefined ? undefined : headOf(published, 'the published checkpoint');
+  if (old !== undefined) {
+    if (old.origin !== next.origin) throw new LogUnavailable('the published checkpoint is of another log');
+    if (old.size > next.size) throw new LogUnavailable('the published checkpoint is ahead of the log');
+    checkRoot(source, old, 'the published checkpoint is not a head of this log');
+  }
+  checkRoot(source, next, 'the checkpoint to publish is not a head of this log');
+  const completed: Tile[] = [];
+  for (const tile of tilesBetween(rebuild ? 0 : (old?.size ?? 0), next.size)) {
+    await store.write(formatTilePath(tile), tileBytes(source, tile));
+    if (tile.width === TILE_WIDTH) completed.push(tile);
+  }
+  if (published !== checkpoint && !(await store.replaceCheckpoint(published, checkpoint))) {
+    throw new LogUnavailable('the checkpoint was moved by someone else');
+  }
+  // Only now: the old checkpoint's readers were entitled to the partial tiles until here.
+  for (const tile of completed) await store.removePartials(formatTilePath(tile));
+}
+
+function headOf(note: string, what: string): { origin: string; size: number; rootHash: Uint8Array } {
+  const checkpoint = peekCheckpoint(note);
+  if (isDenial(checkpoint)) throw new LogUnavailable(`${what} is damaged: ${checkpoint.detail}`);
+  return checkpoint;
+}
+
+function checkRoot(source: HashReader, head: { size: number; rootHash: Uint8Array }, problem: string): void {
+  if (!hashesEqual(rootAt(source, head.size), head.rootHash)) throw new LogUnavailable(problem);
+}
+
+function tileBytes(source: TileSource, tile: Tile): Uint8Array {
+  const start = tile.index * TILE_WIDTH;
+  if (tile.level !== 'entries') return source.readHashes(tile.level, start, tile.width);
+  const entries = source.read(start, tile.width);
+  if (entries.length !== tile.width) throw new LogUnavailable(`entries from ${start} on are missing`);
+  return encodeEntryBundle(entries);
+}
