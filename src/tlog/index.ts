@@ -25,6 +25,7 @@ export {
   parseVkey,
   type SignatureType,
 } from './note-key.ts';
+export { MAX_NOTE_BYTES } from './note-text.ts';
 export { proveConsistency, proveInclusion, rootAt } from './prove.ts';
 export { readEntryBundle, type TileFetcher, withTiles } from './read-tiles.ts';
 export {

@@ -10,7 +10,7 @@ export interface VerifiedSignature {
   readonly type: SignatureType;
   /** When a cosigner says it signed; absent on a log's own signature. */
   readonly timestampSeconds?: number;
-  /** The signature line without its newline, to carry it to another copy of the note. */
+  /** The signature line with its newline: appending it to another copy of the note adds the signature. */
   readonly line: string;
 }
 
@@ -81,7 +81,7 @@ export function openNote(note: string | Uint8Array, verifiers: readonly NoteVeri
     if (result === undefined) return deny('log.unavailable', 'note signature of a known key does not verify');
     const earlier = verified.get(identity);
     if (earlier !== undefined && (earlier.timestampSeconds ?? 0) >= (result.timestampSeconds ?? 0)) continue;
-    verified.set(identity, { name, keyId, type: verifier.type, ...result, line });
+    verified.set(identity, { name, keyId, type: verifier.type, ...result, line: `${line}\n` });
   }
   if (verified.size === 0) return deny('log.unavailable', 'note is not signed by a known key');
   return { text: split.text, signatures: [...verified.values()] };
