@@ -1,0 +1,220 @@
+import {
+  type Counter,
+  checkAudience,
+  checkScope,
+  requiredCounters,
+  type VerifiedChain,
+  type VerifiedProof,
+  verifyChain,
+  verifyProof,
+} from '../artifact/index.ts';
+import { type Denial, deny, isDenial, STAGES, type Stage } from '../denial/index.ts';
+import { checkEnvironment, checkToolDefinition } from '../environment/index.ts';
+import { checkLineage, type LineagePosition, type ParentFact } from '../lineage/index.ts';
+import type { PolicyPermit } from '../policy/index.ts';
+import type { StageVerdict } from '../receipt/index.ts';
+import { checkApprovals, digestOfAction } from './approval.ts';
+import { issuePermit, type Permit } from './permit.ts';
+import { policyFactsOf } from './policy-facts.ts';
+import { type Action, type Request, requestOf } from './request.ts';
+import type { Snapshot } from './snapshot.ts';
+import { checkIdentity, checkRevocation } from './standing.ts';
+
+/** What the stages established on their way, for the receipt. Absent where no stage came that far. */
+export interface Findings {
+  request?: Request;
+  chain?: VerifiedChain;
+  proof?: VerifiedProof;
+  agent?: string;
+  counters?: readonly Counter[];
+  parent?: ParentFact;
+  lineage?: LineagePosition;
+  policy?: PolicyPermit;
+}
+
+export interface Decision {
+  readonly answer: Permit | Denial;
+  readonly stages: Readonly<Record<Stage, StageVerdict>>;
+  readonly findings: Readonly<Findings>;
+}
+
+type StageCheck = (action: Action, snapshot: Snapshot, findings: Findings) => Denial | undefined;
+
+/** The stages in order. Each one reads what the earlier ones found; the first denial ends the decision. */
+const CHECKS: Readonly<Record<Stage, StageCheck>> = {
+  request(action, _snapshot, findings) {
+    const request = requestOf(action);
+    if (isDenial(request)) return request;
+    findings.request = request;
+    const { presentation } = action;
+    return isDenial(presentation) && presentation.reason.stage === 'request' ? presentation : undefined;
+  },
+
+  artifact({ presentation }, snapshot, findings) {
+    if (presentation === undefined) return deny('artifact.missing', 'no presentation');
+    if (isDenial(presentation)) return presentation;
+    const { governance, nowSeconds, limits, cache } = snapshot;
+    const chain = verifyChain(presentation.aat_chain, {
+      anchors: governance.anchors,
+      nowSeconds,
+      ...(limits ? { limits } : {}),
+      ...(cache ? { cache } : {}),
+    });
+    if (isDenial(chain)) return chain;
+    findings.chain = chain;
+    return checkAudience(chain, snapshot.audiences, { required: true });
+  },
+
+  identity({ tool, args, presentation }, snapshot, findings) {
+    const { chain, request } = findings;
+    if (chain === undefined || request === undefined) return unreached('identity');
+    const pop = presentation !== undefined && !isDenial(presentation) ? presentation.aat_pop : '';
+    const proof = verifyProof(pop, chain, {
+      tool,
+      args,
+      argsJcs: request.argsJcs,
+      nowSeconds: snapshot.nowSeconds,
+      // The proof names this very instance: its twin beside it has a replay memory of its own.
+      audiences: snapshot.audiences.slice(-1),
+      audienceRequired: true,
+      ...(snapshot.limits ? { limits: snapshot.limits } : {}),
+    });
+    if (isDenial(proof)) return proof;
+    findings.proof = proof;
+    const agent = checkIdentity(chain, snapshot.governance);
+    if (isDenial(agent)) return agent;
+    if (agent !== undefined) findings.agent = agent;
+    return undefined;
+  },
+
+  scope({ tool, args }, snapshot, findings) {
+    const { chain } = findings;
+    if (chain === undefined) return unreached('scope');
+    const denial = checkScope(chain, tool, args, snapshot.nowSeconds);
+    if (denial !== undefined) return denial;
+    const counters = requiredCounters(chain, args);
+    if (isDenial(counters)) return counters;
+    findings.counters = counters;
+    return undefined;
+  },
+
+  environment({ tool, toolDigest }, { policy, measurement, nowSeconds }, { chain }) {
+    if (chain === undefined) return unreached('environment');
+    const bindings = chain.tokens.flatMap(({ writ }) => (writ.environment ? [writ.environment] : []));
+    return (
+      checkToolDefinition(tool, policy?.bundle.tools.get(tool)?.digest, toolDigest) ??
+      checkEnvironment(bindings, measurement, nowSeconds)
+    );
+  },
+
+  revocation(_action, snapshot, { chain }) {
+    return chain === undefined ? unreached('revocation') : checkRevocation(chain, snapshot);
+  },
+
+  lineage(_action, snapshot, findings) {
+    const { chain, proof } = findings;
+    if (chain === undefined || proof === undefined) return unreached('lineage');
+    const fact = proof.parent === undefined ? undefined : snapshot.findParent(proof.parent);
+    const lineage = checkLineage({
+      parentId: proof.parent,
+      fact,
+      chainTokenHashes: chain.tokens.map(({ hash }) => hash),
+      maxDepth: snapshot.maxLineageDepth,
+    });
+    if (isDenial(lineage)) return lineage;
+    findings.lineage = lineage;
+    if (fact !== undefined) findings.parent = fact;
+    return undefined;
+  },
+
+  policy({ tool, args }, snapshot, findings) {
+    const { chain, lineage, agent, parent } = findings;
+    if (chain === undefined || lineage === undefined) return unreached('policy');
+    const { policy, governance } = snapshot;
+    if (governance.policy === undefined) return deny('policy.unavailable', 'no policy has been published');
+    if (policy === undefined || policy.bundle.digest !== governance.policy.digest) {
+      return deny('policy.unavailable', 'the published policy bundle is not at hand');
+    }
+    for (const { writ } of chain.tokens) {
+      const pin = writ.governance?.policy;
+      if (pin === undefined) continue;
+      if (
+        pin.id !== governance.policy.id ||
+        (pin.digest !== undefined && pin.digest !== governance.policy.digest)
+      ) {
+        return deny('policy.version_mismatch', `the artifact requires policy ${pin.id}`);
+      }
+    }
+    const permit = policy.evaluate({
+      principal: {
+        id: agent ?? chain.leaf.holder.thumbprintUri,
+        enrolled: agent !== undefined,
+        thumbprint: chain.leaf.holder.thumbprint,
+      },
+      tool,
+      input: args,
+      facts: policyFactsOf(chain, snapshot, lineage, parent),
+    });
+    if (isDenial(permit)) return permit;
+    findings.policy = permit;
+    return undefined;
+  },
+
+  approval({ tool }, { approvals, nowSeconds, governance }, { chain, policy, request, agent }) {
+    if (chain === undefined || policy === undefined || request === undefined) return unreached('approval');
+    const requirements = [
+      ...chain.tokens.flatMap(({ writ }) => writ.governance?.approvals ?? []),
+      ...policy.approvals,
+    ];
+    if (requirements.length === 0) return undefined;
+    return checkApprovals(requirements, approvals, {
+      actionDigest: digestOfAction(tool, request.argsJcs, chain.digest, governance.policy?.digest),
+      requesters: [chain.root.writ.initiator?.id, agent].filter((id) => id !== undefined),
+      nowSeconds,
+    });
+  },
+
+  replay(_action, { replay, keepsCounters }, { counters }) {
+    if (counters === undefined) return unreached('replay');
+    if (counters.length > 0 && !keepsCounters) {
+      return deny('replay.unavailable', 'another instance keeps the counters of this audience');
+    }
+    if (replay === 'fresh') return undefined;
+    if (replay === 'used') return deny('replay.detected', 'the proof was accepted before');
+    if (replay === 'exhausted') return deny('scope.use_exhausted', 'a counter of the artifact is spent');
+    return deny('replay.unavailable', 'the replay memory does not answer');
+  },
+
+  record(_action, { record }) {
+    return record === 'available'
+      ? undefined
+      : deny('log.unavailable', 'the execution log does not accept entries');
+  },
+};
+
+/**
+ * The only place that says permit. Pure and deterministic: the same action and snapshot give the same answer, and
+ * nothing is read but they. Never throws: whatever goes wrong is a denial.
+ */
+export function decide(action: Action, snapshot: Snapshot): Decision {
+  const stages = Object.fromEntries(STAGES.map((stage) => [stage, 'skip'])) as Record<Stage, StageVerdict>;
+  const findings: Findings = {};
+  for (const stage of STAGES) {
+    let denial: Denial | undefined;
+    try {
+      denial = CHECKS[stage](action, snapshot, findings);
+    } catch {
+      denial = deny('internal.unexpected', `stage ${stage} failed unexpectedly`);
+    }
+    stages[stage] = denial === undefined ? 'pass' : 'fail';
+    if (denial !== undefined) return { answer: denial, stages, findings };
+  }
+  const { request } = findings;
+  if (request === undefined) return { answer: unreached('record'), stages, findings };
+  return { answer: issuePermit(request.digest), stages, findings };
+}
+
+/** A stage without what an earlier one must have found: a defect of ours, and so a denial. */
+function unreached(stage: Stage): Denial {
+  return deny('internal.unexpected', `stage ${stage} lacks the findings of an earlier one`);
+}

@@ -1,0 +1,54 @@
+import type { Presentation } from '../artifact/index.ts';
+import { canonicalize, type Digest, type JsonObject, type JsonValue } from '../codec/index.ts';
+import { type Denial, deny } from '../denial/index.ts';
+import { digestOfRequest } from './permit.ts';
+
+/** What an enforcement point asks about: one call. */
+export interface Action {
+  /** Tool identifier, compared as an exact string. */
+  readonly tool: string;
+  /** The arguments as strictly parsed; they are frozen by asking. */
+  readonly args: JsonObject;
+  /** What the caller presented; a denial where it could not be parsed; undefined where there was none. */
+  readonly presentation: Presentation | Denial | undefined;
+  /** Digest of the tool's definition as it stands now, where the enforcement point can tell. */
+  readonly toolDigest?: Digest;
+}
+
+/** An action made ready to decide: bounded, frozen, canonical. */
+export interface Request extends Action {
+  readonly argsJcs: string;
+  readonly digest: Digest;
+}
+
+const MAX_TOOL_CHARACTERS = 1024;
+export const MAX_ARGUMENT_BYTES = 8 * 1024 * 1024;
+
+export function requestOf(action: Action): Request | Denial {
+  const { tool, args, presentation } = action;
+  if (typeof tool !== 'string' || tool === '' || !tool.isWellFormed()) {
+    return deny('request.malformed', 'tool is not a non-empty string');
+  }
+  if (tool.length > MAX_TOOL_CHARACTERS) {
+    return deny('request.too_large', `tool is longer than ${MAX_TOOL_CHARACTERS} characters`);
+  }
+  let argsJcs: string;
+  try {
+    argsJcs = canonicalize(args);
+  } catch {
+    return deny('request.malformed', 'arguments are not JSON');
+  }
+  if (argsJcs.length > MAX_ARGUMENT_BYTES) {
+    return deny('request.too_large', `arguments are longer than ${MAX_ARGUMENT_BYTES} characters`);
+  }
+  deepFreeze(args);
+  const proof = presentation !== undefined && 'aat_pop' in presentation ? presentation.aat_pop : '';
+  return { ...action, argsJcs, digest: digestOfRequest(tool, argsJcs, proof) };
+}
+
+/** Freezes a JSON value in place. Its depth is bounded: canonicalize has walked it. */
+function deepFreeze(value: JsonValue): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
+  Object.freeze(value);
+  for (const member of Object.values(value)) deepFreeze(member);
+}

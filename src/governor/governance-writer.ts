@@ -1,0 +1,37 @@
+import { type Denial, deny, isDenial } from '../denial/index.ts';
+import { type GovernanceEvent, serializeGovernanceEvent } from '../governance/index.ts';
+import { readKeyFile } from '../key/index.ts';
+import { openSqliteLog } from '../storage/index.ts';
+import type { Home } from './home.ts';
+
+/**
+ * Appends events to the domain's governance log and publishes the checkpoint that covers them, so that every follower
+ * honours them from the moment this resolves. Waits its turn where another command is writing.
+ *
+ * @returns the size of the log afterwards (the new epoch).
+ */
+export async function appendGovernance(
+  home: Home,
+  events: readonly GovernanceEvent[],
+): Promise<number | Denial> {
+  const signer = readKeyFile(home.keyFile('governance'));
+  if (isDenial(signer)) return signer;
+  try {
+    const log = await openSqliteLog({
+      directory: home.governanceFolder,
+      origin: home.governanceOrigin,
+      signer,
+      lockTimeoutMs: 5000,
+    });
+    try {
+      for (const event of events) await log.append({ entry: serializeGovernanceEvent(event) });
+      await log.checkpoint();
+      return log.head().size;
+    } finally {
+      await log.close();
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'unknown error';
+    return deny('log.unavailable', `the governance log cannot be written: ${reason}`);
+  }
+}

@@ -1,0 +1,270 @@
+import { DEFAULT_LIMITS, uuidv7 } from '../artifact/index.ts';
+import { type Action, type Decision, decide, Permit, type Snapshot } from '../decision/index.ts';
+import { type Denial, deny, isDenial } from '../denial/index.ts';
+import { executionSalt, serializeReceipt } from '../receipt/index.ts';
+import { type AppendRequest, type AppendResult, type Log, leafHash } from '../tlog/index.ts';
+import type { Clock } from './clock.ts';
+import { EvidenceSealer } from './evidence-sealer.ts';
+import type { GovernanceView } from './governance-follower.ts';
+import { decisionReceiptOf, type OutcomeFacts, outcomeReceiptOf } from './receipts.ts';
+
+/** What came of an effect that ran. `unknown`: it may or may not have happened. */
+export interface EffectResult<T> {
+  readonly status: 'succeeded' | 'failed' | 'unknown';
+  readonly value: T;
+  /** What came back, for the outcome's salted digest. */
+  readonly evidence?: Uint8Array;
+  /** Fixed text on how it ended, without data: it stands in the log in clear. */
+  readonly note?: string;
+}
+
+export interface Execution {
+  readonly id: string;
+  /** Aborted when the execution no longer stands: the enforcement point must stop the effect. */
+  readonly signal: AbortSignal;
+}
+
+export type Effect<T> = (execution: Execution) => Promise<EffectResult<T>>;
+
+export type Outcome<T> =
+  | {
+      readonly verdict: 'permit';
+      readonly executionId: string;
+      readonly receiptIndex: number;
+      readonly value: T;
+    }
+  | {
+      readonly verdict: 'deny';
+      readonly denial: Denial;
+      readonly executionId: string;
+      /** Absent where not even the denial could be recorded. */
+      readonly receiptIndex: number | undefined;
+    };
+
+/** What a governor stands on; `openGovernor` composes it from a trust domain on disk. */
+export interface GovernorPorts {
+  readonly log: Log;
+  /** Origin of that log. */
+  readonly origin: string;
+  readonly evidenceKey: Uint8Array;
+  readonly clock: Clock;
+  /** Brings governance knowledge up to date. */
+  readonly governance: { refresh(): GovernanceView };
+  /** All of a snapshot but what governance, time and the log contribute. */
+  readonly surroundings: () => Omit<
+    Snapshot,
+    'nowSeconds' | 'governance' | 'governanceCheckedAtSeconds' | 'policy' | 'replay' | 'record'
+  >;
+}
+
+type Recorded =
+  | { permit: Permit; digest: Permit['requestDigest']; index: number; leaf: Uint8Array; view: GovernanceView }
+  | { permit: undefined; denial: Denial; index: number | undefined };
+
+type Ending = Pick<OutcomeFacts, 'status' | 'code' | 'note' | 'result'>;
+
+/** Proofs are remembered well past the window in which they are accepted. */
+const REPLAY_MARGIN_SECONDS = 300;
+
+/** Decides, records, runs: the one way in for every enforcement point. */
+export class Governor {
+  readonly #ports: GovernorPorts;
+  readonly #sealer: EvidenceSealer;
+  readonly #outcomes = new Set<Promise<unknown>>();
+  readonly #running = new Map<string, AbortController>();
+
+  constructor(ports: GovernorPorts) {
+    this.#ports = ports;
+    this.#sealer = new EvidenceSealer(ports.evidenceKey);
+  }
+
+  /**
+   * Runs an effect if and only if the action is permitted and the permit is durable. Never rejects because of the
+   * request; an effect that throws is recorded as `unknown` and its error is thrown on.
+   */
+  async run<T>(action: Action, effect: Effect<T>): Promise<Outcome<T>> {
+    const id = uuidv7(this.#ports.clock.wallMs());
+    let recorded: Recorded;
+    try {
+      recorded = await this.#decideAndRecord(id, action);
+    } catch {
+      recorded = {
+        permit: undefined,
+        denial: deny('internal.unexpected', 'the governor failed'),
+        index: undefined,
+      };
+    }
+    if (recorded.permit === undefined) {
+      return { verdict: 'deny', denial: recorded.denial, executionId: id, receiptIndex: recorded.index };
+    }
+    const { permit, digest, index, leaf, view } = recorded;
+    const startedMs = this.#ports.clock.monotonicMs();
+    const conclude = (facts: Ending) => this.#recordOutcome(id, index, leaf, startedMs, facts);
+
+    const withdrawn = this.#withdrawal(action, view);
+    if (withdrawn !== undefined) {
+      conclude({ status: 'terminated', code: withdrawn.code, note: 'withdrawn before the effect started' });
+      return { verdict: 'deny', denial: withdrawn, executionId: id, receiptIndex: index };
+    }
+    if (!permit.redeem(digest)) throw new TypeError('a permit was redeemed twice');
+    const abort = new AbortController();
+    this.#running.set(id, abort);
+    try {
+      const { status, value, evidence, note } = await effect({ id, signal: abort.signal });
+      conclude({
+        status,
+        ...(note === undefined ? {} : { note }),
+        ...(evidence === undefined ? {} : { result: evidence }),
+      });
+      return { verdict: 'permit', executionId: id, receiptIndex: index, value };
+    } catch (error) {
+      conclude({ status: 'unknown', note: 'the effect failed without an answer' });
+      throw error;
+    } finally {
+      this.#running.delete(id);
+    }
+  }
+
+  /** Waits until every outcome so far is durable. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.#outcomes);
+  }
+
+  /** Stops what is running and drains the log. */
+  async close(): Promise<void> {
+    for (const abort of this.#running.values()) abort.abort();
+    await this.settle();
+    await this.#ports.log.close();
+  }
+
+  #snapshot(view: GovernanceView, nowMs: number): Snapshot {
+    return {
+      ...this.#ports.surroundings(),
+      nowSeconds: nowMs / 1000,
+      governance: view.state,
+      governanceCheckedAtSeconds: view.checkedAtMs / 1000,
+      policy: view.policy,
+      replay: 'fresh',
+      record: 'available',
+    };
+  }
+
+  async #decideAndRecord(id: string, action: Action): Promise<Recorded> {
+    const { clock, governance } = this.#ports;
+    const view = governance.refresh();
+    const atMs = clock.wallMs();
+    const snapshot = this.#snapshot(view, atMs);
+    let decision = decide(action, snapshot);
+    if (Permit.isPermit(decision.answer)) {
+      const { request, chain, proof, counters } = decision.findings;
+      if (request === undefined || chain === undefined || proof === undefined) {
+        return {
+          permit: undefined,
+          denial: deny('internal.unexpected', 'a permit lacks its findings'),
+          index: undefined,
+        };
+      }
+      const prepared = this.#prepare(id, atMs, action, snapshot, decision, view);
+      // Nothing that fails to commit permits: the proof is consumed in the transaction that records the permit.
+      const appended = await this.#append({
+        ...prepared.append,
+        consume: {
+          id: `${chain.leaf.holder.thumbprint}:${proof.jti}`,
+          expiresAtSeconds: proof.iatSeconds + 2 * DEFAULT_LIMITS.proofWindowSeconds + REPLAY_MARGIN_SECONDS,
+        },
+        ...(counters === undefined || counters.length === 0
+          ? {}
+          : {
+              counters: counters.map(({ tokenHash, name, limit, amount }) => ({
+                key: `${tokenHash}:${name}`,
+                limit,
+                amount,
+              })),
+            }),
+      });
+      if (appended.kind === 'appended') {
+        prepared.stored();
+        const leaf = leafHash(prepared.append.entry);
+        return { permit: decision.answer, digest: request.digest, index: appended.index, leaf, view };
+      }
+      decision = decide(action, {
+        ...snapshot,
+        ...(appended.kind === 'unavailable'
+          ? { record: 'unavailable' as const }
+          : { replay: appended.kind === 'replayed' ? ('used' as const) : ('exhausted' as const) }),
+      });
+    }
+    if (!isDenial(decision.answer)) {
+      return {
+        permit: undefined,
+        denial: deny('internal.unexpected', 'a permit was not recorded'),
+        index: undefined,
+      };
+    }
+    const prepared = this.#prepare(id, atMs, action, snapshot, decision, view);
+    const appended = await this.#append(prepared.append);
+    if (appended.kind === 'appended') prepared.stored();
+    return {
+      permit: undefined,
+      denial: decision.answer,
+      index: appended.kind === 'appended' ? appended.index : undefined,
+    };
+  }
+
+  #prepare(
+    id: string,
+    atMs: number,
+    action: Action,
+    snapshot: Snapshot,
+    decision: Decision,
+    view: GovernanceView,
+  ): { append: AppendRequest; stored: () => void } {
+    const evidence = this.#sealer.seal(action, snapshot, decision);
+    const receipt = decisionReceiptOf(action, snapshot, decision, {
+      id,
+      atMs,
+      log: this.#ports.origin,
+      salt: executionSalt(this.#ports.evidenceKey, id),
+      view,
+      evidence: evidence.addresses,
+    });
+    return {
+      append: { entry: serializeReceipt(receipt), keys: [`execution:${id}`], evidence: evidence.blobs },
+      stored: () => evidence.stored(),
+    };
+  }
+
+  async #append(request: AppendRequest): Promise<AppendResult | { kind: 'unavailable' }> {
+    try {
+      return await this.#ports.log.append(request);
+    } catch {
+      return { kind: 'unavailable' };
+    }
+  }
+
+  /** Governance may have moved while the permit was made durable: then the standing is decided once more. */
+  #withdrawal(action: Action, decidedOn: GovernanceView): Denial | undefined {
+    const view = this.#ports.governance.refresh();
+    if (view.size === decidedOn.size && view.rootHash === decidedOn.rootHash) return undefined;
+    const { answer } = decide(action, this.#snapshot(view, this.#ports.clock.wallMs()));
+    return isDenial(answer) ? answer : undefined;
+  }
+
+  #recordOutcome(id: string, index: number, leaf: Uint8Array, startedMs: number, facts: Ending): void {
+    const { clock, origin, evidenceKey } = this.#ports;
+    const receipt = outcomeReceiptOf({
+      ...facts,
+      id,
+      atMs: clock.wallMs(),
+      log: origin,
+      salt: executionSalt(evidenceKey, id),
+      decisionIndex: index,
+      decisionLeafHash: leaf,
+      durationMs: clock.monotonicMs() - startedMs,
+    });
+    // The caller does not wait: without this entry the execution counts as unknown, which is what it then is.
+    const appended = this.#append({ entry: serializeReceipt(receipt), keys: [`outcome:${id}`] });
+    this.#outcomes.add(appended);
+    void appended.finally(() => this.#outcomes.delete(appended));
+  }
+}

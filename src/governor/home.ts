@@ -1,0 +1,144 @@
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join, parse, resolve } from 'node:path';
+import { parseJsonObject } from '../codec/index.ts';
+import { type Denial, deny, isDenial } from '../denial/index.ts';
+
+export const DOMAIN = 'writ/domain@v1';
+const HOME_FOLDER = '.writ';
+const DOMAIN_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/;
+const LOCAL_NAME = /^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$/;
+
+/** Where a trust domain lives on disk, and under which names its parts are addressed. */
+export class Home {
+  readonly folder: string;
+  /** SPIFFE trust domain name. */
+  readonly domain: string;
+  /** Verification key of the governance log (C2SP vkey). */
+  readonly governanceVkey: string;
+
+  constructor(folder: string, domain: string, governanceVkey: string) {
+    this.folder = resolve(folder);
+    this.domain = domain;
+    this.governanceVkey = governanceVkey;
+  }
+
+  get issuer(): string {
+    return `spiffe://${this.domain}/issuer`;
+  }
+  get governanceOrigin(): string {
+    return `${this.domain}/governance`;
+  }
+  get governanceFolder(): string {
+    return join(this.folder, 'governance');
+  }
+  get executionFolder(): string {
+    return join(this.folder, 'execution');
+  }
+  agent(name: string): string {
+    return `spiffe://${this.domain}/agent/${name}`;
+  }
+  audience(name: string): string {
+    return `spiffe://${this.domain}/gateway/${name}`;
+  }
+  executionOrigin(log: string): string {
+    return `${this.domain}/execution/${log}`;
+  }
+  executionLogFolder(log: string): string {
+    return join(this.executionFolder, log);
+  }
+  keyFile(name: 'issuer' | 'governance'): string {
+    return join(this.folder, 'keys', `${name}.pem`);
+  }
+  agentKeyFile(name: string): string {
+    return join(this.folder, 'keys', 'agents', `${name}.pem`);
+  }
+  logKeyFile(log: string): string {
+    return join(this.folder, 'keys', 'logs', `${log}.pem`);
+  }
+  get evidenceKeyFile(): string {
+    return join(this.folder, 'keys', 'evidence.key');
+  }
+  artifactFile(name: string): string {
+    return join(this.folder, 'artifacts', `${name}.json`);
+  }
+  policyFile(digest: string): string {
+    return join(this.folder, 'policies', `${digest.replace('sha256:', '')}.json`);
+  }
+}
+
+/** Names become file names and URI segments: letters, digits, dot, underscore, tilde and hyphen, 64 at most. */
+export function isLocalName(name: string): boolean {
+  return LOCAL_NAME.test(name) && !name.includes('..');
+}
+
+export function isDomainName(name: string): boolean {
+  return DOMAIN_NAME.test(name);
+}
+
+/** Opens the trust domain in a folder. */
+export function openHome(folder: string): Home | Denial {
+  const path = join(folder, 'domain.json');
+  let text: string;
+  try {
+    // Whoever can write here is the authority: a home that others may write to is nobody's.
+    if ((statSync(folder).mode & 0o022) !== 0) {
+      return deny('request.malformed', `${folder} can be written by others: run chmod go-w ${folder}`);
+    }
+    text = readFileSync(path, 'utf8');
+  } catch {
+    return deny('request.malformed', `no trust domain in ${folder}: run "writ init" first`);
+  }
+  const json = parseJsonObject(text, 'request.malformed', { maxBytes: 65_536 });
+  if (isDenial(json)) return deny('request.malformed', `${path}: ${json.detail}`);
+  const { type, name, governanceVkey } = json;
+  if (
+    type !== DOMAIN ||
+    typeof name !== 'string' ||
+    !isDomainName(name) ||
+    typeof governanceVkey !== 'string'
+  ) {
+    return deny('request.malformed', `${path} is not a trust domain file`);
+  }
+  return new Home(folder, name, governanceVkey);
+}
+
+/** The nearest `.writ` folder at or above a directory, as git finds its own. */
+export function findHomeFolder(from: string): string | undefined {
+  for (let folder = resolve(from); ; folder = dirname(folder)) {
+    const candidate = join(folder, HOME_FOLDER);
+    if (existsSync(join(candidate, 'domain.json'))) return candidate;
+    if (folder === parse(folder).root) return undefined;
+  }
+}
+
+/** Writes a file so that after a crash it is either whole or absent. */
+export function writeFileDurably(path: string, content: string | Uint8Array, mode = 0o600): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const temporary = `${path}.${process.pid}.tmp`;
+  const descriptor = openSync(temporary, 'w', mode);
+  try {
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+    for (let written = 0; written < bytes.byteLength; ) {
+      written += writeSync(descriptor, bytes, written, bytes.byteLength - written);
+    }
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  chmodSync(temporary, mode);
+  renameSync(temporary, path);
+  const folder = openSync(dirname(path), 'r');
+  fsyncSync(folder);
+  closeSync(folder);
+}

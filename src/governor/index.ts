@@ -1,0 +1,16 @@
+export { type Clock, systemClock } from './clock.ts';
+export { createDomain, enrollAgent, publishPolicy } from './domain.ts';
+export { readEvidenceKey } from './evidence-key.ts';
+export { parentFactOf } from './execution-finder.ts';
+export { type GovernanceFollower, type GovernanceView, loadPolicy } from './governance-follower.ts';
+export { appendGovernance } from './governance-writer.ts';
+export {
+  type Effect,
+  type EffectResult,
+  type Execution,
+  Governor,
+  type GovernorPorts,
+  type Outcome,
+} from './governor.ts';
+export { findHomeFolder, Home, isDomainName, isLocalName, openHome, writeFileDurably } from './home.ts';
+export { type GovernorOptions, type OpenedGovernor, openGovernanceFollower, openGovernor } from './open.ts';

@@ -1,0 +1,191 @@
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ChainCache } from '../artifact/index.ts';
+import type { Digest } from '../codec/index.ts';
+import { type Denial, deny, isDenial } from '../denial/index.ts';
+import { type Component, type Measurement, measurementOf } from '../environment/index.ts';
+import { LogLocked, openSqliteLog, openSqliteLogReader } from '../storage/index.ts';
+import { formatVkey, type Log, parseVkey } from '../tlog/index.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { openLogKey } from './domain.ts';
+import { readEvidenceKey } from './evidence-key.ts';
+import { ExecutionFinder } from './execution-finder.ts';
+import { GovernanceFollower, type GovernanceView } from './governance-follower.ts';
+import { appendGovernance } from './governance-writer.ts';
+import { Governor } from './governor.ts';
+import { type Home, writeFileDurably } from './home.ts';
+
+export interface GovernorOptions {
+  readonly home: Home;
+  /** Configured name of the enforcement point: its audience and its execution log are named after it. */
+  readonly name: string;
+  /** What was measured of the runtime (enforcer and upstream). */
+  readonly components: readonly Component[];
+  readonly clock?: Clock;
+  /** Governance knowledge older than this denies. */
+  readonly maxStalenessSeconds?: number;
+  readonly maxLineageDepth?: number;
+}
+
+export interface OpenedGovernor {
+  readonly governor: Governor;
+  /** Name of the execution log, and the audience that proofs must name. */
+  readonly log: string;
+  readonly audience: string;
+  readonly view: () => GovernanceView;
+  /** Tells the definitions of the upstream's tools as they now are; they join the measurement. */
+  setTools(tools: readonly { readonly id: string; readonly digest: Digest }[]): void;
+  close(): Promise<void>;
+}
+
+const DEFAULT_MAX_STALENESS_SECONDS = 10;
+const DEFAULT_MAX_LINEAGE_DEPTH = 32;
+const MAX_CACHED_CHAINS = 1024;
+const MAX_INSTANCES = 16;
+
+/** Opens a governor on a trust domain on disk: governance followed, an execution log of its own, keys at hand. */
+export async function openGovernor(options: GovernorOptions): Promise<OpenedGovernor | Denial> {
+  const { home, name, clock = systemClock } = options;
+  const evidenceKey = readEvidenceKey(home.evidenceKeyFile);
+  if (isDenial(evidenceKey)) return evidenceKey;
+  const follower = openGovernanceFollower(home, clock);
+  if (isDenial(follower)) return follower;
+  const instance = await openInstanceLog(home, name, evidenceKey);
+  if (isDenial(instance)) {
+    follower.close();
+    return instance;
+  }
+  const { log, logName, primary } = instance;
+  const enrolled = await enrollLog(home, logName, follower, clock);
+  if (isDenial(enrolled)) {
+    follower.close();
+    await log.close();
+    return enrolled;
+  }
+
+  const finder = new ExecutionFinder(home, log, logName);
+  const cache = new ChainCache(MAX_CACHED_CHAINS);
+  const audience = home.audience(logName);
+  const audiences = primary ? [audience] : [home.audience(name), audience];
+  let measurement: Measurement = measure(options.components, [], clock);
+  const governor = new Governor({
+    log,
+    origin: home.executionOrigin(logName),
+    evidenceKey,
+    clock,
+    governance: follower,
+    surroundings: () => ({
+      audiences,
+      keepsCounters: primary,
+      maxStalenessSeconds: options.maxStalenessSeconds ?? DEFAULT_MAX_STALENESS_SECONDS,
+      measurement,
+      findParent: (executionId) => finder.find(executionId),
+      maxLineageDepth: options.maxLineageDepth ?? DEFAULT_MAX_LINEAGE_DEPTH,
+      approvals: [],
+      cache,
+    }),
+  });
+  return {
+    governor,
+    log: logName,
+    audience,
+    view: () => follower.refresh(),
+    setTools(tools) {
+      measurement = measure(options.components, tools, clock);
+    },
+    async close() {
+      await governor.close();
+      finder.close();
+      follower.close();
+    },
+  };
+}
+
+/** Follows a home's governance log; denies where it cannot be read or does not verify. */
+export function openGovernanceFollower(home: Home, clock: Clock = systemClock): GovernanceFollower | Denial {
+  const verifier = parseVkey(home.governanceVkey);
+  if (isDenial(verifier)) return verifier;
+  try {
+    const follower = new GovernanceFollower(
+      home,
+      openSqliteLogReader(home.governanceFolder),
+      verifier,
+      clock,
+    );
+    follower.refresh();
+    if (follower.problem === undefined) return follower;
+    follower.close();
+    return follower.problem;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'unknown error';
+    return deny('revocation.stale', `the governance log cannot be opened: ${reason}`);
+  }
+}
+
+interface Instance {
+  readonly log: Log;
+  readonly logName: string;
+  /** The first instance of its name: it keeps the counters of the audience. */
+  readonly primary: boolean;
+}
+
+/** Takes the first execution log of this name that no other process writes: `fs`, `fs~2`, … */
+async function openInstanceLog(
+  home: Home,
+  name: string,
+  evidenceKey: Uint8Array,
+): Promise<Instance | Denial> {
+  for (let number = 1; number <= MAX_INSTANCES; number += 1) {
+    const logName = number === 1 ? name : `${name}~${number}`;
+    const signer = openLogKey(home, logName);
+    if (isDenial(signer)) return signer;
+    const directory = home.executionLogFolder(logName);
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      const origin = home.executionOrigin(logName);
+      const log = await openSqliteLog({ directory, origin, signer, evidenceKey });
+      return { log, logName, primary: number === 1 };
+    } catch (error) {
+      if (error instanceof LogLocked) continue;
+      const reason = error instanceof Error ? error.message : 'unknown error';
+      return deny('log.unavailable', `execution log ${logName} cannot be opened: ${reason}`);
+    }
+  }
+  return deny('log.unavailable', `${MAX_INSTANCES} instances of ${name} are running already`);
+}
+
+/** Makes the log's key known: to the domain by a governance event, to auditors by a file beside the log. */
+async function enrollLog(
+  home: Home,
+  logName: string,
+  follower: GovernanceFollower,
+  clock: Clock,
+): Promise<Denial | undefined> {
+  const key = openLogKey(home, logName);
+  if (isDenial(key)) return key;
+  const origin = home.executionOrigin(logName);
+  const vkey = formatVkey(origin, key.publicKey);
+  const file = join(home.executionLogFolder(logName), 'log.vkey');
+  if (!existsSync(file) || readFileSync(file, 'utf8').trim() !== vkey)
+    writeFileDurably(file, `${vkey}\n`, 0o644);
+  const known = follower.refresh().state.logVkey(origin);
+  if (known === vkey) return undefined;
+  if (known !== undefined) return deny('log.unavailable', `log ${origin} is enrolled with another key`);
+  const at = Math.floor(clock.wallMs() / 1000);
+  const appended = await appendGovernance(home, [
+    { event: 'log.enrolled', at, actor: home.audience(logName), origin, vkey },
+  ]);
+  return isDenial(appended) ? appended : undefined;
+}
+
+function measure(
+  components: readonly Component[],
+  tools: readonly { readonly id: string; readonly digest: Digest }[],
+  clock: Clock,
+): Measurement {
+  return measurementOf(
+    [...components, ...tools.map(({ id, digest }) => ({ kind: 'tool', name: id, digest }))],
+    'self',
+    Math.floor(clock.wallMs() / 1000),
+  );
+}

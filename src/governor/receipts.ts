@@ -1,0 +1,135 @@
+import type { VerifiedChain } from '../artifact/index.ts';
+import { encodeBase64url } from '../codec/index.ts';
+import type { Action, Decision, Snapshot } from '../decision/index.ts';
+import { isDenial } from '../denial/index.ts';
+import {
+  type ArtifactFacts,
+  DECISION_RECEIPT,
+  type DecisionReceipt,
+  type EvidenceKind,
+  OUTCOME_RECEIPT,
+  type OutcomeReceipt,
+  saltedDigest,
+} from '../receipt/index.ts';
+import type { GovernanceView } from './governance-follower.ts';
+
+export interface ReceiptContext {
+  readonly id: string;
+  readonly atMs: number;
+  readonly log: string;
+  readonly salt: Uint8Array;
+  readonly view: GovernanceView;
+  readonly evidence: Readonly<Partial<Record<EvidenceKind, string>>>;
+}
+
+/** The receipt of a decision: what was asked, what each stage said, and on which knowledge. */
+export function decisionReceiptOf(
+  action: Action,
+  snapshot: Snapshot,
+  { answer, stages, findings }: Decision,
+  { id, atMs, log, salt, view, evidence }: ReceiptContext,
+): DecisionReceipt {
+  const { chain, proof, agent, lineage, policy, request } = findings;
+  const { measurement } = snapshot;
+  return {
+    type: DECISION_RECEIPT,
+    id,
+    atMs,
+    log,
+    audiences: snapshot.audiences,
+    tool: request === undefined ? '' : action.tool,
+    arguments: saltedDigest(salt, request?.argsJcs ?? ''),
+    verdict: isDenial(answer) ? 'deny' : 'permit',
+    ...(isDenial(answer) ? { code: answer.code, detail: answer.detail } : {}),
+    stages,
+    ...(chain ? { artifact: artifactFactsOf(chain) } : {}),
+    ...(proof ? { proof: { jti: proof.jti, iatSeconds: proof.iatSeconds } } : {}),
+    ...(agent === undefined ? {} : { agent }),
+    ...(measurement
+      ? {
+          environment: {
+            digest: measurement.digest,
+            assurance: measurement.assurance,
+            measuredAtSeconds: measurement.measuredAtSeconds,
+          },
+        }
+      : {}),
+    ...(action.toolDigest === undefined ? {} : { toolDefinition: action.toolDigest }),
+    ...(snapshot.policy
+      ? {
+          policy: {
+            id: snapshot.policy.bundle.id,
+            digest: snapshot.policy.bundle.digest,
+            ...(policy ? { determining: policy.determining } : {}),
+          },
+        }
+      : {}),
+    governance: { size: view.size, rootHash: view.rootHash, checkedAtMs: view.checkedAtMs },
+    ...(lineage
+      ? {
+          lineage: {
+            ...(proof?.parent === undefined ? {} : { parent: proof.parent }),
+            root: lineage.rootExecutionId ?? id,
+            depth: lineage.depth,
+          },
+        }
+      : {}),
+    evidence,
+  };
+}
+
+/** A chain is presented many times: its facts are made once. */
+const factsOfChain = new WeakMap<VerifiedChain, ArtifactFacts>();
+
+function artifactFactsOf(chain: VerifiedChain): ArtifactFacts {
+  const known = factsOfChain.get(chain);
+  if (known !== undefined) return known;
+  const { root, tokens } = chain;
+  const { initiator, attribution, governance } = root.writ;
+  const facts: ArtifactFacts = {
+    digest: chain.digest,
+    issuer: root.iss,
+    tokenIds: tokens.map(({ jti }) => jti),
+    tokenHashes: tokens.map(({ hash }) => hash),
+    holders: tokens.map(({ holder }) => holder.thumbprint),
+    ...(initiator ? { initiator } : {}),
+    ...(attribution ? { attribution } : {}),
+    ...(governance?.purpose === undefined ? {} : { purpose: governance.purpose }),
+    ...(governance?.reference === undefined ? {} : { reference: governance.reference }),
+  };
+  factsOfChain.set(chain, facts);
+  return facts;
+}
+
+export interface OutcomeFacts {
+  readonly id: string;
+  readonly atMs: number;
+  readonly log: string;
+  readonly salt: Uint8Array;
+  readonly decisionIndex: number;
+  readonly decisionLeafHash: Uint8Array;
+  readonly durationMs: number;
+  readonly status: OutcomeReceipt['status'];
+  readonly code?: OutcomeReceipt['code'];
+  readonly note?: string;
+  /** What came back; only its salted digest and size are kept. */
+  readonly result?: Uint8Array;
+}
+
+export function outcomeReceiptOf(facts: OutcomeFacts): OutcomeReceipt {
+  const { id, atMs, log, salt, result, status, code, note, durationMs } = facts;
+  return {
+    type: OUTCOME_RECEIPT,
+    id,
+    atMs,
+    log,
+    decision: { index: facts.decisionIndex, leafHash: encodeBase64url(facts.decisionLeafHash) },
+    status,
+    ...(code === undefined ? {} : { code }),
+    ...(note === undefined ? {} : { note }),
+    ...(result === undefined
+      ? {}
+      : { result: { digest: saltedDigest(salt, result), bytes: result.byteLength } }),
+    durationMs: Math.round(durationMs * 1000) / 1000,
+  };
+}

@@ -1,0 +1,191 @@
+import {
+  canonicalize,
+  type Digest,
+  isDigest,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  parseJsonObject,
+} from '../codec/index.ts';
+import {
+  type Denial,
+  deny,
+  isDenial,
+  isReasonCode,
+  type ReasonCode,
+  STAGES,
+  type Stage,
+} from '../denial/index.ts';
+
+export const DECISION_RECEIPT = 'writ/decision@v1';
+
+/** What a stage said: `pass`, `fail`, or `skip` because an earlier one failed. */
+export type StageVerdict = 'pass' | 'fail' | 'skip';
+
+/** A keyed digest, `hmac-sha256:` and 64 hex digits: it says nothing about its content to who lacks the salt. */
+export type SaltedDigest = `hmac-sha256:${string}`;
+
+/** The authority a decision was made under. Strings come from signed tokens. */
+export interface ArtifactFacts {
+  /** Digest over the chain's compact tokens. */
+  readonly digest: Digest;
+  readonly issuer: string;
+  /** Token ids, root first. */
+  readonly tokenIds: readonly string[];
+  /** base64url SHA-256 of each token's signing input, root first. */
+  readonly tokenHashes: readonly string[];
+  /** RFC 7638 thumbprint of each token's holder key, root first. */
+  readonly holders: readonly string[];
+  readonly initiator?: { readonly id: string; readonly kind: string };
+  readonly attribution?: { readonly owner: string; readonly onBehalfOf?: readonly string[] };
+  readonly purpose?: string;
+  readonly reference?: string;
+}
+
+/** The statement one decision leaves in the execution log. Times are integer milliseconds since the epoch. */
+export interface DecisionReceipt {
+  readonly type: typeof DECISION_RECEIPT;
+  /** Execution id (UUIDv7). */
+  readonly id: string;
+  readonly atMs: number;
+  /** Origin of the log this receipt was written to. */
+  readonly log: string;
+  /** Identifiers under which the enforcement point is addressed; the last one is its own instance. */
+  readonly audiences: readonly string[];
+  readonly tool: string;
+  readonly arguments: SaltedDigest;
+  readonly verdict: 'permit' | 'deny';
+  readonly code?: ReasonCode;
+  readonly detail?: string;
+  readonly stages: Readonly<Record<Stage, StageVerdict>>;
+  readonly artifact?: ArtifactFacts;
+  readonly proof?: { readonly jti: string; readonly iatSeconds: number };
+  /** The enrolled agent that holds the leaf key. */
+  readonly agent?: string;
+  readonly environment?: {
+    readonly digest: Digest;
+    readonly assurance: string;
+    readonly measuredAtSeconds: number;
+  };
+  /** Digest of the tool's definition as the upstream listed it. */
+  readonly toolDefinition?: Digest;
+  readonly policy?: {
+    readonly id: string;
+    readonly digest: Digest;
+    readonly determining?: readonly string[];
+  };
+  /** The governance knowledge the decision stood on. */
+  readonly governance: { readonly size: number; readonly rootHash: string; readonly checkedAtMs: number };
+  readonly lineage?: { readonly parent?: string; readonly root: string; readonly depth: number };
+  /** Addresses in the sealed evidence store of what re-deriving the decision needs. */
+  readonly evidence: Readonly<Partial<Record<EvidenceKind, string>>>;
+}
+
+/**
+ * request: the proof and, where they differ from it, the arguments; chain: the artifact's tokens; policy: the bundle;
+ * measurement: the environment's components.
+ */
+export type EvidenceKind = 'request' | 'chain' | 'policy' | 'measurement';
+
+/** Longest string of a token that a receipt repeats: receipts must fit a log entry (64 KiB). */
+const MAX_RECEIPT_STRING = 1024;
+const MAX_RECEIPT_BYTES = 65_535;
+
+/** The receipt as the log entry's bytes: JCS, strings bounded. */
+export function serializeReceipt(receipt: object): Uint8Array {
+  return Buffer.from(canonicalize(boundStrings(receipt as unknown as JsonValue)), 'utf8');
+}
+
+function boundStrings(value: JsonValue): JsonValue {
+  if (typeof value === 'string') {
+    return value.length <= MAX_RECEIPT_STRING
+      ? value
+      : `${value.slice(0, MAX_RECEIPT_STRING - 1).toWellFormed()}…`;
+  }
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.slice(0, 64).map(boundStrings);
+  const bounded: Record<string, JsonValue> = {};
+  for (const [name, member] of Object.entries(value)) {
+    if (member !== undefined) bounded[name] = boundStrings(member);
+  }
+  return bounded;
+}
+
+/** Parses an entry of an execution log as a decision receipt: the shape is checked, not the truth of it. */
+export function parseDecisionReceipt(entry: Uint8Array): DecisionReceipt | Denial {
+  const json = parseJsonObject(entry, 'log.unavailable', { maxBytes: MAX_RECEIPT_BYTES, maxDepth: 8 });
+  if (isDenial(json)) return json;
+  const problem = findProblem(json);
+  return problem === undefined ? (json as unknown as DecisionReceipt) : deny('log.unavailable', problem);
+}
+
+function findProblem(json: JsonObject): string | undefined {
+  if (json.type !== DECISION_RECEIPT) return 'not a decision receipt';
+  for (const name of ['id', 'log', 'tool', 'arguments']) {
+    if (typeof json[name] !== 'string') return `receipt.${name} is not a string`;
+  }
+  if (!Number.isSafeInteger(json.atMs)) return 'receipt.atMs is not an integer';
+  if (json.verdict !== 'permit' && json.verdict !== 'deny') return 'receipt.verdict is unknown';
+  // A permit with a reason to deny, or a denial without one, is no receipt of ours.
+  if (json.verdict === 'deny' ? !isReasonCode(json.code) : json.code !== undefined)
+    return 'receipt.code is wrong';
+  if (!isStringArray(json.audiences)) return 'receipt.audiences is malformed';
+  const { stages, governance, evidence } = json;
+  if (!isJsonObject(stages) || !STAGES.every((stage) => isStageVerdict(stages[stage])))
+    return 'receipt.stages is malformed';
+  if (!isJsonObject(governance) || !Number.isSafeInteger(governance.size))
+    return 'receipt.governance is malformed';
+  if (typeof governance.rootHash !== 'string' || !Number.isSafeInteger(governance.checkedAtMs)) {
+    return 'receipt.governance is malformed';
+  }
+  if (!isJsonObject(evidence) || !Object.values(evidence).every((address) => typeof address === 'string')) {
+    return 'receipt.evidence is malformed';
+  }
+  return findOptionalProblem(json);
+}
+
+function findOptionalProblem(json: JsonObject): string | undefined {
+  const { artifact, proof, environment, policy, lineage, detail, agent, toolDefinition } = json;
+  if (artifact !== undefined && !isArtifactFacts(artifact)) return 'receipt.artifact is malformed';
+  if (proof !== undefined && (!isJsonObject(proof) || typeof proof.jti !== 'string'))
+    return 'receipt.proof is malformed';
+  if (environment !== undefined && (!isJsonObject(environment) || !isDigest(environment.digest))) {
+    return 'receipt.environment is malformed';
+  }
+  if (
+    policy !== undefined &&
+    (!isJsonObject(policy) || !isDigest(policy.digest) || typeof policy.id !== 'string')
+  ) {
+    return 'receipt.policy is malformed';
+  }
+  if (lineage !== undefined) {
+    if (!isJsonObject(lineage) || typeof lineage.root !== 'string' || !Number.isSafeInteger(lineage.depth)) {
+      return 'receipt.lineage is malformed';
+    }
+    if (lineage.parent !== undefined && typeof lineage.parent !== 'string')
+      return 'receipt.lineage is malformed';
+  }
+  if (detail !== undefined && typeof detail !== 'string') return 'receipt.detail is malformed';
+  if (agent !== undefined && typeof agent !== 'string') return 'receipt.agent is malformed';
+  if (toolDefinition !== undefined && !isDigest(toolDefinition)) return 'receipt.toolDefinition is malformed';
+  return undefined;
+}
+
+function isStageVerdict(value: unknown): value is StageVerdict {
+  return value === 'pass' || value === 'fail' || value === 'skip';
+}
+
+function isStringArray(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+function isArtifactFacts(value: JsonValue): boolean {
+  return (
+    isJsonObject(value) &&
+    isDigest(value.digest) &&
+    typeof value.issuer === 'string' &&
+    isStringArray(value.tokenIds) &&
+    isStringArray(value.tokenHashes) &&
+    isStringArray(value.holders)
+  );
+}

@@ -1,0 +1,19 @@
+export { BUNDLE, type BundledEntry, type EvidenceBundle, parseBundle } from './bundle.ts';
+export {
+  type ArtifactFacts,
+  DECISION_RECEIPT,
+  type DecisionReceipt,
+  type EvidenceKind,
+  parseDecisionReceipt,
+  type SaltedDigest,
+  type StageVerdict,
+  serializeReceipt,
+} from './decision-receipt.ts';
+export { evidenceAddress, executionSalt, saltedDigest } from './evidence-address.ts';
+export {
+  OUTCOME_RECEIPT,
+  type OutcomeReceipt,
+  type OutcomeStatus,
+  parseOutcomeReceipt,
+} from './outcome-receipt.ts';
+export { argumentsOfProof, type BundleReport, verifyBundle } from './verify-bundle.ts';

@@ -1,0 +1,58 @@
+import { isJsonObject, parseJsonObject } from '../codec/index.ts';
+import { type Denial, deny, isDenial, isReasonCode, type ReasonCode } from '../denial/index.ts';
+import type { SaltedDigest } from './decision-receipt.ts';
+
+export const OUTCOME_RECEIPT = 'writ/outcome@v1';
+
+/**
+ * succeeded, failed: the effect answered; terminated: Writ stopped it; unknown: it may or may not have happened
+ * (crash, hang, lost connection), and nobody should retry blindly.
+ */
+export type OutcomeStatus = 'succeeded' | 'failed' | 'terminated' | 'unknown';
+
+const STATUSES: readonly string[] = [
+  'succeeded',
+  'failed',
+  'terminated',
+  'unknown',
+] satisfies OutcomeStatus[];
+
+/** The statement that an execution leaves when it ends. Times are integer milliseconds. */
+export interface OutcomeReceipt {
+  readonly type: typeof OUTCOME_RECEIPT;
+  /** Execution id: the `id` of the decision receipt. */
+  readonly id: string;
+  readonly atMs: number;
+  readonly log: string;
+  /** Index and leaf hash (base64) of the permit in the same log. */
+  readonly decision: { readonly index: number; readonly leafHash: string };
+  readonly status: OutcomeStatus;
+  /** Why it was terminated. */
+  readonly code?: ReasonCode;
+  /** Fixed text that says what happened; never data. */
+  readonly note?: string;
+  /** What came back, as a salted digest and its size in bytes. */
+  readonly result?: { readonly digest: SaltedDigest; readonly bytes: number };
+  readonly durationMs: number;
+}
+
+export function parseOutcomeReceipt(entry: Uint8Array): OutcomeReceipt | Denial {
+  const json = parseJsonObject(entry, 'log.unavailable', { maxBytes: 65_535, maxDepth: 8 });
+  if (isDenial(json)) return json;
+  const { decision, result, code, note } = json;
+  const wellFormed =
+    json.type === OUTCOME_RECEIPT &&
+    typeof json.id === 'string' &&
+    typeof json.log === 'string' &&
+    Number.isSafeInteger(json.atMs) &&
+    typeof json.durationMs === 'number' &&
+    typeof json.status === 'string' &&
+    STATUSES.includes(json.status) &&
+    isJsonObject(decision) &&
+    Number.isSafeInteger(decision.index) &&
+    typeof decision.leafHash === 'string' &&
+    (code === undefined || isReasonCode(code)) &&
+    (note === undefined || typeof note === 'string') &&
+    (result === undefined || (isJsonObject(result) && typeof result.digest === 'string'));
+  return wellFormed ? (json as unknown as OutcomeReceipt) : deny('log.unavailable', 'not an outcome receipt');
+}
