@@ -1,0 +1,18 @@
+export type { ApprovalRequirement } from './approval.ts';
+export {
+  BUNDLE_LIMITS,
+  BUNDLE_TYPE,
+  type BundlePolicy,
+  type BundleTool,
+  buildPolicyBundle,
+  formatProblem,
+  type PolicyBundle,
+  parsePolicyBundle,
+} from './bundle.ts';
+export { type PolicyFacts, type TimeFacts, timeFacts } from './facts.ts';
+export type { InputMember, InputType, RecordInputType } from './input-type.ts';
+export type { PolicyProblem, PolicySource } from './policy-source.ts';
+export { type PolicyRequest, type PreparedPolicy, preparePolicy } from './prepared-policy.ts';
+export { starterPolicy } from './starter-policy.ts';
+export { type ActionGroup, actionGroupOf, type ToolDefinition, toolDefinitionDigest } from './tool.ts';
+export type { PolicyPermit } from './verdict.ts';

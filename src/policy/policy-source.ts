@@ -1,0 +1,154 @@
+import type { DetailedError } from '@cedar-policy/cedar-wasm/nodejs';
+import { type ApprovalRequirement, parseApprovals } from './approval.ts';
+import type { Cedar } from './cedar.ts';
+import { fromByteOffset, lineAndColumn, type PolicySegment, splitPolicies } from './policy-text.ts';
+
+/** A file of Cedar policies. */
+export interface PolicySource {
+  /** Relative POSIX path, for messages and default policy ids. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Why a bundle is refused, and where. */
+export interface PolicyProblem {
+  readonly path: string;
+  /** 1-based. */
+  readonly line?: number;
+  /** 1-based, in UTF-16 units. */
+  readonly column?: number;
+  readonly reason: string;
+}
+
+export interface ParsedPolicy {
+  /** The `@id` annotation, or `<path>#<n>` counted from 1. */
+  readonly id: string;
+  readonly path: string;
+  /** 1-based line of the policy's first token. */
+  readonly line: number;
+  readonly effect: 'permit' | 'forbid';
+  readonly text: string;
+  /** What a permit asks for beyond itself. */
+  readonly approvals: readonly ApprovalRequirement[];
+  /** Attribute names the policy reads or writes. */
+  readonly attributes: ReadonlySet<string>;
+  /** Turns Cedar's byte offset within this policy into a problem of its file. */
+  readonly problemAt: (byteOffset: number, reason: string) => PolicyProblem;
+}
+
+/** A misspelt annotation could be a restriction someone meant, so only these are let through. */
+const ANNOTATIONS = new Set(['id', 'approval', 'title', 'description', 'reference']);
+const POLICY_ID = /^[^\p{Cc}\p{Cf}]{1,300}$/u;
+/** Characters that make text read otherwise than it runs. */
+const BIDIRECTIONAL = /[\u202a-\u202e\u2066-\u2069]/;
+
+/** Parses one file into its policies, or says what is wrong with it. */
+export function parsePolicySource(cedar: Cedar, source: PolicySource): ParsedPolicy[] | PolicyProblem[] {
+  const { path, text } = source;
+  const problemAt = (offset: number, reason: string): PolicyProblem => ({
+    path,
+    ...lineAndColumn(text, offset),
+    reason,
+  });
+  if (!text.isWellFormed()) return [{ path, reason: 'not well-formed Unicode' }];
+  const bidirectional = text.search(BIDIRECTIONAL);
+  if (bidirectional >= 0) return [problemAt(bidirectional, 'bidirectional control character')];
+
+  const split = splitPolicies(text);
+  if ('reason' in split) return [problemAt(split.offset, split.reason)];
+  const whole = cedar.checkParsePolicySet({ staticPolicies: text });
+  const [failure] = whole.type === 'failure' ? whole.errors : [];
+  const offset = failure === undefined ? undefined : startOf(failure);
+  if (failure !== undefined && offset !== undefined) {
+    return [problemAt(fromByteOffset(text, offset), messageOf(failure))];
+  }
+  // Templates fail without a location; policy by policy they have one.
+
+  const policies: ParsedPolicy[] = [];
+  const problems: PolicyProblem[] = [];
+  for (const [index, segment] of split.segments.entries()) {
+    const policy = parseSegment(cedar, source, segment, index + 1);
+    if ('reason' in policy) problems.push(policy);
+    else policies.push(policy);
+  }
+  if (problems.length > 0) return problems;
+  // INVARIANT: our split and Cedar's agree, so that no policy is lost between segments.
+  const parts = cedar.policySetTextToParts(text);
+  if (failure !== undefined || parts.type === 'failure' || parts.policies.length !== policies.length) {
+    return [problemAt(0, failure === undefined ? 'policies cannot be told apart' : messageOf(failure))];
+  }
+  return policies;
+}
+
+export function messageOf(error: DetailedError): string {
+  return error.help === null ? error.message : `${error.message} (${error.help})`;
+}
+
+/** Byte offset of an error's first location. */
+export function startOf(error: DetailedError): number | undefined {
+  return error.sourceLocations?.[0]?.start;
+}
+
+function parseSegment(
+  cedar: Cedar,
+  source: PolicySource,
+  segment: PolicySegment,
+  number: number,
+): ParsedPolicy | PolicyProblem {
+  const { path } = source;
+  const problemAt = (byteOffset: number, reason: string): PolicyProblem => ({
+    path,
+    ...lineAndColumn(source.text, segment.start + fromByteOffset(segment.text, byteOffset)),
+    reason,
+  });
+  const head = /^(?:\s|\/\/[^\n\r]*)*/.exec(segment.text)?.[0].length ?? 0;
+  const problemAtHead = (reason: string) => problemAt(Buffer.byteLength(segment.text.slice(0, head)), reason);
+  const answer = cedar.policyToJson(segment.text);
+  if (answer.type === 'failure') {
+    const [error] = answer.errors;
+    if (error === undefined) return problemAtHead('does not parse');
+    const start = startOf(error);
+    return start === undefined ? problemAtHead(messageOf(error)) : problemAt(start, messageOf(error));
+  }
+  const annotations = answer.json.annotations ?? {};
+  for (const name of Object.keys(annotations)) {
+    if (!ANNOTATIONS.has(name)) {
+      const known = [...ANNOTATIONS].map((annotation) => `@${annotation}`).join(', ');
+      return problemAtHead(`unknown annotation @${name}; known are ${known}`);
+    }
+  }
+  const id = annotations.id ?? `${path}#${number}`;
+  if (!POLICY_ID.test(id)) return problemAtHead('policy id must be 1 to 300 printable characters');
+
+  let approvals: readonly ApprovalRequirement[] = [];
+  const approval = annotations.approval;
+  if (approval !== undefined) {
+    if (answer.json.effect !== 'permit') return problemAtHead('@approval belongs on permit policies only');
+    const parsed = parseApprovals(approval);
+    if (parsed === undefined) {
+      return problemAtHead('@approval must be "role:threshold", or several separated by commas');
+    }
+    approvals = parsed;
+  }
+  const attributes = new Set<string>();
+  for (const clause of answer.json.conditions) collectAttributes(clause.body, attributes);
+  const { line } = lineAndColumn(source.text, segment.start + head);
+  const { effect } = answer.json;
+  return { id, path, line, effect, text: segment.text, approvals, attributes, problemAt };
+}
+
+/** Collects every attribute name in an expression: accesses, presence tests, and members of record literals. */
+function collectAttributes(expression: unknown, attributes: Set<string>): void {
+  if (typeof expression !== 'object' || expression === null) return;
+  for (const [operator, operand] of Object.entries(expression)) {
+    if (typeof operand !== 'object' || operand === null) continue;
+    if ((operator === '.' || operator === 'has') && 'attr' in operand) {
+      const names: unknown[] = Array.isArray(operand.attr) ? operand.attr : [operand.attr];
+      for (const name of names) if (typeof name === 'string') attributes.add(name);
+    }
+    if (operator === 'Record' || operator === 'Value') {
+      for (const name of Object.keys(operand)) attributes.add(name);
+    }
+    collectAttributes(operand, attributes);
+  }
+}
