@@ -1,0 +1,1 @@
+export { type MemoryLogOptions, openMemoryLog } from './memory-log.ts';

@@ -1,0 +1,5 @@
+export type { Head } from './batch-writer.ts';
+export { LogLocked } from './failure.ts';
+export { type EvidenceState, openSqliteLogReader, SqliteLogReader } from './log-reader.ts';
+export { openSqliteLog, withSqliteLog } from './open-log.ts';
+export { SqliteLog, type SqliteLogOptions } from './sqlite-log.ts';

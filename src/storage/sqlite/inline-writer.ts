@@ -1,0 +1,14 @@
+import type { BatchWriter, WriterOptions } from './batch-writer.ts';
+import { LogDatabase } from './log-database.ts';
+
+/** The writer in the caller's own thread: for a few appends in a short-lived process, without a thread's start-up. */
+export function openInlineWriter(options: WriterOptions): BatchWriter {
+  const log = LogDatabase.open(options);
+  return {
+    opened: log.head,
+    onFailure: undefined,
+    commit: async (requests, nowSeconds) => log.commit(requests, nowSeconds),
+    eraseEvidence: async (address) => log.eraseEvidence(address),
+    close: async () => log.close(),
+  };
+}

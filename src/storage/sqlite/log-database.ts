@@ -1,0 +1,267 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import {
+  type AppendRequest,
+  type AppendResult,
+  CompactTree,
+  hashesEqual,
+  LogUnavailable,
+  leafHash,
+} from '../../tlog/index.ts';
+import { add, type Decimal, decimalOf, exceeds, formatDecimal, parseDecimal, ZERO } from '../decimal.ts';
+import type { BatchOutcome, Head, WriterOptions } from './batch-writer.ts';
+import { EvidenceSeal } from './evidence-seal.ts';
+import { causeOf } from './failure.ts';
+import { HashRows } from './hash-rows.ts';
+import { readLogRow } from './log-row.ts';
+import { closeQuietly, openForWriting } from './schema.ts';
+import { WriterLock } from './writer-lock.ts';
+
+/** Entries at the end of the log whose leaf hashes are recomputed when it is opened. */
+const TAIL_ENTRIES = 256;
+
+/** WAL pages (4 KiB) beyond which a WAL checkpoint is made, even when busy and when idle. */
+const BUSY_CHECKPOINT_PAGES = 4_096;
+const IDLE_CHECKPOINT_PAGES = 64;
+
+/** Consumed ids are kept this long beyond their expiry: room for a clock that is put forward and back. */
+const CONSUMED_MARGIN_SECONDS = 120;
+const PURGE_EVERY_SECONDS = 5;
+const PURGED_ROWS_AT_ONCE = 5_000;
+
+/**
+ * The synchronous writer: holds the lock, the database and the right edge of the tree. One `commit` is one transaction.
+ *
+ * INVARIANT: after any failure nothing is written again through this object. A failed commit may or may not be on disk,
+ * and a second fsync may lie about it; only reopening, which reads what is really there, can tell (DESIGN §6).
+ */
+export class LogDatabase {
+  readonly #lock: WriterLock;
+  readonly #db: DatabaseSync;
+  readonly #statements: ReturnType<typeof prepareStatements>;
+  readonly #seal: EvidenceSeal | undefined;
+  #tree: CompactTree;
+  #head: Head;
+  #consumedFloor: number;
+  #lastPurgeSeconds = 0;
+  #failure: LogUnavailable | undefined;
+
+  private constructor(lock: WriterLock, db: DatabaseSync, options: WriterOptions) {
+    this.#lock = lock;
+    this.#db = db;
+    this.#statements = prepareStatements(db);
+    this.#seal = options.evidenceKey === undefined ? undefined : new EvidenceSeal(options.evidenceKey);
+    const stored = readLogRow(db);
+    if (stored.origin !== options.origin) {
+      throw new LogUnavailable(`${options.directory} is the log ${stored.origin}, not ${options.origin}`);
+    }
+    this.#consumedFloor = stored.consumedFloor;
+    this.#head = { size: stored.size, rootHash: stored.rootHash };
+    this.#tree = resumeTree(db, this.#head);
+  }
+
+  /** @throws LogUnavailable when the log has another writer, or what is stored is not what was committed. */
+  static open(options: WriterOptions): LogDatabase {
+    const lock = WriterLock.acquire(options.directory, options.lockTimeoutMs ?? 0);
+    let db: DatabaseSync | undefined;
+    try {
+      db = openForWriting(options.directory, options.origin);
+      return new LogDatabase(lock, db, options);
+    } catch (error) {
+      closeQuietly(db);
+      lock.release();
+      throw error instanceof LogUnavailable || error instanceof TypeError
+        ? error
+        : new LogUnavailable(
+            `${options.directory} cannot be opened: ${causeOf(error)}; run \`writ log verify\``,
+          );
+    }
+  }
+
+  get head(): Head {
+    return this.#head;
+  }
+
+  /** @throws LogUnavailable, now and ever after, when the batch could not be made durable. */
+  commit(requests: readonly AppendRequest[], nowSeconds: number): BatchOutcome {
+    return this.#guard(() => {
+      const tree = this.#tree.clone();
+      this.#db.exec('BEGIN IMMEDIATE');
+      const results = requests.map((request) => this.#append(tree, request));
+      const head = { size: tree.size, rootHash: tree.root() };
+      this.#statements.setHead.run(head.size, head.rootHash);
+      this.#db.exec('COMMIT');
+      this.#tree = tree;
+      this.#head = head;
+      if (nowSeconds - this.#lastPurgeSeconds >= PURGE_EVERY_SECONDS) this.#purgeConsumed(nowSeconds);
+      return { results, head };
+    });
+  }
+
+  /** Deletes the blob and its key and overwrites where they stood, in the database and in the WAL. */
+  eraseEvidence(address: string): boolean {
+    return this.#guard(() => {
+      this.#db.exec('PRAGMA secure_delete = ON');
+      const erased = this.#statements.eraseEvidence.run(address).changes > 0;
+      if (erased) this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      this.#db.exec('PRAGMA secure_delete = OFF');
+      return erased;
+    });
+  }
+
+  /** Upkeep between batches: moves the WAL into the database before it grows long. */
+  tidy(idle: boolean): void {
+    this.#guard(() => {
+      const pages = this.#statements.walPages.get()?.log;
+      if (typeof pages !== 'number') return;
+      if (pages >= (idle ? IDLE_CHECKPOINT_PAGES : BUSY_CHECKPOINT_PAGES)) {
+        this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+      }
+    });
+  }
+
+  /** Never throws: what was acknowledged is durable without it. */
+  close(): void {
+    this.#failure ??= new LogUnavailable('the log is closed');
+    closeQuietly(this.#db);
+    this.#lock.release();
+  }
+
+  #guard<T>(work: () => T): T {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      return work();
+    } catch (error) {
+      this.#failure = new LogUnavailable(
+        `the log failed and takes no more entries until it is reopened: ${causeOf(error)}`,
+      );
+      try {
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      } catch {
+        // The failure that came first is the one to report, and nothing is written after it.
+      }
+      throw this.#failure;
+    }
+  }
+
+  #append(tree: CompactTree, request: AppendRequest): AppendResult {
+    const { entry, keys = [], consume, counters = [], evidence = [] } = request;
+    const raised = new Map<string, Decimal>();
+    const exhausted = this.#raiseCounters(counters, raised);
+    if (consume !== undefined && this.#isReplay(consume, exhausted !== undefined))
+      return { kind: 'replayed' };
+    if (exhausted !== undefined) return { kind: 'exhausted', key: exhausted };
+    for (const [key, total] of raised) this.#statements.setCounter.run(key, formatDecimal(total));
+
+    const index = tree.size;
+    const leaf = leafHash(entry);
+    this.#statements.addEntry.run(index, leaf, entry);
+    for (const { level, index: at, hash } of tree.append(leaf)) {
+      if (level > 0) this.#statements.addNode.run(level, at, hash);
+    }
+    for (const key of keys) this.#statements.addKey.run(key, index);
+    for (const { address, bytes } of evidence) this.#addEvidence(address, bytes);
+    return { kind: 'appended', index };
+  }
+
+  /** Marks the id as consumed, unless `checkOnly`. A replay is known by id alone, whatever expiry it claims. */
+  #isReplay({ id, expiresAtSeconds }: { id: string; expiresAtSeconds: number }, checkOnly: boolean): boolean {
+    const expires = Math.ceil(expiresAtSeconds);
+    // INVARIANT: ids that expire at or below the floor may have been forgotten, so none of them counts as fresh,
+    // wherever the clock stands now.
+    if (expires <= this.#consumedFloor) return true;
+    if (checkOnly) return this.#statements.findConsumed.get(id) !== undefined;
+    return this.#statements.addConsumed.run(id, expires).changes === 0;
+  }
+
+  /** Fills `raised` with the new totals; the key of the first counter that would pass its limit, if any. */
+  #raiseCounters(
+    counters: NonNullable<AppendRequest['counters']>,
+    raised: Map<string, Decimal>,
+  ): string | undefined {
+    for (const { key, limit, amount } of counters) {
+      const total = add(raised.get(key) ?? this.#readCounter(key), decimalOf(amount));
+      if (exceeds(total, decimalOf(limit))) return key;
+      raised.set(key, total);
+    }
+    return undefined;
+  }
+
+  #readCounter(key: string): Decimal {
+    const stored = this.#statements.getCounter.get(key)?.total;
+    if (stored === undefined) return ZERO;
+    const total = typeof stored === 'string' ? parseDecimal(stored) : undefined;
+    if (total === undefined) throw new LogUnavailable('a counter is damaged; run `writ log verify`');
+    return total;
+  }
+
+  #addEvidence(address: string, bytes: Uint8Array): void {
+    if (this.#seal === undefined) throw new TypeError('this log was opened without an evidence key');
+    if (this.#statements.findEvidence.get(address) !== undefined) return;
+    const { wrappedKey, sealed } = this.#seal.seal(address, bytes);
+    this.#statements.addEvidence.run(address, wrappedKey, sealed);
+  }
+
+  /** Forgets ids whose proofs expired long ago, a bounded number at a time. */
+  #purgeConsumed(nowSeconds: number): void {
+    this.#lastPurgeSeconds = nowSeconds;
+    const floor = Math.max(this.#consumedFloor, Math.floor(nowSeconds) - CONSUMED_MARGIN_SECONDS);
+    if (this.#statements.findExpired.get(floor) === undefined) return;
+    this.#db.exec('BEGIN IMMEDIATE');
+    this.#statements.setFloor.run(floor);
+    this.#statements.purge.run(floor, PURGED_ROWS_AT_ONCE);
+    this.#db.exec('COMMIT');
+    this.#consumedFloor = floor;
+  }
+}
+
+function prepareStatements(db: DatabaseSync) {
+  const prepare = (sql: string): StatementSync => db.prepare(sql);
+  return {
+    addEntry: prepare('INSERT INTO entry VALUES (?, ?, ?)'),
+    addNode: prepare('INSERT INTO node VALUES (?, ?, ?)'),
+    addKey: prepare('INSERT OR IGNORE INTO lookup VALUES (?, ?)'),
+    setHead: prepare('UPDATE log SET size = ?, root = ?'),
+    findConsumed: prepare('SELECT 1 FROM consumed WHERE id = ?'),
+    addConsumed: prepare('INSERT OR IGNORE INTO consumed VALUES (?, ?)'),
+    findExpired: prepare('SELECT 1 FROM consumed WHERE expires <= ? LIMIT 1'),
+    setFloor: prepare('UPDATE log SET consumed_floor = ?'),
+    purge: prepare(
+      'DELETE FROM consumed WHERE id IN (SELECT id FROM consumed WHERE expires <= ? ORDER BY expires LIMIT ?)',
+    ),
+    getCounter: prepare('SELECT total FROM counter WHERE key = ?'),
+    setCounter: prepare(
+      'INSERT INTO counter VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET total = excluded.total',
+    ),
+    findEvidence: prepare('SELECT 1 FROM evidence WHERE address = ?'),
+    addEvidence: prepare('INSERT INTO evidence VALUES (?, ?, ?)'),
+    eraseEvidence: prepare(
+      'UPDATE evidence SET wrapped_key = NULL, sealed = NULL WHERE address = ? AND wrapped_key IS NOT NULL',
+    ),
+    walPages: prepare('PRAGMA wal_checkpoint(NOOP)'),
+  };
+}
+
+/** The right edge of the stored tree, after checking that it, the last entries and the head belong together. */
+function resumeTree(db: DatabaseSync, head: Head): CompactTree {
+  const last = db.prepare('SELECT max(idx) AS last FROM entry').get()?.last ?? -1;
+  if (last !== head.size - 1) {
+    throw new LogUnavailable(
+      `the log says it has ${head.size} entries but its last one is ${String(last)}; run \`writ log verify\``,
+    );
+  }
+  const start = Math.max(0, head.size - TAIL_ENTRIES);
+  for (const { idx, leaf, body } of db
+    .prepare('SELECT idx, leaf, body FROM entry WHERE idx >= ? ORDER BY idx')
+    .iterate(start)) {
+    const intact =
+      body instanceof Uint8Array && leaf instanceof Uint8Array && hashesEqual(leaf, leafHash(body));
+    if (!intact) {
+      throw new LogUnavailable(`entry ${String(idx)} is not what was appended; run \`writ log verify\``);
+    }
+  }
+  const tree = CompactTree.resume(head.size, new HashRows(db));
+  if (!hashesEqual(tree.root(), head.rootHash)) {
+    throw new LogUnavailable('the stored hashes do not give the stored root; run `writ log verify`');
+  }
+  return tree;
+}

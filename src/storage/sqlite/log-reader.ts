@@ -1,0 +1,143 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { type LogReader, LogUnavailable, proveConsistency, proveInclusion } from '../../tlog/index.ts';
+import type { TileSource } from '../posix/index.ts';
+import type { Head } from './batch-writer.ts';
+import { unsealEvidence } from './evidence-seal.ts';
+import { causeOf } from './failure.ts';
+import { HashRows } from './hash-rows.ts';
+import { readLogRow } from './log-row.ts';
+import { closeQuietly, openForReading } from './schema.ts';
+
+/** `erased`: it was there and was forgotten on purpose; replay then reports *withheld*. */
+export type EvidenceState = 'stored' | 'erased' | 'absent';
+
+/**
+ * Reads a log beside its writer, in any process: it sees what is committed and takes no lock the writer waits for.
+ * Every method throws LogUnavailable where the database cannot be read or is damaged.
+ */
+export class SqliteLogReader implements LogReader, TileSource {
+  /** The log's name in its checkpoints. */
+  readonly origin: string;
+  readonly #db: DatabaseSync;
+  readonly #hashes: HashRows;
+  readonly #statements: ReturnType<typeof prepareStatements>;
+  #version: unknown;
+
+  constructor(directory: string) {
+    this.#db = openForReading(directory);
+    try {
+      this.#hashes = new HashRows(this.#db);
+      this.#statements = prepareStatements(this.#db);
+      this.origin = readLogRow(this.#db).origin;
+      this.#version = this.#dataVersion();
+    } catch (error) {
+      closeQuietly(this.#db);
+      throw unavailable(error);
+    }
+  }
+
+  head(): Head {
+    return reading(() => {
+      const row = this.#statements.head.get();
+      if (typeof row?.size !== 'number' || !(row.root instanceof Uint8Array)) {
+        throw new LogUnavailable('the head of the log is missing or damaged; run `writ log verify`');
+      }
+      return { size: row.size, rootHash: row.root };
+    });
+  }
+
+  read(start: number, count: number): Uint8Array[] {
+    return reading(() => {
+      const entries: Uint8Array[] = [];
+      for (const { idx, body } of this.#statements.entries.all(start, start + count)) {
+        if (idx !== start + entries.length || !(body instanceof Uint8Array)) {
+          throw new LogUnavailable(
+            `entry ${start + entries.length} is missing or damaged; run \`writ log verify\``,
+          );
+        }
+        entries.push(body);
+      }
+      return entries;
+    });
+  }
+
+  lookup(key: string): number[] {
+    return reading(() => this.#statements.lookup.all(key).map(({ idx }) => Number(idx)));
+  }
+
+  inclusionProof(index: number, size: number): Uint8Array[] {
+    return reading(() => proveInclusion(this.#hashes, index, size));
+  }
+
+  consistencyProof(size1: number, size2: number): Uint8Array[] {
+    return reading(() => proveConsistency(this.#hashes, size1, size2));
+  }
+
+  readHashes(level: number, start: number, count: number): Uint8Array {
+    return reading(() => this.#hashes.readHashes(level, start, count));
+  }
+
+  /** Whether anything was committed since the last call (the first: since opening). Costs a few microseconds. */
+  changed(): boolean {
+    return reading(() => {
+      const version = this.#dataVersion();
+      const moved = version !== this.#version;
+      this.#version = version;
+      return moved;
+    });
+  }
+
+  /** Undefined when nothing is stored at the address, it was erased, or the key is not the one it was sealed with. */
+  readEvidence(address: string, evidenceKey: Uint8Array): Uint8Array | undefined {
+    return reading(() => {
+      const row = this.#statements.evidence.get(address);
+      if (!(row?.wrapped_key instanceof Uint8Array) || !(row.sealed instanceof Uint8Array)) return undefined;
+      return unsealEvidence(evidenceKey, address, { wrappedKey: row.wrapped_key, sealed: row.sealed });
+    });
+  }
+
+  evidenceState(address: string): EvidenceState {
+    return reading(() => {
+      const row = this.#statements.evidenceState.get(address);
+      if (row === undefined) return 'absent';
+      return row.stored === 1 ? 'stored' : 'erased';
+    });
+  }
+
+  close(): void {
+    closeQuietly(this.#db);
+  }
+
+  #dataVersion(): unknown {
+    return this.#statements.dataVersion.get()?.data_version;
+  }
+}
+
+/** @throws LogUnavailable when there is no log in the directory or it is not one. */
+export function openSqliteLogReader(directory: string): SqliteLogReader {
+  return new SqliteLogReader(directory);
+}
+
+function prepareStatements(db: DatabaseSync) {
+  return {
+    head: db.prepare('SELECT size, root FROM log'),
+    entries: db.prepare('SELECT idx, body FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx'),
+    lookup: db.prepare('SELECT idx FROM lookup WHERE key = ? ORDER BY idx'),
+    evidence: db.prepare('SELECT wrapped_key, sealed FROM evidence WHERE address = ?'),
+    evidenceState: db.prepare('SELECT wrapped_key IS NOT NULL AS stored FROM evidence WHERE address = ?'),
+    dataVersion: db.prepare('PRAGMA data_version'),
+  };
+}
+
+function reading<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw unavailable(error);
+  }
+}
+
+function unavailable(error: unknown): Error {
+  if (error instanceof LogUnavailable || error instanceof TypeError) return error;
+  return new LogUnavailable(`the log cannot be read: ${causeOf(error)}`);
+}

@@ -1,0 +1,201 @@
+import type { Signer } from '../../key/index.ts';
+import { type AppendRequest, type AppendResult, type Log, LogUnavailable } from '../../tlog/index.ts';
+import { checkAppendRequest } from '../append-request.ts';
+import type { BatchWriter, Head, WriterOptions } from './batch-writer.ts';
+import { CheckpointPublisher } from './checkpoint-publisher.ts';
+import { causeOf } from './failure.ts';
+import { type EvidenceState, SqliteLogReader } from './log-reader.ts';
+
+const DEFAULT_PUBLISH_INTERVAL_MS = 1_000;
+
+export interface SqliteLogOptions extends WriterOptions {
+  /** Signs checkpoints, as the key named by the origin. */
+  readonly signer: Signer;
+  /** How long an entry may wait for a published checkpoint that covers it. 1000 by default. */
+  readonly publishIntervalMs?: number;
+  /** Wall time, by which consumed ids are forgotten. */
+  readonly clock?: { wallMs(): number };
+}
+
+interface Pending {
+  readonly request: AppendRequest;
+  readonly resolve: (result: AppendResult) => void;
+  readonly reject: (reason: Error) => void;
+}
+
+/** A log in one SQLite database, published beside it as tiles and a signed checkpoint. */
+export class SqliteLog implements Log {
+  readonly origin: string;
+  readonly #writer: BatchWriter;
+  readonly #reader: SqliteLogReader;
+  readonly #publisher: CheckpointPublisher;
+  readonly #publishIntervalMs: number;
+  readonly #sealsEvidence: boolean;
+  readonly #nowSeconds: () => number;
+  #pending: Pending[] = [];
+  #lastCommit: Promise<void> = Promise.resolve();
+  #head: Head;
+  #timer: NodeJS.Timeout | undefined;
+  #failure: LogUnavailable | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: SqliteLogOptions, writer: BatchWriter, reader: SqliteLogReader) {
+    const { directory, origin, signer, clock } = options;
+    this.origin = origin;
+    this.#writer = writer;
+    this.#reader = reader;
+    this.#publisher = new CheckpointPublisher({ directory, origin, signer, source: reader });
+    this.#publishIntervalMs = options.publishIntervalMs ?? DEFAULT_PUBLISH_INTERVAL_MS;
+    this.#sealsEvidence = options.evidenceKey !== undefined;
+    this.#nowSeconds = () => (clock?.wallMs() ?? Date.now()) / 1_000;
+    this.#head = writer.opened;
+    writer.onFailure = (reason) => this.#fail(reason);
+  }
+
+  /** Takes over `writer`, and closes it when the log turns out not to be usable. */
+  static async open(options: SqliteLogOptions, writer: BatchWriter): Promise<SqliteLog> {
+    let reader: SqliteLogReader | undefined;
+    try {
+      reader = new SqliteLogReader(options.directory);
+      const log = new SqliteLog(options, writer, reader);
+      await log.#publisher.resume(writer.opened);
+      log.#schedulePublication();
+      return log;
+    } catch (error) {
+      reader?.close();
+      await writer.close();
+      throw error;
+    }
+  }
+
+  head(): Head {
+    return this.#head;
+  }
+
+  read(start: number, count: number): Uint8Array[] {
+    return this.#reader.read(start, count);
+  }
+
+  lookup(key: string): number[] {
+    return this.#reader.lookup(key);
+  }
+
+  inclusionProof(index: number, size: number): Uint8Array[] {
+    return this.#reader.inclusionProof(index, size);
+  }
+
+  consistencyProof(size1: number, size2: number): Uint8Array[] {
+    return this.#reader.consistencyProof(size1, size2);
+  }
+
+  readEvidence(address: string, evidenceKey: Uint8Array): Uint8Array | undefined {
+    return this.#reader.readEvidence(address, evidenceKey);
+  }
+
+  evidenceState(address: string): EvidenceState {
+    return this.#reader.evidenceState(address);
+  }
+
+  /** Forgets a blob for good: its key is overwritten, the log is untouched. False when there was nothing to forget. */
+  async eraseEvidence(address: string): Promise<boolean> {
+    this.#checkUsable();
+    this.#flush();
+    return this.#writer.eraseEvidence(address);
+  }
+
+  append(request: AppendRequest): Promise<AppendResult> {
+    return new Promise((resolve, reject) => {
+      this.#checkUsable();
+      checkAppendRequest(request);
+      if (request.evidence?.length && !this.#sealsEvidence) {
+        throw new TypeError('this log was opened without an evidence key');
+      }
+      // Appends of one turn travel together, so that callers who run side by side share one fsync.
+      if (this.#pending.length === 0) setImmediate(() => this.#flush());
+      this.#pending.push({ request, resolve, reject });
+    });
+  }
+
+  async checkpoint(): Promise<string> {
+    this.#checkUsable();
+    this.#flush();
+    await this.#lastCommit;
+    this.#checkUsable();
+    return this.#publish();
+  }
+
+  /** Commits and publishes what is outstanding, then gives the log up. Resolves even after a failure. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#flush();
+    await this.#lastCommit;
+    if (this.#failure === undefined && this.#isUnpublished()) await this.#publish().catch(() => undefined);
+    this.#failure ??= new LogUnavailable('the log is closed');
+    this.#reader.close();
+    await this.#writer.close();
+  }
+
+  #flush(): void {
+    const batch = this.#pending;
+    if (batch.length === 0) return;
+    this.#pending = [];
+    const requests = batch.map(({ request }) => request);
+    this.#lastCommit = this.#writer.commit(requests, this.#nowSeconds()).then(
+      ({ results, head }) => {
+        this.#head = head;
+        for (const [at, { resolve, reject }] of batch.entries()) {
+          const result = results[at];
+          if (result === undefined) reject(new LogUnavailable('the writer left a request unanswered'));
+          else resolve(result);
+        }
+        this.#schedulePublication();
+      },
+      (error: unknown) => {
+        const failure = this.#fail(error);
+        for (const { reject } of batch) reject(failure);
+      },
+    );
+  }
+
+  #isUnpublished(): boolean {
+    return this.#publisher.publishedSize < this.#head.size;
+  }
+
+  #schedulePublication(): void {
+    if (this.#timer !== undefined || this.#failure !== undefined || !this.#isUnpublished()) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      // The failure is kept: every later call rejects with it.
+      this.#publish().then(
+        () => this.#schedulePublication(),
+        () => undefined,
+      );
+    }, this.#publishIntervalMs);
+    this.#timer.unref();
+  }
+
+  /** A log that cannot publish fails like one that cannot commit: nobody could check what it goes on to say. */
+  async #publish(): Promise<string> {
+    try {
+      return await this.#publisher.publish(() => this.#head);
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  #checkUsable(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#closing !== undefined) throw new LogUnavailable('the log is closed');
+  }
+
+  #fail(error: unknown): LogUnavailable {
+    clearTimeout(this.#timer);
+    this.#failure ??= error instanceof LogUnavailable ? error : new LogUnavailable(causeOf(error));
+    return this.#failure;
+  }
+}

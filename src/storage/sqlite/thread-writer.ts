@@ -1,0 +1,86 @@
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { LogUnavailable } from '../../tlog/index.ts';
+import type { BatchOutcome, BatchWriter, Head, WriterOptions } from './batch-writer.ts';
+import { LogLocked } from './failure.ts';
+import { packBatch } from './packed-batch.ts';
+import type { FromWriter, ToWriter } from './thread-messages.ts';
+
+type Answer =
+  | Exclude<FromWriter, { type: 'failed' | 'committed' }>
+  | { type: 'outcome'; outcome: BatchOutcome };
+
+interface Waiter {
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (reason: Error) => void;
+}
+
+/** Starts the writer in a thread of its own, so that an fsync never stalls the caller's event loop. */
+export async function openThreadWriter(options: WriterOptions): Promise<BatchWriter> {
+  const entry = new URL(`./writer-worker${extname(import.meta.url)}`, import.meta.url);
+  const worker = new Worker(entry, { workerData: options, name: 'writ-log' });
+  const waiters: Waiter[] = [];
+  let failure: LogUnavailable | undefined;
+  let closed = false;
+
+  const fail = (reason: string, locked = false): void => {
+    if (failure === undefined) {
+      failure = locked ? new LogLocked(reason) : new LogUnavailable(reason);
+      if (!closed) writer.onFailure?.(failure);
+    }
+    for (const waiter of waiters.splice(0)) waiter.reject(failure);
+  };
+  const answer = (value: Answer): void => waiters.shift()?.resolve(value);
+
+  worker.on('message', (message: FromWriter) => {
+    if (message.type === 'failed') fail(message.reason, message.locked);
+    else if (message.type === 'committed') {
+      for (const outcome of message.outcomes) answer({ type: 'outcome', outcome });
+    } else answer(message);
+  });
+  // Whatever ends the thread ends the log: no append is ever left waiting.
+  worker.on('error', (error) => fail(`the log's writer thread failed: ${error.message}`));
+  worker.on('messageerror', () => fail("the log's writer thread sent what cannot be read"));
+  worker.on('exit', () => fail("the log's writer thread has ended"));
+
+  const waitFor = (): Promise<Answer> =>
+    new Promise((resolve, reject) => {
+      if (failure !== undefined) reject(failure);
+      else waiters.push({ resolve, reject });
+    });
+  const ask = (message: ToWriter, transfer: ArrayBuffer[] = []): Promise<Answer> => {
+    const reply = waitFor();
+    if (failure === undefined) worker.postMessage(message, transfer);
+    return reply;
+  };
+
+  const writer: BatchWriter & { opened: Head } = {
+    opened: { size: 0, rootHash: new Uint8Array() },
+    onFailure: undefined,
+    async commit(requests, nowSeconds) {
+      const batch = packBatch(requests);
+      const reply = await ask({ type: 'commit', batch, nowSeconds }, [batch.bytes.buffer]);
+      if (reply.type !== 'outcome') throw new LogUnavailable('the writer thread answered out of turn');
+      return reply.outcome;
+    },
+    async eraseEvidence(address) {
+      const reply = await ask({ type: 'erase', address });
+      return reply.type === 'erased' && reply.erased;
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      // A failed writer has nothing left to say; ending the thread gives up its lock.
+      await ask({ type: 'close' }).catch(() => undefined);
+      await worker.terminate();
+    },
+  };
+
+  const first = await waitFor().catch(async (error: unknown) => {
+    await worker.terminate();
+    throw error;
+  });
+  if (first.type !== 'opened') throw new LogUnavailable('the writer thread answered out of turn');
+  writer.opened = first.head;
+  return writer;
+}
