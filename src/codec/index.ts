@@ -14,3 +14,4 @@ export {
   parseJsonObject,
 } from './json.ts';
 export { isAdmissibleNumber } from './number.ts';
+export { findStringMember } from './string-member.ts';

@@ -13,6 +13,11 @@ export interface JsonLimits {
   readonly maxBytes?: number;
   /** Deepest accepted nesting of arrays and objects; a scalar has depth 0. */
   readonly maxDepth?: number;
+  /**
+   * Members of the outermost object whose number, where it is one, must be written without fraction and exponent
+   * (`1e3` and `1.0` are refused): once parsed they cannot be told from `1000` and `1`.
+   */
+  readonly integerMembers?: ReadonlySet<string>;
 }
 
 export const DEFAULT_MAX_BYTES = 1_048_576;
@@ -46,7 +51,7 @@ export function parseJson(
     return deny(code, error instanceof SyntaxError ? 'not JSON' : 'not UTF-8');
   }
   // INVARIANT: from here `text` is valid JSON, so the walk only looks for what JSON.parse tolerates.
-  const problem = findAmbiguity(text, limits.maxDepth ?? DEFAULT_MAX_DEPTH);
+  const problem = findAmbiguity(text, limits.maxDepth ?? DEFAULT_MAX_DEPTH, limits.integerMembers);
   return problem === undefined ? value : deny(code, problem);
 }
 
@@ -69,12 +74,19 @@ export function isJsonObject(value: unknown): value is JsonObject {
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const INTEGER = /^-?\d+$/;
 
 /** Walks valid JSON text once; returns what is ambiguous about it, or undefined. */
-function findAmbiguity(text: string, maxDepth: number): string | undefined {
+function findAmbiguity(
+  text: string,
+  maxDepth: number,
+  integerMembers: ReadonlySet<string> | undefined,
+): string | undefined {
   /** Open containers: the members seen so far for an object, undefined for an array. */
   const open: (Set<string> | undefined)[] = [];
   let expectName = false;
+  /** The member of the outermost container that the walk is in. */
+  let outermost = '';
   let position = 0;
   while (position < text.length) {
     const character = text.charCodeAt(position);
@@ -87,6 +99,7 @@ function findAmbiguity(text: string, maxDepth: number): string | undefined {
         const members = open.at(-1);
         if (members?.has(decoded)) return `duplicate member at character ${position}`;
         members?.add(decoded);
+        if (open.length === 1) outermost = decoded;
         expectName = false;
       }
       position = end + 1;
@@ -104,8 +117,10 @@ function findAmbiguity(text: string, maxDepth: number): string | undefined {
       position += 1;
     } else if (character === 0x2d || (character >= 0x30 && character <= 0x39)) {
       const end = endOfNumber(text, position);
-      if (!isAdmissibleNumber(text.slice(position, end))) {
-        return `number at character ${position} is not admissible`;
+      const number = text.slice(position, end);
+      if (!isAdmissibleNumber(number)) return `number at character ${position} is not admissible`;
+      if (open.length === 1 && integerMembers?.has(outermost) && !INTEGER.test(number)) {
+        return `member ${outermost} is not written as an integer`;
       }
       position = end;
     } else {
