@@ -7,7 +7,6 @@ import { canonicalize, type JsonValue } from '../../codec/index.ts';
 export class Candidate {
   readonly value: JsonValue;
   #key: string | null | undefined;
-  #elements: readonly Candidate[] | null | undefined;
   #elementKeys: ReadonlySet<string> | null | undefined;
 
   constructor(value: JsonValue) {
@@ -20,17 +19,9 @@ export class Candidate {
     return this.#key ?? undefined;
   }
 
-  /** The elements of an array; undefined for any other value. */
-  get elements(): readonly Candidate[] | undefined {
-    if (this.#elements === undefined) {
-      this.#elements = isArray(this.value) ? this.value.map((element) => new Candidate(element)) : null;
-    }
-    return this.#elements ?? undefined;
-  }
-
   /** The distinct JCS texts of an array's elements; undefined for any other value, or if an element has none. */
   get elementKeys(): ReadonlySet<string> | undefined {
-    if (this.#elementKeys === undefined) this.#elementKeys = collectKeys(this.elements);
+    if (this.#elementKeys === undefined) this.#elementKeys = keysOfElements(this.value);
     return this.#elementKeys ?? undefined;
   }
 }
@@ -39,11 +30,12 @@ export function isArray(value: JsonValue | undefined): value is readonly JsonVal
   return Array.isArray(value);
 }
 
-function collectKeys(elements: readonly Candidate[] | undefined): ReadonlySet<string> | null {
-  if (elements === undefined) return null;
+function keysOfElements(value: JsonValue): ReadonlySet<string> | null {
+  if (!isArray(value)) return null;
   const keys = new Set<string>();
-  for (const { key } of elements) {
-    if (key === undefined) return null;
+  for (const element of value) {
+    const key = keyOf(element);
+    if (key === null) return null;
     keys.add(key);
   }
   return keys;

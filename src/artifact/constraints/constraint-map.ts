@@ -1,9 +1,9 @@
-import type { JsonObject } from '../../codec/index.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import { Candidate } from './candidate.ts';
 import type { Constraint } from './constraint.ts';
 import { type ConstraintLimits, ConstraintParser } from './parse-constraint.ts';
-import { isJsonObject, malformed, readFlag } from './parsing.ts';
+import { malformed, readFlag } from './parsing.ts';
 import { Work } from './work.ts';
 
 export interface ConstraintEntry {
@@ -109,7 +109,7 @@ export function findMapAmplification(parent: ConstraintMap, child: ConstraintMap
 }
 
 /** Whether a value satisfies a constraint (AAT-02 §3.4, §5.1 `check`). */
-export function checkConstraint(constraint: Constraint, value: JsonObject[string]): boolean {
+export function checkConstraint(constraint: Constraint, value: JsonValue): boolean {
   return constraint.accepts(new Candidate(value));
 }
 

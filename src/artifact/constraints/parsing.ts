@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '../../codec/index.ts';
+import type { JsonObject, JsonValue } from '../../codec/index.ts';
 import { type Denial, deny } from '../../denial/index.ts';
 import type { Constraint } from './constraint.ts';
 import type { Work } from './work.ts';
@@ -39,5 +39,3 @@ export function hasOnly(json: JsonObject, members: readonly string[]): boolean {
 export function memberOf(json: JsonObject, member: string): JsonValue | undefined {
   return Object.hasOwn(json, member) ? json[member] : undefined;
 }
-
-export { isJsonObject };
