@@ -1,0 +1,46 @@
+import { dirname, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Component } from '../component.ts';
+import { digestFile } from './file-digest.ts';
+import { nearestLockfile, nearestPackage } from './nearest.ts';
+import { digestTree } from './tree-digest.ts';
+
+/**
+ * Measures the enforcer itself (spec/environment.md §4): the Node binary, Writ's own files, and the lockfile of what
+ * they import. What cannot be read is left out, so that a binding on it does not hold.
+ */
+export async function measureEnforcer(): Promise<Component[]> {
+  const [node, writ] = await Promise.all([measureNode(), measureWrit()]);
+  return [...node, ...writ];
+}
+
+async function measureNode(): Promise<Component[]> {
+  // The running image, even where another file has taken its path since.
+  const image = process.platform === 'linux' ? '/proc/self/exe' : process.execPath;
+  const digest = await digestFile(image);
+  return digest === undefined ? [] : [{ kind: 'node', name: process.version, digest }];
+}
+
+async function measureWrit(): Promise<Component[]> {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const home = await nearestPackage(here);
+  if (home === undefined) return [];
+  // `src` when run from sources, `dist` when installed.
+  const [sources = ''] = relative(home.path, here).split('/');
+  const [digest, lockfile] = await Promise.all([
+    digestTree(home.path, { only: [sources, 'bin', 'package.json'], skip: isTest }),
+    nearestLockfile(home.path),
+  ]);
+  const lockfileDigest = lockfile && (await digestFile(lockfile));
+  const { version } = home.manifest;
+  return [
+    ...(digest
+      ? [{ kind: 'writ', name: typeof version === 'string' ? version : 'unversioned', digest }]
+      : []),
+    ...(lockfileDigest ? [{ kind: 'lockfile', name: 'writ', digest: lockfileDigest }] : []),
+  ];
+}
+
+function isTest(name: string): boolean {
+  return name.endsWith('.test.ts') || name === '__snapshots__';
+}

@@ -1,0 +1,49 @@
+import { type Digest, isDigest } from '../codec/index.ts';
+
+/** One measured part of a runtime (RFC 9334 §2.1, a claim about a target environment). */
+export interface Component {
+  /** What sort of part: `node`, `writ`, `upstream`, `package`, `lockfile`, `tool`; artifacts may name others. */
+  readonly kind: string;
+  /** Which one of its kind. */
+  readonly name: string;
+  readonly digest: Digest;
+}
+
+const KIND = /^[a-z][a-z0-9._-]{0,63}$/;
+const MAX_NAME_CHARACTERS = 1024;
+
+export function isComponentKind(value: unknown): value is string {
+  return typeof value === 'string' && KIND.test(value);
+}
+
+export function isComponentName(value: unknown): value is string {
+  return (
+    typeof value === 'string' && value !== '' && value.length <= MAX_NAME_CHARACTERS && value.isWellFormed()
+  );
+}
+
+export function isComponent(value: Component): boolean {
+  return isComponentKind(value.kind) && isComponentName(value.name) && isDigest(value.digest);
+}
+
+/** Order by kind, then name, by UTF-16 code units (as JCS orders members). */
+export function compareComponents(left: Component, right: Component): number {
+  if (left.kind !== right.kind) return left.kind < right.kind ? -1 : 1;
+  if (left.name !== right.name) return left.name < right.name ? -1 : 1;
+  return 0;
+}
+
+/** How a component is named in a denial's detail. */
+export function componentLabel({ kind, name }: Pick<Component, 'kind' | 'name'>): string {
+  return `${kind}/${name}`;
+}
+
+/**
+ * The components of tool definitions: kind `tool`, name the tool id. Ids that cannot name a component are left out, so
+ * that a binding on them does not hold.
+ */
+export function toolComponents(definitions: ReadonlyMap<string, Digest>): Component[] {
+  return [...definitions]
+    .filter(([id, digest]) => isComponentName(id) && isDigest(digest))
+    .map(([name, digest]) => ({ kind: 'tool', name, digest }));
+}

@@ -1,0 +1,7 @@
+export { ASSURANCES, type Assurance, isAssurance, meetsAssurance } from './assurance.ts';
+export { checkEnvironment, type EnvironmentBinding } from './check-environment.ts';
+export { checkToolDefinition } from './check-tool-definition.ts';
+export { measureEnforcer } from './collectors/enforcer.ts';
+export { measureUpstream, type UpstreamCommand, type UpstreamMeasurement } from './collectors/upstream.ts';
+export { type Component, isComponentKind, isComponentName, toolComponents } from './component.ts';
+export { type Measurement, measurementOf, parseMeasurement, serializeMeasurement } from './measurement.ts';

@@ -1,0 +1,25 @@
+export {
+  type AgentEnrolled,
+  type AgentRetired,
+  type AnchorAdded,
+  type AnchorRetired,
+  type ArtifactIssued,
+  type DomainCreated,
+  GOVERNANCE_EVENT,
+  type GovernanceEvent,
+  type LogEnrolled,
+  type PolicyPublished,
+  parseGovernanceEvent,
+  type RevocationHandle,
+  type Revoked,
+  serializeGovernanceEvent,
+} from './event.ts';
+export { foldGovernance } from './fold.ts';
+export {
+  type KeySubjects,
+  type RevocableChain,
+  type Revocation,
+  type RevocationHandles,
+  revocationHandlesOf,
+} from './revocation.ts';
+export { type ActivePolicy, type Agent, type EnrolledLog, GovernanceState } from './state.ts';
