@@ -365,7 +365,7 @@ describe('subsumption', () => {
           if (checkConstraint(c, value)) expect(checkConstraint(p, value), JSON.stringify(value)).toBe(true);
         }
       }),
-      { numRuns: 6000 },
+      { numRuns: 10_000 },
     );
   });
 

@@ -95,9 +95,20 @@ function parseStrictUrl(text: string): UrlParts | undefined {
   const host = hostText.toLowerCase();
   const defaultPort = DEFAULT_PORTS.get(scheme);
   if (defaultPort === undefined || HIDDEN_IN_PATH.test(path) || DOT_SEGMENT.test(path)) return undefined;
+  if (!decodesToText(path)) return undefined;
   // The host must already be what WHATWG parsing makes of it: `0x7f.1` and `[0:0::1]` are refused, not resolved.
   if (URL.parse(text)?.hostname !== host) return undefined;
   return { scheme, host, port: portText === undefined ? defaultPort : Number(portText), path };
+}
+
+/** Percent-encoded bytes must be UTF-8: a lenient decoder reads the overlong `%c0%ae` as a dot. */
+function decodesToText(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function originOf({ scheme, host, port }: UrlParts): string {
