@@ -1,6 +1,6 @@
 import type { VerifiedChain } from '../artifact/index.ts';
 import type { LineagePosition, ParentFact } from '../lineage/index.ts';
-import type { PolicyFacts } from '../policy/index.ts';
+import { type PolicyFacts, timeFacts } from '../policy/index.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** What policies may read of artifact, environment, lineage and time (`spec/policy.md`). */
@@ -13,7 +13,6 @@ export function policyFactsOf(
   const { root, leaf } = chain;
   const { initiator, attribution, governance } = root.writ;
   const { measurement, nowSeconds } = snapshot;
-  const now = new Date(nowSeconds * 1000);
   return {
     artifact: {
       issuer: root.iss,
@@ -35,11 +34,6 @@ export function policyFactsOf(
       depth: lineage.depth,
       ...(parent ? { parentTool: parent.tool } : {}),
     },
-    time: {
-      epochSeconds: Math.floor(nowSeconds),
-      hourUtc: now.getUTCHours(),
-      minuteUtc: now.getUTCMinutes(),
-      dayOfWeekUtc: now.getUTCDay(),
-    },
+    time: timeFacts(nowSeconds),
   };
 }

@@ -22,7 +22,8 @@ export interface Request extends Action {
 }
 
 const MAX_TOOL_CHARACTERS = 1024;
-export const MAX_ARGUMENT_BYTES = 8 * 1024 * 1024;
+/** A proof repeats the arguments in base64url and may have 2 MiB. */
+export const MAX_ARGUMENT_BYTES = 1_500_000;
 
 export function requestOf(action: Action): Request | Denial {
   const { tool, args, presentation } = action;

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { canonicalize } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
-import type { GovernanceEvent } from '../governance/index.ts';
 import { readKeyFile, SigningKey, type VerificationKey, writeKeyFile } from '../key/index.ts';
 import type { PolicyBundle } from '../policy/index.ts';
 import { formatVkey } from '../tlog/index.ts';
@@ -55,8 +54,9 @@ export async function enrollAgent(
   },
 ): Promise<Denial | undefined> {
   const { subject, key, actor, atSeconds } = options;
-  const event: GovernanceEvent = { event: 'agent.enrolled', at: atSeconds, actor, subject, jwk: key.jwk };
-  const appended = await appendGovernance(home, [event]);
+  const appended = await appendGovernance(home, [
+    { event: 'agent.enrolled', at: atSeconds, actor, subject, jwk: key.jwk },
+  ]);
   return isDenial(appended) ? appended : undefined;
 }
 

@@ -8,6 +8,9 @@ import { type Home, isLocalName } from './home.ts';
 
 const MAX_LOGS = 256;
 
+/** What finding an execution needs of a log. */
+type Entries = Pick<LogReader, 'lookup' | 'read'>;
+
 /** Finds executions by id in this node's log and in those beside it in the trust domain. */
 export class ExecutionFinder {
   readonly #home: Home;
@@ -56,7 +59,7 @@ export class ExecutionFinder {
 }
 
 /** What one log says about an execution. Two decisions under one id would be a forgery: then it counts as unknown. */
-export function parentFactOf(log: LogReader, executionId: string): ParentFact | undefined {
+export function parentFactOf(log: Entries, executionId: string): ParentFact | undefined {
   const [index, ...others] = log.lookup(`execution:${executionId}`);
   if (index === undefined || others.length > 0) return undefined;
   const [entry] = log.read(index, 1);
@@ -75,7 +78,7 @@ export function parentFactOf(log: LogReader, executionId: string): ParentFact | 
   };
 }
 
-function isTerminated(log: LogReader, executionId: string): boolean {
+function isTerminated(log: Entries, executionId: string): boolean {
   return log.lookup(`outcome:${executionId}`).some((index) => {
     const [entry] = log.read(index, 1);
     const outcome = entry === undefined ? undefined : parseOutcomeReceipt(entry);

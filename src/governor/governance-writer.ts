@@ -1,8 +1,15 @@
 import { type Denial, deny, isDenial } from '../denial/index.ts';
-import { type GovernanceEvent, serializeGovernanceEvent } from '../governance/index.ts';
+import { GOVERNANCE_EVENT, type GovernanceEvent, serializeGovernanceEvent } from '../governance/index.ts';
 import { readKeyFile } from '../key/index.ts';
 import { openSqliteLog } from '../storage/index.ts';
 import type { Home } from './home.ts';
+
+/** A governance event as its author states it. */
+export type NewGovernanceEvent = GovernanceEvent extends infer Event
+  ? Event extends GovernanceEvent
+    ? Omit<Event, 'type'>
+    : never
+  : never;
 
 /**
  * Appends events to the domain's governance log and publishes the checkpoint that covers them, so that every follower
@@ -12,7 +19,7 @@ import type { Home } from './home.ts';
  */
 export async function appendGovernance(
   home: Home,
-  events: readonly GovernanceEvent[],
+  events: readonly NewGovernanceEvent[],
 ): Promise<number | Denial> {
   const signer = readKeyFile(home.keyFile('governance'));
   if (isDenial(signer)) return signer;
@@ -24,7 +31,10 @@ export async function appendGovernance(
       lockTimeoutMs: 5000,
     });
     try {
-      for (const event of events) await log.append({ entry: serializeGovernanceEvent(event) });
+      for (const event of events) {
+        const complete = { type: GOVERNANCE_EVENT, ...event } as GovernanceEvent;
+        await log.append({ entry: serializeGovernanceEvent(complete) });
+      }
       await log.checkpoint();
       return log.head().size;
     } finally {

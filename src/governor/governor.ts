@@ -1,9 +1,10 @@
-import { DEFAULT_LIMITS, uuidv7 } from '../artifact/index.ts';
+import { newUuidV7, type VerifiedChain } from '../artifact/index.ts';
 import { type Action, type Decision, decide, Permit, type Snapshot } from '../decision/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { executionSalt, serializeReceipt } from '../receipt/index.ts';
 import { type AppendRequest, type AppendResult, type Log, leafHash } from '../tlog/index.ts';
 import type { Clock } from './clock.ts';
+import { consumptionOf } from './consumption.ts';
 import { EvidenceSealer } from './evidence-sealer.ts';
 import type { GovernanceView } from './governance-follower.ts';
 import { decisionReceiptOf, type OutcomeFacts, outcomeReceiptOf } from './receipts.ts';
@@ -58,13 +59,22 @@ export interface GovernorPorts {
 }
 
 type Recorded =
-  | { permit: Permit; digest: Permit['requestDigest']; index: number; leaf: Uint8Array; view: GovernanceView }
+  | {
+      permit: Permit;
+      digest: Permit['requestDigest'];
+      index: number;
+      leaf: Uint8Array;
+      view: GovernanceView;
+      maxDurationSeconds: number | undefined;
+    }
   | { permit: undefined; denial: Denial; index: number | undefined };
 
 type Ending = Pick<OutcomeFacts, 'status' | 'code' | 'note' | 'result'>;
 
-/** Proofs are remembered well past the window in which they are accepted. */
-const REPLAY_MARGIN_SECONDS = 300;
+const OVERDUE = deny('scope.use_exhausted', 'ran longer than the artifact allows');
+
+/** The longest delay a timer takes; what may run longer than 24 days is not timed. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Decides, records, runs: the one way in for every enforcement point. */
 export class Governor {
@@ -83,7 +93,7 @@ export class Governor {
    * request; an effect that throws is recorded as `unknown` and its error is thrown on.
    */
   async run<T>(action: Action, effect: Effect<T>): Promise<Outcome<T>> {
-    const id = uuidv7(this.#ports.clock.wallMs());
+    const id = newUuidV7(this.#ports.clock.wallMs());
     let recorded: Recorded;
     try {
       recorded = await this.#decideAndRecord(id, action);
@@ -97,7 +107,7 @@ export class Governor {
     if (recorded.permit === undefined) {
       return { verdict: 'deny', denial: recorded.denial, executionId: id, receiptIndex: recorded.index };
     }
-    const { permit, digest, index, leaf, view } = recorded;
+    const { permit, digest, index, leaf, view, maxDurationSeconds } = recorded;
     const startedMs = this.#ports.clock.monotonicMs();
     const conclude = (facts: Ending) => this.#recordOutcome(id, index, leaf, startedMs, facts);
 
@@ -109,8 +119,16 @@ export class Governor {
     if (!permit.redeem(digest)) throw new TypeError('a permit was redeemed twice');
     const abort = new AbortController();
     this.#running.set(id, abort);
+    const deadline =
+      maxDurationSeconds === undefined
+        ? undefined
+        : setTimeout(() => abort.abort(OVERDUE), Math.min(maxDurationSeconds * 1000, MAX_TIMER_MS));
     try {
       const { status, value, evidence, note } = await effect({ id, signal: abort.signal });
+      if (abort.signal.reason === OVERDUE) {
+        conclude({ status: 'terminated', code: OVERDUE.code, note: OVERDUE.detail });
+        return { verdict: 'deny', denial: OVERDUE, executionId: id, receiptIndex: index };
+      }
       conclude({
         status,
         ...(note === undefined ? {} : { note }),
@@ -121,6 +139,7 @@ export class Governor {
       conclude({ status: 'unknown', note: 'the effect failed without an answer' });
       throw error;
     } finally {
+      clearTimeout(deadline);
       this.#running.delete(id);
     }
   }
@@ -168,24 +187,19 @@ export class Governor {
       // Nothing that fails to commit permits: the proof is consumed in the transaction that records the permit.
       const appended = await this.#append({
         ...prepared.append,
-        consume: {
-          id: `${chain.leaf.holder.thumbprint}:${proof.jti}`,
-          expiresAtSeconds: proof.iatSeconds + 2 * DEFAULT_LIMITS.proofWindowSeconds + REPLAY_MARGIN_SECONDS,
-        },
-        ...(counters === undefined || counters.length === 0
-          ? {}
-          : {
-              counters: counters.map(({ tokenHash, name, limit, amount }) => ({
-                key: `${tokenHash}:${name}`,
-                limit,
-                amount,
-              })),
-            }),
+        ...consumptionOf(chain, proof, counters ?? []),
       });
       if (appended.kind === 'appended') {
         prepared.stored();
         const leaf = leafHash(prepared.append.entry);
-        return { permit: decision.answer, digest: request.digest, index: appended.index, leaf, view };
+        return {
+          permit: decision.answer,
+          digest: request.digest,
+          index: appended.index,
+          leaf,
+          view,
+          maxDurationSeconds: maxDurationOf(chain),
+        };
       }
       decision = decide(action, {
         ...snapshot,
@@ -267,4 +281,10 @@ export class Governor {
     this.#outcomes.add(appended);
     void appended.finally(() => this.#outcomes.delete(appended));
   }
+}
+
+/** The tightest `writ.use.maxDurationSeconds` of the chain. */
+function maxDurationOf({ tokens }: VerifiedChain): number | undefined {
+  const bounds = tokens.flatMap(({ writ }) => writ.use?.maxDurationSeconds ?? []);
+  return bounds.length === 0 ? undefined : Math.min(...bounds);
 }

@@ -14,3 +14,4 @@ export {
 } from './governor.ts';
 export { findHomeFolder, Home, isDomainName, isLocalName, openHome, writeFileDurably } from './home.ts';
 export { type GovernorOptions, type OpenedGovernor, openGovernanceFollower, openGovernor } from './open.ts';
+export { type ReplayReport, type ReplaySources, replayLog } from './replay.ts';

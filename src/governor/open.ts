@@ -168,9 +168,8 @@ async function enrollLog(
   const file = join(home.executionLogFolder(logName), 'log.vkey');
   if (!existsSync(file) || readFileSync(file, 'utf8').trim() !== vkey)
     writeFileDurably(file, `${vkey}\n`, 0o644);
-  const known = follower.refresh().state.logVkey(origin);
-  if (known === vkey) return undefined;
-  if (known !== undefined) return deny('log.unavailable', `log ${origin} is enrolled with another key`);
+  const known = follower.refresh().state.logByOrigin(origin)?.vkeys ?? [];
+  if (known.includes(vkey)) return undefined;
   const at = Math.floor(clock.wallMs() / 1000);
   const appended = await appendGovernance(home, [
     { event: 'log.enrolled', at, actor: home.audience(logName), origin, vkey },

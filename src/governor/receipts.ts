@@ -65,6 +65,10 @@ export function decisionReceiptOf(
         }
       : {}),
     governance: { size: view.size, rootHash: view.rootHash, checkedAtMs: view.checkedAtMs },
+    bounds: {
+      maxStalenessSeconds: snapshot.maxStalenessSeconds,
+      maxLineageDepth: snapshot.maxLineageDepth,
+    },
     ...(lineage
       ? {
           lineage: {

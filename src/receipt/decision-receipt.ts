@@ -76,6 +76,8 @@ export interface DecisionReceipt {
   };
   /** The governance knowledge the decision stood on. */
   readonly governance: { readonly size: number; readonly rootHash: string; readonly checkedAtMs: number };
+  /** Configuration that the decision read: how old governance knowledge, how deep lineage may be. */
+  readonly bounds: { readonly maxStalenessSeconds: number; readonly maxLineageDepth: number };
   readonly lineage?: { readonly parent?: string; readonly root: string; readonly depth: number };
   /** Addresses in the sealed evidence store of what re-deriving the decision needs. */
   readonly evidence: Readonly<Partial<Record<EvidenceKind, string>>>;
@@ -130,7 +132,10 @@ function findProblem(json: JsonObject): string | undefined {
   if (json.verdict === 'deny' ? !isReasonCode(json.code) : json.code !== undefined)
     return 'receipt.code is wrong';
   if (!isStringArray(json.audiences)) return 'receipt.audiences is malformed';
-  const { stages, governance, evidence } = json;
+  const { stages, governance, evidence, bounds } = json;
+  if (!isJsonObject(bounds) || typeof bounds.maxStalenessSeconds !== 'number')
+    return 'receipt.bounds is malformed';
+  if (!Number.isSafeInteger(bounds.maxLineageDepth)) return 'receipt.bounds is malformed';
   if (!isJsonObject(stages) || !STAGES.every((stage) => isStageVerdict(stages[stage])))
     return 'receipt.stages is malformed';
   if (!isJsonObject(governance) || !Number.isSafeInteger(governance.size))
