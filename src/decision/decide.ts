@@ -69,6 +69,7 @@ const CHECKS: Readonly<Record<Stage, StageCheck>> = {
     const { chain, request } = findings;
     if (chain === undefined || request === undefined) return unreached('identity');
     const pop = presentation !== undefined && !isDenial(presentation) ? presentation.aat_pop : '';
+    if (pop === '') return deny('identity.proof_missing', 'no proof of possession');
     const proof = verifyProof(pop, chain, {
       tool,
       args,
