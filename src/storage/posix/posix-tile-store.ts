@@ -48,9 +48,9 @@ class PosixTileStore implements TileStore {
   }
 
   async write(path: string, bytes: Uint8Array): Promise<void> {
-    const { file, maxBytes } = this.#locate(path);
-    if (bytes.byteLength > maxBytes)
-      throw new TypeError(`${bytes.byteLength} bytes are not what ${path} holds`);
+    const { file, maxBytes, isBundle } = this.#locate(path);
+    const isFitting = isBundle ? bytes.byteLength <= maxBytes : bytes.byteLength === maxBytes;
+    if (!isFitting) throw new TypeError(`${bytes.byteLength} bytes are not what ${path} holds`);
     return guard(`${path} cannot be written`, async () => {
       const folder = dirname(file);
       await this.#makeFolder(folder);
