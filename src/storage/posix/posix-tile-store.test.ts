@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LogUnavailable, type TileStore } from '../../tlog/index.ts';
 import { withCheckpointLock } from './checkpoint-lock.ts';
 import { openPosixTileStore } from './index.ts';
-import { FakeLog } from './published-log.fixture.ts';
+import { FakeLog } from './published-log.test-support.ts';
 
 let directory: string;
 let store: TileStore;

@@ -18,7 +18,7 @@ import {
   withTiles,
 } from '../../tlog/index.ts';
 import { openPosixTileStore, publishTiles } from './index.ts';
-import { auditPublished, entryAt, FakeLog, FakeStore, partialBundle } from './published-log.fixture.ts';
+import { auditPublished, entryAt, FakeLog, FakeStore, partialBundle } from './published-log.test-support.ts';
 
 let directory: string;
 let store: TileStore;
@@ -208,7 +208,7 @@ it('killed at any moment, what is published is whole', { timeout: 60_000 }, asyn
   writeFileSync(
     script,
     `import { openPosixTileStore, publishTiles } from '${modules}index.ts';
-     import { auditPublished, FakeLog } from '${modules}published-log.fixture.ts';
+     import { auditPublished, FakeLog } from '${modules}published-log.test-support.ts';
      const log = new FakeLog(4000);
      const store = openPosixTileStore(process.argv[2]);
      for (let size = await auditPublished(store) + 37; size <= 4000; size += 37) {
