@@ -1,4 +1,4 @@
-import { type Digest, digestOf, findStringMember, type JsonObject, sha256Base64url } from '../codec/index.ts';
+import { digestOf, findStringMember, type JsonObject, sha256Base64url } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import type { ChainCache } from './chain-cache.ts';
 import { checkChildClaims } from './child-steps.ts';
