@@ -1,7 +1,14 @@
+export { type BundleOptions, bundleExecution } from './bundle-execution.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { createDomain, enrollAgent, publishPolicy } from './domain.ts';
 export { readEvidenceKey } from './evidence-key.ts';
 export { parentFactOf } from './execution-finder.ts';
+export {
+  type ExecutionRecord,
+  findExecution,
+  listExecutionLogs,
+  readExecution,
+} from './execution-record.ts';
 export { type GovernanceFollower, type GovernanceView, loadPolicy } from './governance-follower.ts';
 export { appendGovernance } from './governance-writer.ts';
 export {
@@ -13,5 +20,7 @@ export {
   type Outcome,
 } from './governor.ts';
 export { findHomeFolder, Home, isDomainName, isLocalName, openHome, writeFileDurably } from './home.ts';
+export { issueArtifact } from './issue.ts';
 export { type GovernorOptions, type OpenedGovernor, openGovernanceFollower, openGovernor } from './open.ts';
 export { type ReplayReport, type ReplaySources, replayLog } from './replay.ts';
+export { revoke } from './revoke.ts';
