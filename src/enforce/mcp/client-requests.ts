@@ -1,0 +1,464 @@
+import { type Digest, isJsonObject, type JsonObject } from '../../codec/index.ts';
+import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import {
+  encodeCallDenial,
+  encodeDenial,
+  encodeFault,
+  encodeMessage,
+  encodeNotification,
+  encodeStopped,
+  FAULTS,
+  type Fault,
+  META_PARENT,
+  META_RECEIPT,
+} from './answer.ts';
+import { eraOf } from './era.ts';
+import { InFlight } from './in-flight.ts';
+import { readInputQuestions } from './input-questions.ts';
+import { InputRounds } from './input-rounds.ts';
+import { filterListing, isListMethod } from './listing.ts';
+import type { RequestId, RequestMessage, ResponseMessage } from './message.ts';
+import { classifyClientRequest, INPUT_REQUIRING_METHODS, type MethodClass } from './method-class.ts';
+import type { Action, EffectResult, Execution, Outcome } from './ports.ts';
+import { RequestTable } from './request-table.ts';
+import { runAll } from './run-all.ts';
+import type { Running } from './running.ts';
+import type { SessionPorts } from './session-ports.ts';
+import type { ToolDefinitions } from './tool-definitions.ts';
+
+/** How the effect of a governed call ended. */
+type CallEnd =
+  | { readonly kind: 'delivered' | 'cancelled' }
+  | { readonly kind: 'fault'; readonly fault: Fault }
+  | { readonly kind: 'stopped'; readonly denial: Denial }
+  | { readonly kind: 'asks'; readonly response: ResponseMessage; readonly line: Buffer };
+
+type Call = InFlight<CallEnd>;
+
+const MAX_PARENT_CHARACTERS = 256;
+const URL_ELICITATION_REQUIRED = -32042;
+const LISTEN = 'subscriptions/listen';
+
+/** Requests from the client: decided, forwarded byte for byte, answered exactly once. */
+export class ClientRequests {
+  readonly #ports: SessionPorts;
+  readonly #definitions: ToolDefinitions;
+  readonly #running: Running;
+  readonly #table: RequestTable<Call>;
+  readonly #rounds = new InputRounds();
+  #upstreamFault: Fault | undefined;
+  #heldBytes = 0;
+
+  constructor(ports: SessionPorts, definitions: ToolDefinitions, running: Running) {
+    this.#ports = ports;
+    this.#definitions = definitions;
+    this.#running = running;
+    this.#table = new RequestTable(ports.limits.maxInFlight, ports.limits.maxInFlightBytes);
+  }
+
+  /** Bytes of requests that are being decided. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Whether no request but subscriptions awaits its answer. */
+  get isQuiet(): boolean {
+    return this.#table.entries().every(({ method }) => method === LISTEN);
+  }
+
+  isTaken(id: RequestId): boolean {
+    return this.#table.isTaken(id);
+  }
+
+  receive(request: RequestMessage, line: Buffer): void {
+    const { id, method, params } = request;
+    const refusal = this.#refusalOf(id);
+    if (refusal !== undefined) {
+      this.#ports.toClient(encodeDenial(id, refusal));
+      return;
+    }
+    if (this.#upstreamFault !== undefined) {
+      this.#ports.toClient(encodeFault(id, FAULTS.notRunning));
+      return;
+    }
+    const methodClass = classifyClientRequest(this.#ports.server, request);
+    const governed = methodClass.kind !== 'upkeep';
+    const call: Call = new InFlight(id, method, params, line, governed);
+    this.#table.add(id, call);
+    if (governed) {
+      this.#heldBytes += line.byteLength;
+      this.#running.track(this.#govern(call, methodClass));
+    } else {
+      call.line = undefined;
+      this.#ports.toUpstream(line);
+    }
+  }
+
+  /** The upstream's answer to a request; false where none is open under its id. */
+  answer(response: ResponseMessage, line: Buffer): boolean {
+    const call = this.#table.get(response.id);
+    if (call === undefined) return this.#table.takeAbandoned(response.id);
+    if (call.state !== 'forwarded') return false;
+    if (call.governed) this.#answerGoverned(call, response, line);
+    else this.#answerUpkeep(call, response, line);
+    return true;
+  }
+
+  /** The client no longer wants an answer. Nothing is told to the upstream of a request it has not seen. */
+  cancel(id: RequestId, line: Buffer): void {
+    const call = this.#table.get(id);
+    if (call === undefined || call.method === 'initialize' || call.cancelled) return;
+    call.cancelled = true;
+    if (call.state !== 'forwarded') return;
+    this.#ports.toUpstream(line);
+    this.#table.abandon(id);
+    call.settle({
+      status: call.method === LISTEN ? 'succeeded' : 'unknown',
+      value: { kind: 'cancelled' },
+      note: 'cancelled by the client',
+    });
+  }
+
+  /** The upstream ends a subscription of the client's (2026-07-28); false where there is none under this id. */
+  endSubscription(id: RequestId): boolean {
+    const call = this.#table.get(id);
+    if (call?.method !== LISTEN || call.state !== 'forwarded') return false;
+    this.#table.close(id);
+    call.settle({ status: 'succeeded', value: { kind: 'delivered' }, note: 'ended by the upstream' });
+    return true;
+  }
+
+  hasSubscription(id: RequestId): boolean {
+    const call = this.#table.get(id);
+    return call?.method === LISTEN && call.state === 'forwarded';
+  }
+
+  /** A line from the upstream could not be read; `ids` are whom it seemed to answer. */
+  answerGarbled(ids: readonly RequestId[]): void {
+    const named = ids.flatMap((id) => this.#table.get(id) ?? []).filter(isForwarded);
+    if (named.length > 0) {
+      for (const call of named) this.#fail(call, FAULTS.garbage);
+      return;
+    }
+    const suspects = this.#table.entries().filter((call) => isForwarded(call) && call.governed);
+    if (suspects.length === 0) return;
+    setTimeout(() => {
+      for (const call of suspects.filter(isForwarded)) this.#fail(call, FAULTS.garbage);
+    }, this.#ports.limits.garbageGraceMs).unref();
+  }
+
+  /** The upstream is gone: everything it has seen fails, everything it has not seen is not forwarded. */
+  upstreamFailed(fault: Fault): void {
+    this.#upstreamFault ??= fault;
+    for (const call of this.#table.entries().filter(isForwarded)) this.#fail(call, fault);
+  }
+
+  #refusalOf(id: RequestId): Denial | undefined {
+    if (this.#definitions.isOwnSubscription(id)) return deny('request.malformed', 'id is reserved');
+    if (this.#table.isTaken(id)) return deny('request.malformed', 'id is in flight already');
+    return this.#table.isFull ? deny('request.too_large', 'too many requests in flight') : undefined;
+  }
+
+  async #govern(call: Call, methodClass: MethodClass): Promise<void> {
+    let outcome: Outcome<CallEnd> | undefined;
+    try {
+      outcome = await this.#decideAndForward(call, methodClass);
+    } catch {
+      // INVARIANT: whatever went wrong is a denial, and the caller hears so once.
+      outcome = { verdict: 'deny', executionId: '', denial: deny('internal.unexpected', 'governor failed') };
+    }
+    this.#takeLine(call);
+    try {
+      if (outcome === undefined) this.#forget(call);
+      else await this.#finish(call, outcome);
+    } catch {
+      this.#close(call, encodeDenial(call.id, deny('internal.unexpected', 'governor failed')));
+    }
+  }
+
+  /** The bytes to forward, for the last time. */
+  #takeLine(call: Call): Buffer | undefined {
+    const { line } = call;
+    call.line = undefined;
+    this.#heldBytes -= line?.byteLength ?? 0;
+    return line;
+  }
+
+  async #decideAndForward(call: Call, methodClass: MethodClass): Promise<Outcome<CallEnd> | undefined> {
+    const { method, params } = call;
+    let refusal = methodClass.denial ?? refusalOfMeta(params);
+    if (refusal === undefined && this.#rounds.isRepeat(params)) refusal = this.#rounds.check(method, params);
+    let toolDigest: Digest | undefined;
+    if (refusal === undefined && methodClass.toolName !== undefined) {
+      const found = this.#definitions.lookUp(methodClass.toolName, eraOf(params));
+      const state = typeof found === 'string' ? found : await found;
+      if (state === 'unknown') refusal = deny('environment.unmeasured', 'the tool definitions are not known');
+      else if (state === 'ambiguous') refusal = deny('environment.tool_changed', 'definition is ambiguous');
+      else if (state !== 'unlisted') toolDigest = state;
+    }
+    if (call.cancelled) return undefined;
+    const parent = parentOf(params);
+    const actions = methodClass.actions.map(
+      ({ tool, args }) =>
+        (): Action => ({
+          tool,
+          args,
+          presentation: refusal ?? this.#present(tool, args, parent),
+          ...(toolDigest === undefined ? {} : { toolDigest }),
+        }),
+    );
+    return runAll(this.#ports.governor, actions, (execution) =>
+      refusal === undefined && methodClass.kind === 'governed'
+        ? this.#forward(call, execution)
+        : Promise.resolve(refusedEffect),
+    );
+  }
+
+  #present(tool: string, args: JsonObject, parent: string | undefined): Action['presentation'] {
+    try {
+      return this.#ports.presenter.present(tool, args, parent);
+    } catch {
+      return deny('internal.unexpected', 'the presenter failed');
+    }
+  }
+
+  /** The effect: write exactly the bytes that were parsed, wait for the answer. */
+  #forward(call: Call, execution: Execution): Promise<EffectResult<CallEnd>> {
+    const { method, params } = call;
+    const line = this.#takeLine(call);
+    if (call.cancelled) {
+      return Promise.resolve({
+        status: 'failed',
+        value: { kind: 'cancelled' },
+        note: 'cancelled before it was forwarded',
+      });
+    }
+    if (line === undefined || this.#upstreamFault !== undefined) {
+      return Promise.resolve(faultEffect(FAULTS.notRunning));
+    }
+    if (execution.signal.aborted) {
+      return Promise.resolve(stoppedEffect(execution.signal.reason, 'failed'));
+    }
+    if (this.#rounds.isRepeat(params) && !this.#rounds.consume(method, params)) {
+      return Promise.resolve(faultEffect(FAULTS.repeated));
+    }
+    const timeoutMs = method === LISTEN ? 0 : this.#ports.limits.callTimeoutMs;
+    const end = call.start(execution, timeoutMs, (interruption, reason) => {
+      if (interruption === 'timeout') {
+        this.#fail(call, FAULTS.silent);
+        return;
+      }
+      this.#giveUp(call);
+      call.settle(stoppedEffect(reason, 'unknown'));
+    });
+    this.#ports.toUpstream(line);
+    return end;
+  }
+
+  #answerGoverned(call: Call, response: ResponseMessage, line: Buffer): void {
+    const { result, error } = response;
+    const status = error !== undefined || result?.isError === true ? 'failed' : 'succeeded';
+    if (asksForInput(call.method, response)) {
+      const note = 'upstream asked for input';
+      call.settle({ status, value: { kind: 'asks', response, line }, evidence: line, note });
+      return;
+    }
+    if (!isComplete(result)) {
+      call.settle({ ...faultEffect(FAULTS.unsupportedAnswer), evidence: line });
+      return;
+    }
+    this.#close(call, this.#withReceipt(call, response, line));
+    call.settle({ status, value: { kind: 'delivered' }, evidence: line });
+  }
+
+  #answerUpkeep(call: Call, response: ResponseMessage, line: Buffer): void {
+    const { id, method } = call;
+    const { result, error } = response;
+    call.state = 'settled';
+    if (!isComplete(result) || error?.code === URL_ELICITATION_REQUIRED) {
+      this.#close(call, encodeFault(id, FAULTS.unsupportedAnswer));
+      return;
+    }
+    if (result === undefined || !isListMethod(method)) {
+      this.#close(call, line);
+      return;
+    }
+    const { server, presenter, pinnedDigest, digestOf } = this.#ports;
+    const grants = (tool: string): boolean => presenter.grants(tool);
+    const listing = filterListing(method, id, result, { server, grants, pinnedDigest, digestOf });
+    const { tools } = result;
+    if (method === 'tools/list' && Array.isArray(tools)) this.#definitions.observe(tools);
+    if (listing === undefined) this.#close(call, encodeFault(id, FAULTS.unsupportedAnswer));
+    else this.#close(call, listing === 'unchanged' ? line : listing);
+  }
+
+  async #finish(call: Call, outcome: Outcome<CallEnd>): Promise<void> {
+    const { id, params } = call;
+    if (outcome.verdict === 'deny') {
+      if (call.state === 'forwarded') this.#giveUp(call);
+      call.state = 'settled';
+      const { limits } = this.#ports;
+      const modern = eraOf(params).kind === 'modern';
+      const { denial, executionId } = outcome;
+      if (call.executionId !== undefined) {
+        this.#close(call, encodeStopped(id, denial, executionId));
+        return;
+      }
+      this.#close(
+        call,
+        call.method === 'tools/call'
+          ? encodeCallDenial(id, denial, executionId, limits.denialStyle, modern)
+          : encodeDenial(id, denial, executionId),
+      );
+      return;
+    }
+    const { executionId, value } = outcome;
+    switch (value.kind) {
+      case 'delivered':
+      case 'cancelled':
+        this.#forget(call);
+        return;
+      case 'fault':
+        this.#close(call, encodeFault(id, value.fault, executionId));
+        return;
+      case 'stopped':
+        this.#close(call, encodeStopped(id, value.denial, executionId));
+        return;
+      case 'asks':
+        await this.#letQuestionsThrough(call, value.response, value.line, executionId);
+    }
+  }
+
+  /**
+   * The upstream asks the client for input (2026-07-28 `input_required`; 2025-11-25 URL elicitation errors). Each
+   * question is an action of its own, a child of the call; the client sees the answer only when all are permitted.
+   */
+  async #letQuestionsThrough(
+    call: Call,
+    response: ResponseMessage,
+    line: Buffer,
+    executionId: string,
+  ): Promise<void> {
+    const { server, governor } = this.#ports;
+    const questions = readInputQuestions(server, response);
+    if (isDenial(questions)) {
+      this.#close(call, encodeFault(call.id, FAULTS.unsupportedAnswer, executionId));
+      return;
+    }
+    for (const { tool, args, kind } of questions.asked) {
+      const presentation = this.#present(tool, args, executionId);
+      const outcome = await governor.run({ tool, args, presentation }, async () =>
+        kind === 'governed'
+          ? { status: 'succeeded', value: undefined, note: 'question let through to the client' }
+          : { status: 'failed', value: undefined, note: FAULTS.unsupportedMethod.note },
+      );
+      if (outcome.verdict === 'deny') {
+        this.#close(call, encodeDenial(call.id, outcome.denial, outcome.executionId));
+        return;
+      }
+      if (kind !== 'governed') {
+        this.#close(call, encodeFault(call.id, FAULTS.unsupportedAnswer, outcome.executionId));
+        return;
+      }
+    }
+    if (call.cancelled) {
+      this.#forget(call);
+      return;
+    }
+    if (response.error === undefined) {
+      const names = questions.asked.map(({ name }) => name);
+      this.#rounds.open(call.method, call.params, response.result?.requestState, names);
+    }
+    this.#close(call, this.#withReceipt(call, response, line));
+  }
+
+  /** The one change made to a result, and only for a client that asks: the receipt's id in `_meta`. */
+  #withReceipt(call: Call, response: ResponseMessage, line: Buffer): Buffer {
+    const asked = call.params._meta;
+    if (!isJsonObject(asked) || asked[META_RECEIPT] !== true) return line;
+    const { id, result } = response;
+    const { executionId } = call;
+    if (result === undefined || executionId === undefined) return line;
+    const meta = isJsonObject(result._meta) ? result._meta : {};
+    return encodeMessage({
+      jsonrpc: '2.0',
+      id,
+      result: { ...result, _meta: { ...meta, [META_RECEIPT]: executionId } },
+    });
+  }
+
+  /** Ends a forwarded request whose answer will not be used any more. */
+  #fail(call: Call, fault: Fault): void {
+    if (this.#upstreamFault === undefined) this.#giveUp(call);
+    if (call.governed) {
+      call.settle(faultEffect(fault));
+      return;
+    }
+    call.state = 'settled';
+    this.#close(call, encodeFault(call.id, fault));
+  }
+
+  #giveUp(call: Call): void {
+    this.#table.abandon(call.id);
+    if (call.method === 'initialize') return;
+    this.#ports.toUpstream(encodeNotification('notifications/cancelled', { requestId: call.id }));
+  }
+
+  /** Answers the client, once. */
+  #close(call: Call, bytes: Buffer): void {
+    this.#forget(call);
+    if (!call.cancelled && !call.answered) this.#ports.toClient(bytes);
+    call.answered = true;
+  }
+
+  #forget(call: Call): void {
+    if (this.#table.get(call.id) === call) this.#table.close(call.id);
+  }
+}
+
+const refusedEffect: EffectResult<CallEnd> = faultEffect(FAULTS.unsupportedMethod);
+
+function faultEffect(fault: Fault): EffectResult<CallEnd> {
+  return {
+    status: fault.effect === 'none' ? 'failed' : 'unknown',
+    value: { kind: 'fault', fault },
+    note: fault.note,
+  };
+}
+
+function stoppedEffect(reason: unknown, status: 'failed' | 'unknown'): EffectResult<CallEnd> {
+  if (!isDenial(reason)) return { ...faultEffect(FAULTS.closing), status };
+  return { status, value: { kind: 'stopped', denial: reason }, note: 'stopped: its authority ended' };
+}
+
+function isForwarded(call: Call): boolean {
+  return call.state === 'forwarded';
+}
+
+function asksForInput(method: string, { result, error }: ResponseMessage): boolean {
+  if (error !== undefined) return error.code === URL_ELICITATION_REQUIRED;
+  return result?.resultType === 'input_required' && INPUT_REQUIRING_METHODS.has(method);
+}
+
+/** Kinds of result not known here (tasks, say) would let a newer client and server talk past the gateway. */
+function isComplete(result: JsonObject | undefined): boolean {
+  const resultType = result?.resultType;
+  return resultType === undefined || resultType === 'complete';
+}
+
+function parentOf(params: JsonObject): string | undefined {
+  const meta = params._meta;
+  const parent = isJsonObject(meta) ? meta[META_PARENT] : undefined;
+  return typeof parent === 'string' ? parent : undefined;
+}
+
+function refusalOfMeta(params: JsonObject): Denial | undefined {
+  const meta = params._meta;
+  if (meta === undefined) return undefined;
+  if (!isJsonObject(meta)) return deny('request.malformed', '_meta is not an object');
+  const parent = meta[META_PARENT];
+  if (parent === undefined) return undefined;
+  return typeof parent === 'string' && parent.length <= MAX_PARENT_CHARACTERS
+    ? undefined
+    : deny('request.malformed', 'the named parent is not an execution id');
+}

@@ -1,0 +1,159 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '../../codec/index.ts';
+import { type Denial, deny } from '../../denial/index.ts';
+import { hasCollidingMembers } from './alias.ts';
+import type { RequestMessage } from './message.ts';
+import { mcpToolId } from './tool-id.ts';
+
+/** A call as authority knows it: what the artifact must grant. */
+export interface ProposedAction {
+  readonly tool: string;
+  readonly args: JsonObject;
+}
+
+/**
+ * What a request is to the gateway.
+ * - `upkeep`: the protocol's own business; passes.
+ * - `governed`: passes only when every one of `actions` is permitted.
+ * - `unsupported`: never passes, whatever is granted; `actions` names it for the receipt.
+ * - `malformed`: governed, but not well-formed; `actions` names the method for the receipt.
+ */
+export interface MethodClass {
+  readonly kind: 'upkeep' | 'governed' | 'unsupported' | 'malformed';
+  readonly actions: readonly ProposedAction[];
+  readonly denial?: Denial;
+  /** Name of the MCP tool called, when it is one: its definition is pinned. */
+  readonly toolName?: string;
+}
+
+const UPKEEP: MethodClass = { kind: 'upkeep', actions: [] };
+
+const CLIENT_UPKEEP = new Set([
+  'initialize',
+  'ping',
+  'server/discover',
+  'logging/setLevel',
+  'tools/list',
+  'resources/list',
+  'resources/templates/list',
+  'resources/unsubscribe',
+  'prompts/list',
+]);
+
+/** Requests that may be answered with `input_required` and repeated (2026-07-28, patterns/mrtr, Supported Requests). */
+export const INPUT_REQUIRING_METHODS: ReadonlySet<string> = new Set([
+  'tools/call',
+  'resources/read',
+  'prompts/get',
+]);
+
+/** What the server may ask of the client: by a request of its own, or (2026-07-28) inside `input_required`. */
+const SERVER_AREAS = {
+  'sampling/createMessage': 'sampling',
+  'elicitation/create': 'elicitation',
+  'roots/list': 'roots',
+} as const;
+
+const MAX_SUBSCRIPTIONS = 64;
+
+/** Classes a client's request. Pure; every method not named here is unsupported. */
+export function classifyClientRequest(server: string, request: RequestMessage): MethodClass {
+  const { method, params } = request;
+  if (!INPUT_REQUIRING_METHODS.has(method) && ('inputResponses' in params || 'requestState' in params)) {
+    return malformed(server, method, 'input responses on a method that asks for none');
+  }
+  if (CLIENT_UPKEEP.has(method)) return UPKEEP;
+  switch (method) {
+    case 'tools/call':
+      return classifyToolCall(server, params);
+    case 'resources/read':
+    case 'resources/subscribe': {
+      const { uri } = params;
+      if (typeof uri !== 'string') return malformed(server, method, 'uri is not a string');
+      return governed(mcpToolId(server, 'resources', method.slice('resources/'.length)), { uri });
+    }
+    case 'prompts/get': {
+      const { name } = params;
+      if (typeof name !== 'string') return malformed(server, method, 'name is not a string');
+      if (!isAbsentOrObject(params.arguments)) {
+        return malformed(server, method, 'arguments is not an object');
+      }
+      return governed(mcpToolId(server, 'prompts', 'get'), pick(params, ['name', 'arguments']));
+    }
+    case 'completion/complete':
+      return governed(
+        mcpToolId(server, 'completion', 'complete'),
+        pick(params, ['ref', 'argument', 'context']),
+      );
+    case 'subscriptions/listen':
+      return classifyListen(server, params);
+    default:
+      return { kind: 'unsupported', actions: [methodAction(server, method)] };
+  }
+}
+
+/** Classes a server's request, or one of the requests inside `input_required`. */
+export function classifyServerRequest(server: string, method: string, params: JsonObject): MethodClass {
+  if (method === 'ping') return UPKEEP;
+  if (!Object.hasOwn(SERVER_AREAS, method)) {
+    return { kind: 'unsupported', actions: [methodAction(server, method)] };
+  }
+  if ('task' in params) return malformed(server, method, 'task-augmented requests are not supported');
+  const area = SERVER_AREAS[method as keyof typeof SERVER_AREAS];
+  const { _meta, ...args } = params;
+  return governed(mcpToolId(server, area, method.slice(method.indexOf('/') + 1)), args);
+}
+
+/** What the receipt of something that has no better name is filed under. */
+export function methodAction(server: string, method: string): ProposedAction {
+  return { tool: mcpToolId(server, 'methods', method), args: {} };
+}
+
+function classifyToolCall(server: string, params: JsonObject): MethodClass {
+  const { name, arguments: args = {} } = params;
+  const method = 'tools/call';
+  if (typeof name !== 'string' || name === '') return malformed(server, method, 'name is not a tool name');
+  if (!isJsonObject(args)) return malformed(server, method, 'arguments is not an object');
+  if (hasCollidingMembers(args)) return malformed(server, method, 'arguments differ in letter case only');
+  if ('task' in params) return malformed(server, method, 'task-augmented calls are not supported');
+  return { ...governed(mcpToolId(server, 'tools', name), args), toolName: name };
+}
+
+/** 2026-07-28: `resourceSubscriptions` replaces `resources/subscribe`, so each URI needs the same authority. */
+function classifyListen(server: string, params: JsonObject): MethodClass {
+  const method = 'subscriptions/listen';
+  const { notifications } = params;
+  if (!isJsonObject(notifications)) return malformed(server, method, 'notifications is not an object');
+  const known = ['toolsListChanged', 'promptsListChanged', 'resourcesListChanged', 'resourceSubscriptions'];
+  if (Object.keys(notifications).some((member) => !known.includes(member))) {
+    return malformed(server, method, 'unknown kind of subscription');
+  }
+  const { resourceSubscriptions: uris = [] } = notifications;
+  if (!isStringArray(uris)) return malformed(server, method, 'resourceSubscriptions is not a list of URIs');
+  if (uris.length > MAX_SUBSCRIPTIONS) return malformed(server, method, 'too many resource subscriptions');
+  if (uris.length === 0) return UPKEEP;
+  const tool = mcpToolId(server, 'resources', 'subscribe');
+  return { kind: 'governed', actions: uris.map((uri) => ({ tool, args: { uri } })) };
+}
+
+function governed(tool: string, args: JsonObject): MethodClass {
+  return { kind: 'governed', actions: [{ tool, args }] };
+}
+
+function malformed(server: string, method: string, detail: string): MethodClass {
+  const denial = deny('request.malformed', detail);
+  return { kind: 'malformed', actions: [methodAction(server, method)], denial };
+}
+
+function pick(params: JsonObject, names: readonly string[]): JsonObject {
+  return Object.fromEntries(
+    names.flatMap((name) => (params[name] === undefined ? [] : [[name, params[name]]])),
+  );
+}
+
+function isAbsentOrObject(value: JsonValue | undefined): boolean {
+  return value === undefined || isJsonObject(value);
+}
+
+function isStringArray(value: JsonValue): value is readonly string[] {
+  return Array.isArray(value) && value.every((element) => typeof element === 'string');
+}

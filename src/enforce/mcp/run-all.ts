@@ -1,0 +1,26 @@
+import type { Action, CallGovernor, Effect, Outcome } from './ports.ts';
+
+/**
+ * Runs one effect under several permits: each action is decided inside the permitted effect of the one before it, so
+ * that all authorities stand for as long as the effect lasts and any of them can stop it. The first denial wins.
+ *
+ * @param actions at least one; each is made when it is decided, because proofs age.
+ */
+export async function runAll<T>(
+  governor: CallGovernor,
+  actions: readonly (() => Action)[],
+  effect: Effect<T>,
+): Promise<Outcome<T>> {
+  const [first, ...rest] = actions;
+  if (first === undefined) throw new TypeError('no action to run');
+  if (rest.length === 0) return governor.run(first(), effect);
+  const outer = await governor.run<Outcome<T>>(first(), async (execution) => {
+    const inner = await runAll(governor, rest, ({ signal }) =>
+      effect({ id: execution.id, signal: AbortSignal.any([execution.signal, signal]) }),
+    );
+    return inner.verdict === 'permit'
+      ? { status: 'succeeded', value: inner }
+      : { status: 'failed', value: inner, note: 'another part of the request was denied' };
+  });
+  return outer.verdict === 'permit' ? outer.value : outer;
+}

@@ -1,0 +1,217 @@
+import { isJsonObject, type JsonObject } from '../../codec/index.ts';
+import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import {
+  encodeDenial,
+  encodeFault,
+  encodeNotification,
+  encodeStopped,
+  FAULTS,
+  type Fault,
+} from './answer.ts';
+import { InFlight } from './in-flight.ts';
+import type { RequestId, RequestMessage, ResponseMessage } from './message.ts';
+import { classifyServerRequest, type MethodClass } from './method-class.ts';
+import type { Action, EffectResult, Execution, Outcome } from './ports.ts';
+import { RequestTable } from './request-table.ts';
+import { runAll } from './run-all.ts';
+import type { Running } from './running.ts';
+import type { SessionPorts } from './session-ports.ts';
+
+/** How the effect of a governed request of the server's ended. */
+type RequestEnd =
+  | { readonly kind: 'delivered' | 'cancelled' }
+  | { readonly kind: 'fault'; readonly fault: Fault }
+  | { readonly kind: 'stopped'; readonly denial: Denial };
+
+type ServerRequest = InFlight<RequestEnd>;
+
+/**
+ * Requests the upstream makes of the client (2025-11-25 and before): sampling, elicitation, roots.
+ *
+ * INVARIANT: a question reaches the client only when it is permitted, and from the client only the one answer to a
+ * permitted question that is still open reaches the upstream.
+ */
+export class ServerRequests {
+  readonly #ports: SessionPorts;
+  readonly #running: Running;
+  readonly #table: RequestTable<ServerRequest>;
+  #heldBytes = 0;
+  #ended = false;
+
+  constructor(ports: SessionPorts, running: Running) {
+    this.#ports = ports;
+    this.#running = running;
+    this.#table = new RequestTable(ports.limits.maxInFlight, ports.limits.maxInFlightBytes);
+  }
+
+  /** Bytes of requests that are being decided. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  receive(request: RequestMessage, line: Buffer): void {
+    if (this.#ended) return;
+    const { id, method, params } = request;
+    if (this.#table.isTaken(id)) {
+      this.#ports.toUpstream(encodeDenial(id, deny('request.malformed', 'id is in flight already')));
+      return;
+    }
+    if (this.#table.isFull) {
+      this.#ports.toUpstream(encodeDenial(id, deny('request.too_large', 'too many requests in flight')));
+      return;
+    }
+    const methodClass = classifyServerRequest(this.#ports.server, method, params);
+    const governed = methodClass.kind !== 'upkeep';
+    const entry: ServerRequest = new InFlight(id, method, params, line, governed);
+    this.#table.add(id, entry);
+    if (governed) {
+      this.#heldBytes += line.byteLength;
+      this.#running.track(this.#govern(entry, methodClass));
+    } else {
+      entry.line = undefined;
+      this.#ports.toClient(line);
+    }
+  }
+
+  /** The client's answer; false where no permitted question is open under its id. */
+  answer(response: ResponseMessage, line: Buffer): boolean {
+    const entry = this.#table.get(response.id);
+    if (entry === undefined) return this.#table.takeAbandoned(response.id);
+    if (entry.state !== 'forwarded') return false;
+    this.#close(entry, line);
+    const status = response.error === undefined ? 'succeeded' : 'failed';
+    entry.settle({ status, value: { kind: 'delivered' }, evidence: line });
+    return true;
+  }
+
+  /** The upstream no longer wants an answer; false where it asked nothing under this id. */
+  cancel(id: RequestId, line: Buffer): boolean {
+    const entry = this.#table.get(id);
+    if (entry === undefined) return false;
+    if (entry.cancelled) return true;
+    entry.cancelled = true;
+    if (entry.state !== 'forwarded') return true;
+    this.#table.abandon(id);
+    this.#ports.toClient(line);
+    entry.settle({ status: 'unknown', value: { kind: 'cancelled' }, note: 'cancelled by the upstream' });
+    return true;
+  }
+
+  /** Whether the client may report progress under this token: a permitted question carries it. */
+  expectsProgress(token: unknown): boolean {
+    return this.#table
+      .entries()
+      .some(({ state, params }) => state === 'forwarded' && progressTokenOf(params) === token);
+  }
+
+  /** The session is over: nothing more is asked or answered. */
+  end(fault: Fault): void {
+    this.#ended = true;
+    for (const entry of this.#table.entries()) {
+      entry.cancelled = true;
+      if (entry.state !== 'forwarded') continue;
+      this.#table.close(entry.id);
+      entry.settle(faultEffect(fault));
+    }
+  }
+
+  async #govern(entry: ServerRequest, methodClass: MethodClass): Promise<void> {
+    let outcome: Outcome<RequestEnd>;
+    try {
+      outcome = await this.#decideAndForward(entry, methodClass);
+    } catch {
+      outcome = { verdict: 'deny', executionId: '', denial: deny('internal.unexpected', 'governor failed') };
+    }
+    this.#takeLine(entry);
+    this.#finish(entry, outcome);
+  }
+
+  #decideAndForward(entry: ServerRequest, methodClass: MethodClass): Promise<Outcome<RequestEnd>> {
+    const actions = methodClass.actions.map(
+      ({ tool, args }) =>
+        (): Action => ({ tool, args, presentation: methodClass.denial ?? this.#present(tool, args) }),
+    );
+    return runAll(this.#ports.governor, actions, (execution) =>
+      methodClass.kind === 'governed'
+        ? this.#forward(entry, execution)
+        : Promise.resolve(faultEffect(FAULTS.unsupportedMethod)),
+    );
+  }
+
+  #present(tool: string, args: JsonObject): Action['presentation'] {
+    try {
+      return this.#ports.presenter.present(tool, args);
+    } catch {
+      return deny('internal.unexpected', 'the presenter failed');
+    }
+  }
+
+  #forward(entry: ServerRequest, execution: Execution): Promise<EffectResult<RequestEnd>> {
+    const line = this.#takeLine(entry);
+    if (entry.cancelled || line === undefined) {
+      const note = 'cancelled before it was forwarded';
+      return Promise.resolve({ status: 'failed', value: { kind: 'cancelled' }, note });
+    }
+    if (execution.signal.aborted) {
+      return Promise.resolve(stoppedEffect(execution.signal.reason, 'failed'));
+    }
+    // People answer these: they take the time they take, until the upstream or the session gives up.
+    const end = entry.start(execution, 0, (_interruption, reason) => {
+      this.#table.abandon(entry.id);
+      this.#ports.toClient(encodeNotification('notifications/cancelled', { requestId: entry.id }));
+      entry.settle(stoppedEffect(reason, 'unknown'));
+    });
+    this.#ports.toClient(line);
+    return end;
+  }
+
+  #finish(entry: ServerRequest, outcome: Outcome<RequestEnd>): void {
+    const { id } = entry;
+    const { executionId } = outcome;
+    if (outcome.verdict === 'deny') {
+      entry.state = 'settled';
+      this.#close(entry, encodeDenial(id, outcome.denial, executionId));
+      return;
+    }
+    const { value } = outcome;
+    if (value.kind === 'fault') this.#close(entry, encodeFault(id, value.fault, executionId));
+    else if (value.kind === 'stopped') this.#close(entry, encodeStopped(id, value.denial, executionId));
+    else this.#forget(entry);
+  }
+
+  #takeLine(entry: ServerRequest): Buffer | undefined {
+    const { line } = entry;
+    entry.line = undefined;
+    this.#heldBytes -= line?.byteLength ?? 0;
+    return line;
+  }
+
+  /** Answers the upstream, once. */
+  #close(entry: ServerRequest, bytes: Buffer): void {
+    this.#forget(entry);
+    if (!entry.cancelled && !entry.answered) this.#ports.toUpstream(bytes);
+    entry.answered = true;
+  }
+
+  #forget(entry: ServerRequest): void {
+    if (this.#table.get(entry.id) === entry) this.#table.close(entry.id);
+  }
+}
+
+function faultEffect(fault: Fault): EffectResult<RequestEnd> {
+  return {
+    status: fault.effect === 'none' ? 'failed' : 'unknown',
+    value: { kind: 'fault', fault },
+    note: fault.note,
+  };
+}
+
+function stoppedEffect(reason: unknown, status: 'failed' | 'unknown'): EffectResult<RequestEnd> {
+  if (!isDenial(reason)) return { ...faultEffect(FAULTS.closing), status };
+  return { status, value: { kind: 'stopped', denial: reason }, note: 'stopped: its authority ended' };
+}
+
+function progressTokenOf(params: JsonObject): unknown {
+  const meta = params._meta;
+  return isJsonObject(meta) ? meta.progressToken : undefined;
+}
