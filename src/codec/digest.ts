@@ -19,6 +19,8 @@ export function sha256Base64url(data: string | Uint8Array): string {
 }
 
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return hash('sha256', only, 'buffer');
   const hasher = createHash('sha256');
   for (const part of parts) hasher.update(part);
   return hasher.digest();

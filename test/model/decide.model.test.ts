@@ -47,8 +47,12 @@ describe('decide, against the reference model', () => {
   });
 
   it('gives what the reference gives for any combination of faults', { timeout: 120_000 }, () => {
+    // Most stages are left in order, so that every stage gets its turn to be the first that fails.
     const faultOf = (stage: Stage) =>
-      fc.option(fc.constantFrom(...FAULTS[stage]), { freq: 4, nil: undefined });
+      fc.oneof(
+        { weight: 9, arbitrary: fc.constant(undefined) },
+        { weight: 1, arbitrary: fc.constantFrom(...FAULTS[stage]) },
+      );
     const combination = fc.record(
       Object.fromEntries(STAGES.map((stage) => [stage, faultOf(stage)])) as Record<
         Stage,
