@@ -180,9 +180,10 @@ function parsePolicies(
   const problems: PolicyProblem[] = [];
   const ids = new Set<string>();
   for (const source of sources) {
-    for (const item of parsePolicySource(cedar, source)) {
+    for (const item of parsePolicySource(cedar, source, BUNDLE_LIMITS.maxPolicies - parsed.length)) {
       if ('reason' in item) problems.push(item);
-      else if (ids.has(item.id)) problems.push(item.problemAt(0, `policy id ${item.id} is used twice`));
+      else if (ids.has(item.id))
+        problems.push(item.problemAt(undefined, `policy id ${item.id} is used twice`));
       else {
         ids.add(item.id);
         parsed.push(item);
@@ -199,9 +200,6 @@ function validate(
   schema: string,
   tools: ReadonlyMap<string, BundleTool>,
 ): PolicyProblem[] {
-  if (policies.length > BUNDLE_LIMITS.maxPolicies) {
-    return [bundleProblem(`${policies.length} policies exceed ${BUNDLE_LIMITS.maxPolicies}`)];
-  }
   if (policies.length * tools.size > BUNDLE_LIMITS.maxPolicyToolPairs) {
     return [bundleProblem(`policies times tools exceed ${BUNDLE_LIMITS.maxPolicyToolPairs}`)];
   }
@@ -216,7 +214,7 @@ function validate(
     const policy = byId.get(policyId);
     return policy === undefined
       ? bundleProblem(messageOf(error))
-      : policy.problemAt(startOf(error) ?? 0, messageOf(error));
+      : policy.problemAt(startOf(error), messageOf(error));
   });
 }
 
@@ -230,6 +228,7 @@ function findBundleProblems(id: string, sources: readonly PolicySource[]): Polic
     if (!SOURCE_PATH.test(path) || !path.isWellFormed())
       problems.push(bundleProblem('a policy path is not usable'));
     else if (sources[index - 1]?.path === path) problems.push({ path, reason: 'path is used twice' });
+    else if (!text.isWellFormed()) problems.push({ path, reason: 'text is not well-formed Unicode' });
   }
   if (characters > BUNDLE_LIMITS.maxBytes) problems.push(bundleProblem('policies are too long'));
   return problems;

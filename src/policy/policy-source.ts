@@ -32,9 +32,12 @@ export interface ParsedPolicy {
   readonly approvals: readonly ApprovalRequirement[];
   /** Attribute names the policy reads or writes. */
   readonly attributes: ReadonlySet<string>;
-  /** Turns Cedar's byte offset within this policy into a problem of its file. */
-  readonly problemAt: (byteOffset: number, reason: string) => PolicyProblem;
+  /** A problem of the file at Cedar's byte offset within this policy; without one, at the policy's first token. */
+  readonly problemAt: (byteOffset: number | undefined, reason: string) => PolicyProblem;
 }
+
+/** Cedar spells out types, however long. */
+const MAX_REASON_CHARACTERS = 500;
 
 /** A misspelt annotation could be a restriction someone meant, so only these are let through. */
 const ANNOTATIONS = new Set(['id', 'approval', 'title', 'description', 'reference']);
@@ -42,27 +45,33 @@ const POLICY_ID = /^[^\p{Cc}\p{Cf}]{1,300}$/u;
 /** Characters that make text read otherwise than it runs. */
 const BIDIRECTIONAL = /[\u202a-\u202e\u2066-\u2069]/;
 
-/** Parses one file into its policies, or says what is wrong with it. */
-export function parsePolicySource(cedar: Cedar, source: PolicySource): ParsedPolicy[] | PolicyProblem[] {
+/** Parses one file into its policies, of which there may be `maxPolicies`, or says what is wrong with it. */
+export function parsePolicySource(
+  cedar: Cedar,
+  source: PolicySource,
+  maxPolicies: number,
+): ParsedPolicy[] | PolicyProblem[] {
   const { path, text } = source;
   const problemAt = (offset: number, reason: string): PolicyProblem => ({
     path,
     ...lineAndColumn(text, offset),
     reason,
   });
-  if (!text.isWellFormed()) return [{ path, reason: 'not well-formed Unicode' }];
   const bidirectional = text.search(BIDIRECTIONAL);
   if (bidirectional >= 0) return [problemAt(bidirectional, 'bidirectional control character')];
 
   const split = splitPolicies(text);
   if ('reason' in split) return [problemAt(split.offset, split.reason)];
-  const whole = cedar.checkParsePolicySet({ staticPolicies: text });
-  const [failure] = whole.type === 'failure' ? whole.errors : [];
-  const offset = failure === undefined ? undefined : startOf(failure);
-  if (failure !== undefined && offset !== undefined) {
-    return [problemAt(fromByteOffset(text, offset), messageOf(failure))];
+  const excess = split.segments[maxPolicies];
+  if (excess !== undefined) return [problemAt(excess.start, 'one policy too many')];
+  const parts = cedar.policySetTextToParts(text);
+  if (parts.type === 'failure') {
+    const [error] = parts.errors;
+    const offset = error === undefined ? undefined : startOf(error);
+    return [
+      problemAt(fromByteOffset(text, offset ?? 0), error === undefined ? 'does not parse' : messageOf(error)),
+    ];
   }
-  // Templates fail without a location; policy by policy they have one.
 
   const policies: ParsedPolicy[] = [];
   const problems: PolicyProblem[] = [];
@@ -73,15 +82,15 @@ export function parsePolicySource(cedar: Cedar, source: PolicySource): ParsedPol
   }
   if (problems.length > 0) return problems;
   // INVARIANT: our split and Cedar's agree, so that no policy is lost between segments.
-  const parts = cedar.policySetTextToParts(text);
-  if (failure !== undefined || parts.type === 'failure' || parts.policies.length !== policies.length) {
-    return [problemAt(0, failure === undefined ? 'policies cannot be told apart' : messageOf(failure))];
+  if (parts.policies.length !== policies.length || parts.policy_templates.length > 0) {
+    return [problemAt(0, 'policies cannot be told apart')];
   }
   return policies;
 }
 
 export function messageOf(error: DetailedError): string {
-  return error.help === null ? error.message : `${error.message} (${error.help})`;
+  const text = error.help === null ? error.message : `${error.message} (${error.help})`;
+  return text.length <= MAX_REASON_CHARACTERS ? text : `${text.slice(0, MAX_REASON_CHARACTERS - 1)}…`;
 }
 
 /** Byte offset of an error's first location. */
@@ -96,19 +105,18 @@ function parseSegment(
   number: number,
 ): ParsedPolicy | PolicyProblem {
   const { path } = source;
-  const problemAt = (byteOffset: number, reason: string): PolicyProblem => ({
-    path,
-    ...lineAndColumn(source.text, segment.start + fromByteOffset(segment.text, byteOffset)),
-    reason,
-  });
   const head = /^(?:\s|\/\/[^\n\r]*)*/.exec(segment.text)?.[0].length ?? 0;
-  const problemAtHead = (reason: string) => problemAt(Buffer.byteLength(segment.text.slice(0, head)), reason);
+  const problemAt = (byteOffset: number | undefined, reason: string): PolicyProblem => {
+    const offset = byteOffset === undefined ? head : fromByteOffset(segment.text, byteOffset);
+    return { path, ...lineAndColumn(source.text, segment.start + offset), reason };
+  };
+  const problemAtHead = (reason: string) => problemAt(undefined, reason);
   const answer = cedar.policyToJson(segment.text);
   if (answer.type === 'failure') {
     const [error] = answer.errors;
-    if (error === undefined) return problemAtHead('does not parse');
-    const start = startOf(error);
-    return start === undefined ? problemAtHead(messageOf(error)) : problemAt(start, messageOf(error));
+    return error === undefined
+      ? problemAtHead('does not parse')
+      : problemAt(startOf(error), messageOf(error));
   }
   const annotations = answer.json.annotations ?? {};
   for (const name of Object.keys(annotations)) {

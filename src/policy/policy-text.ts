@@ -12,19 +12,22 @@ export interface TextProblem {
 }
 
 /**
- * Bounds on one policy's shape. Cedar's parser, validator and evaluator recurse, and trap when its 1 MiB stack ends: 200
- * nested parentheses, 400 chained operators or accesses, 400 conditionals, 10,000 conjuncts do. These stay well below,
- * in sum too.
+ * Bounds on one policy's shape. Cedar recurses and traps when its 1 MiB stack ends: its parser at 109 nested brackets or
+ * 765 conditionals, its evaluator at 359 levels of expression, however they came about. The evaluator's levels are at
+ * most nesting + chain + links, so these bounds stay well below in sum too.
  */
 const MAX_NESTING = 32;
+/** Accesses, calls, arithmetic and comparisons, summed over the open brackets. */
 const MAX_CHAIN = 64;
-const MAX_LINKS = 500;
-const LINKS_PER_CONDITIONAL = 5;
+/** Conjunctions, disjunctions, conditionals and clauses of one policy. */
+const MAX_LINKS = 150;
 const MAX_POLICY_CHARACTERS = 65_536;
 
 const TOKEN =
   /\/\/[^\n\r]*|"(?:[^"\\]|\\[\s\S])*"|&&|\|\||[A-Za-z_][A-Za-z0-9_]*|[()[\]{}]|[;,]|[.+\-*!<>=]|\s+|[\s\S]/gy;
 
+const LINK_WORDS = new Set(['if', 'when', 'unless']);
+const BRANCH_WORDS = new Set(['then', 'else']);
 const CHAIN_WORDS = new Set(['has', 'like', 'is', 'in']);
 
 /**
@@ -65,8 +68,10 @@ export function splitPolicies(text: string): { segments: PolicySegment[]; tail: 
       chained -= chains[level] ?? 0;
       chains[level] = 0;
       if (token !== ',') links += 1;
-    } else if (token === 'if') {
-      links += LINKS_PER_CONDITIONAL;
+    } else if (LINK_WORDS.has(token) || BRANCH_WORDS.has(token)) {
+      chained -= chains[level] ?? 0;
+      chains[level] = 0;
+      if (LINK_WORDS.has(token)) links += 1;
     } else if ((token.length === 1 && '.+-*!<>='.includes(token)) || CHAIN_WORDS.has(token)) {
       chains[level] = (chains[level] ?? 0) + 1;
       chained += 1;
