@@ -20,7 +20,7 @@ import { WriterLock } from './writer-lock.ts';
 const TAIL_ENTRIES = 256;
 
 /** WAL pages (4 KiB) beyond which a WAL checkpoint is made, even when busy and when idle. */
-const BUSY_CHECKPOINT_PAGES = 4_096;
+const BUSY_CHECKPOINT_PAGES = 1_024;
 const IDLE_CHECKPOINT_PAGES = 64;
 
 /** Consumed ids are kept this long beyond their expiry: room for a clock that is put forward and back. */
