@@ -1,34 +1,23 @@
 import { z } from 'zod';
+import { isUri } from '../artifact/index.ts';
 import { type Digest, isDigest } from '../codec/index.ts';
 
-const MAX_URI_CHARACTERS = 2048;
 const MAX_TEXT_CHARACTERS = 256;
 const MAX_REASON_CHARACTERS = 1024;
 const MAX_TOKEN_ID_CHARACTERS = 4096;
 
-/** A scheme and the characters RFC 3986 allows (§2, §3.1). */
-const URI = /^[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$/;
 /** 32 bytes in canonical base64url: the last character carries four bits. */
-const SHA256_BASE64URL = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
+const BYTES_32 = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 /** The trust domain name of a SPIFFE ID (SPIFFE-ID §2.1). */
 const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
 /** A C2SP signed-note verifier key: name, key id, key type and key. */
 const VKEY = /^[^\s+\p{C}]{1,512}\+[0-9a-f]{8}\+[A-Za-z0-9+/]{2,128}={0,2}$/u;
 const PRINTABLE = /^[^\p{C}\p{Zl}\p{Zp}]+$/u;
-const X = /^[A-Za-z0-9_-]{43}$/;
-
-export function isUri(text: string): boolean {
-  return text.length <= MAX_URI_CHARACTERS && URI.test(text);
-}
-
-export function isThumbprint(text: string): boolean {
-  return SHA256_BASE64URL.test(text);
-}
 
 /** Unix seconds. */
 export const seconds = z.int().min(0);
 export const uri = z.string().refine(isUri);
-export const thumbprint = z.string().regex(SHA256_BASE64URL);
+export const thumbprint = z.string().regex(BYTES_32);
 export const tokenHash = thumbprint;
 export const digest = z.custom<Digest>(isDigest);
 export const trustDomain = z.string().regex(TRUST_DOMAIN);
@@ -46,5 +35,5 @@ export const vkey = z.string().regex(VKEY);
 export const jwk = z.strictObject({
   kty: z.literal('OKP'),
   crv: z.literal('Ed25519'),
-  x: z.string().regex(X),
+  x: z.string().regex(BYTES_32),
 });
