@@ -1,7 +1,7 @@
 import type { Digest } from '../codec/index.ts';
 import { type Denial, deny } from '../denial/index.ts';
 import { ASSURANCES, type Assurance, meetsAssurance } from './assurance.ts';
-import { type Component, compareComponents, componentLabel, isComponentKind } from './component.ts';
+import { type Component, compareComponents, componentLabel } from './component.ts';
 import type { Measurement } from './measurement.ts';
 
 /** What a token demands of the runtime (`writ.environment`, spec/environment.md §3). Every member is a condition. */
@@ -53,19 +53,17 @@ function checkComponents(
 ): Denial | undefined {
   const required = bindings.flatMap(({ components }) => components ?? []);
   if (required.length === 0) return undefined;
-  const measured = new Map(
-    measurement.components.map((component) => [componentLabel(component), component.digest]),
-  );
-  const [failed] = required.filter((component) => !isMeasured(component, measured)).sort(compareComponents);
+  const [failed] = required
+    .filter((component) => findMeasured(component, measurement)?.digest !== component.digest)
+    .sort(compareComponents);
   if (failed === undefined) return undefined;
-  const label = componentLabel(failed);
   const code = failed.kind === 'tool' ? 'environment.tool_changed' : 'environment.mismatch';
-  return deny(code, `component ${label} ${measured.has(label) ? 'has another digest' : 'is not measured'}`);
+  const how = findMeasured(failed, measurement) === undefined ? 'is not measured' : 'has another digest';
+  return deny(code, `component ${componentLabel(failed)} ${how}`);
 }
 
-/** A kind that no component can have (one with a slash, say) must not borrow another component's label. */
-function isMeasured(component: Component, measured: ReadonlyMap<string, Digest>): boolean {
-  return isComponentKind(component.kind) && measured.get(componentLabel(component)) === component.digest;
+function findMeasured({ kind, name }: Component, { components }: Measurement): Component | undefined {
+  return components.find((measured) => measured.kind === kind && measured.name === name);
 }
 
 function checkAssurance(
