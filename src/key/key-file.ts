@@ -21,7 +21,8 @@ const MAX_KEY_FILE_BYTES = 16_384;
 export function readKeyFile(path: string, passphrase?: string): SigningKey | Denial {
   let pem: string;
   try {
-    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    // Non-blocking, so that a pipe in its place is refused instead of waited on.
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
       const status = fstatSync(descriptor);
       if (!status.isFile()) return deny('request.malformed', `key ${path} is not a regular file`);
