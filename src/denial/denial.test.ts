@@ -36,7 +36,11 @@ describe('Denial', () => {
     expect(() => Object.assign(denial, { code: 'log.unavailable' })).toThrow(TypeError);
   });
 
-  it('bounds its detail', () => {
+  it('bounds its detail and keeps it well-formed, so that every denial can be recorded', () => {
     expect(deny('request.malformed', 'x'.repeat(10_000)).detail).toHaveLength(500);
+    expect(
+      deny('request.malformed', `${'x'.repeat(498)}${'\u{1F600}'.repeat(9)}`).detail.isWellFormed(),
+    ).toBe(true);
+    expect(deny('request.malformed', 'parent \ud800').detail.isWellFormed()).toBe(true);
   });
 });

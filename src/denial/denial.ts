@@ -11,8 +11,10 @@ export class Denial {
 
   constructor(code: ReasonCode, detail: string) {
     this.code = code;
-    this.detail =
+    const bounded =
       detail.length <= MAX_DETAIL_CHARACTERS ? detail : `${detail.slice(0, MAX_DETAIL_CHARACTERS - 1)}…`;
+    // A receipt that repeats the detail must have a canonical form, whatever a caller chose and wherever it was cut.
+    this.detail = bounded.toWellFormed();
     Object.freeze(this);
   }
 

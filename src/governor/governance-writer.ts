@@ -1,5 +1,10 @@
 import { type Denial, deny, isDenial } from '../denial/index.ts';
-import { GOVERNANCE_EVENT, type GovernanceEvent, serializeGovernanceEvent } from '../governance/index.ts';
+import {
+  foldGovernance,
+  GOVERNANCE_EVENT,
+  type GovernanceEvent,
+  serializeGovernanceEvent,
+} from '../governance/index.ts';
 import { readKeyFile } from '../key/index.ts';
 import { openSqliteLog } from '../storage/index.ts';
 import type { Home } from './home.ts';
@@ -12,8 +17,9 @@ export type NewGovernanceEvent = GovernanceEvent extends infer Event
   : never;
 
 /**
- * Appends events to the domain's governance log and publishes the checkpoint that covers them, so that every follower
- * honours them from the moment this resolves. Waits its turn where another command is writing.
+ * Appends events to the domain’s governance log, none of them where one conflicts with what stands, and publishes the
+ * checkpoint that covers them, so that every follower honours them from the moment this resolves. Waits its turn where
+ * another command is writing.
  *
  * @returns the size of the log afterwards (the new epoch).
  */
@@ -31,10 +37,15 @@ export async function appendGovernance(
       lockTimeoutMs: 5000,
     });
     try {
-      for (const event of events) {
-        const complete = { type: GOVERNANCE_EVENT, ...event } as GovernanceEvent;
-        await log.append({ entry: serializeGovernanceEvent(complete) });
+      let state = foldGovernance(log.read(0, log.head().size));
+      if (isDenial(state)) return state;
+      const complete = events.map((event) => ({ type: GOVERNANCE_EVENT, ...event }) as GovernanceEvent);
+      for (const event of complete) {
+        const conflict = state.findConflict(event);
+        if (conflict !== undefined) return deny('request.malformed', conflict);
+        state = state.apply(event);
       }
+      for (const event of complete) await log.append({ entry: serializeGovernanceEvent(event) });
       await log.checkpoint();
       return log.head().size;
     } finally {
