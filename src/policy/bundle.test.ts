@@ -126,6 +126,7 @@ describe('a refused bundle names file, line, column and reason', () => {
     ['id without a scheme', [{ ...READ, id: 'balance' }]],
     ['control character', [{ ...READ, id: 'mcp://bank/tools/a\u0000b' }]],
     ['lone surrogate', [{ ...READ, definition: { name: '\ud800' } }]],
+    ['a member named __proto__', [{ ...READ, definition: JSON.parse('{"inputSchema":{"__proto__":1}}') }]],
     ['deep definition', [{ ...READ, definition: nested(5000) }]],
     ['too many tools', Array.from({ length: 2001 }, (_, n) => ({ ...READ, id: `mcp://bank/t/${n}` }))],
     ['too large', [{ ...READ, definition: { description: 'x'.repeat(1_100_000) } }]],

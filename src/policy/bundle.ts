@@ -1,13 +1,13 @@
-import {
-  canonicalize,
-  type Digest,
-  digestOf,
-  isJsonObject,
-  type JsonObject,
-  type JsonValue,
-  parseJsonObject,
-} from '../codec/index.ts';
+import { canonicalize, type Digest, digestOf, type JsonObject, parseJsonObject } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
+import {
+  BUNDLE_LIMITS,
+  BUNDLE_TYPE,
+  type BundleInput,
+  bundleProblem,
+  findInputProblems,
+  readBundleDocument,
+} from './bundle-input.ts';
 import { type Cedar, withCedar } from './cedar.ts';
 import { inputTypeOf, type RecordInputType } from './input-type.ts';
 import {
@@ -19,24 +19,7 @@ import {
   startOf,
 } from './policy-source.ts';
 import { policySchema } from './schema.ts';
-import {
-  type ActionGroup,
-  actionGroupOf,
-  pinnedDefinition,
-  type ToolDefinition,
-  toolDefinitionDigest,
-} from './tool.ts';
-
-export const BUNDLE_TYPE = 'writ/policy-bundle@v1';
-
-/** Limits of one bundle (`spec/policy.md`, "Bundles"). */
-export const BUNDLE_LIMITS = {
-  maxBytes: 1_048_576,
-  maxPolicies: 1000,
-  maxTools: 2000,
-  /** Validation looks at every policy for every tool. */
-  maxPolicyToolPairs: 100_000,
-} as const;
+import { type ActionGroup, actionGroupOf, pinnedDefinition, toolDefinitionDigest } from './tool.ts';
 
 export type BundlePolicy = Omit<ParsedPolicy, 'problemAt'>;
 
@@ -63,13 +46,6 @@ export interface PolicyBundle {
   readonly tools: ReadonlyMap<string, BundleTool>;
 }
 
-const BUNDLE_ID = /^[\x21-\x7e]{1,256}$/;
-const SERVER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-const SOURCE_PATH = /^[^\p{Cc}\p{Cf}\\]{1,256}$/u;
-const TOOL_ID = /^[a-z][a-z0-9+.-]*:\/\/([^/]+)\/\P{Cc}+$/u;
-const MAX_TOOL_ID_CHARACTERS = 512;
-const MAX_DEFINITION_DEPTH = 48;
-
 const validated = new WeakSet<PolicyBundle>();
 
 /** Whether a bundle came from here, strictly validated. */
@@ -81,11 +57,7 @@ export function isValidatedBundle(bundle: PolicyBundle): boolean {
  * Builds a bundle, or lists everything that is wrong with it. The order of policies and tools given doesn't matter to
  * the digest. Problems that belong to no file carry the path `(bundle)` or the tool's id.
  */
-export function buildPolicyBundle(input: {
-  id: string;
-  policies: readonly PolicySource[];
-  tools: readonly ToolDefinition[];
-}): PolicyBundle | PolicyProblem[] {
+export function buildPolicyBundle(input: BundleInput): PolicyBundle | PolicyProblem[] {
   try {
     return build(input);
   } catch {
@@ -100,7 +72,7 @@ export function buildPolicyBundle(input: {
 export function parsePolicyBundle(bytes: Uint8Array): PolicyBundle | Denial {
   const document = parseJsonObject(bytes, 'policy.unavailable', { maxBytes: BUNDLE_LIMITS.maxBytes });
   if (isDenial(document)) return document;
-  const input = readDocument(document);
+  const input = readBundleDocument(document);
   if (input === undefined) return deny('policy.unavailable', 'not a policy bundle document');
   const bundle = buildPolicyBundle(input);
   if (Array.isArray(bundle)) {
@@ -119,14 +91,10 @@ export function formatProblem(problem: PolicyProblem): string {
   return `${place}: ${problem.reason}`;
 }
 
-function build(input: {
-  id: string;
-  policies: readonly PolicySource[];
-  tools: readonly ToolDefinition[];
-}): PolicyBundle | PolicyProblem[] {
+function build(input: BundleInput): PolicyBundle | PolicyProblem[] {
   const sources = [...input.policies].sort((left, right) => compare(left.path, right.path));
   const definitions = [...input.tools].sort((left, right) => compare(left.id, right.id));
-  const problems = [...findBundleProblems(input.id, sources), ...findToolProblems(definitions)];
+  const problems = findInputProblems({ id: input.id, policies: sources, tools: definitions });
   if (problems.length > 0) return problems;
 
   const tools = new Map<string, BundleTool>();
@@ -218,90 +186,6 @@ function validate(
   });
 }
 
-function findBundleProblems(id: string, sources: readonly PolicySource[]): PolicyProblem[] {
-  const problems: PolicyProblem[] = [];
-  if (!BUNDLE_ID.test(id)) problems.push(bundleProblem('id must be 1 to 256 printable ASCII characters'));
-  if (sources.length > BUNDLE_LIMITS.maxPolicies) return [bundleProblem('too many policy files')];
-  let characters = 0;
-  for (const [index, { path, text }] of sources.entries()) {
-    characters += text.length;
-    if (!SOURCE_PATH.test(path) || !path.isWellFormed())
-      problems.push(bundleProblem('a policy path is not usable'));
-    else if (sources[index - 1]?.path === path) problems.push({ path, reason: 'path is used twice' });
-    else if (!text.isWellFormed()) problems.push({ path, reason: 'text is not well-formed Unicode' });
-  }
-  if (characters > BUNDLE_LIMITS.maxBytes) problems.push(bundleProblem('policies are too long'));
-  return problems;
-}
-
-function findToolProblems(tools: readonly ToolDefinition[]): PolicyProblem[] {
-  if (tools.length > BUNDLE_LIMITS.maxTools) {
-    return [bundleProblem(`${tools.length} tools exceed ${BUNDLE_LIMITS.maxTools}`)];
-  }
-  const problems: PolicyProblem[] = [];
-  for (const [index, { server, id, definition }] of tools.entries()) {
-    const problem = (reason: string) => problems.push({ path: printable(id), reason });
-    if (!SERVER_NAME.test(server)) problem('server name must be letters, digits, dots, dashes, underscores');
-    else if (id.length > MAX_TOOL_ID_CHARACTERS || !id.isWellFormed() || TOOL_ID.exec(id)?.[1] !== server) {
-      problem(`tool id must be <scheme>://${server}/<name>`);
-    } else if (tools[index - 1]?.id === id) problem('tool id is used twice');
-    else if (!isJsonObject(definition) || !isBoundedJson(definition, MAX_DEFINITION_DEPTH)) {
-      problem('tool definition is not JSON, or nested too deep');
-    }
-  }
-  return problems;
-}
-
-/** Whether a value that may not have come from our parser has a JSON form, to a depth. */
-function isBoundedJson(value: JsonValue | undefined, depth: number): boolean {
-  switch (typeof value) {
-    case 'string':
-      return value.isWellFormed();
-    case 'number':
-      return Number.isFinite(value);
-    case 'boolean':
-      return true;
-    case 'object': {
-      if (value === null) return true;
-      if (depth === 0) return false;
-      if (Array.isArray(value)) return value.every((item: JsonValue) => isBoundedJson(item, depth - 1));
-      if (!isJsonObject(value)) return false;
-      return Object.entries(value).every(
-        ([name, item]) => name.isWellFormed() && isBoundedJson(item, depth - 1),
-      );
-    }
-    default:
-      return false;
-  }
-}
-
-function readDocument(
-  document: JsonObject,
-): { id: string; policies: PolicySource[]; tools: ToolDefinition[] } | undefined {
-  const { type, id, policies, tools, schema } = document;
-  if (type !== BUNDLE_TYPE || typeof id !== 'string' || typeof schema !== 'string') return undefined;
-  if (!Array.isArray(policies) || !Array.isArray(tools)) return undefined;
-  const input: { id: string; policies: PolicySource[]; tools: ToolDefinition[] } = {
-    id,
-    policies: [],
-    tools: [],
-  };
-  for (const item of policies as readonly JsonValue[]) {
-    if (!isJsonObject(item)) return undefined;
-    const { path, text } = item;
-    if (typeof path !== 'string' || typeof text !== 'string') return undefined;
-    input.policies.push({ path, text });
-  }
-  for (const item of tools as readonly JsonValue[]) {
-    if (!isJsonObject(item)) return undefined;
-    const { server, id: toolId, definition } = item;
-    if (typeof server !== 'string' || typeof toolId !== 'string' || !isJsonObject(definition))
-      return undefined;
-    input.tools.push({ server, id: toolId, definition });
-  }
-  return input;
-}
-
 /** Most of Cedar's findings looked at, and most problems told at once. */
 const MAX_VALIDATION_ERRORS = 1000;
 const MAX_PROBLEMS = 100;
@@ -316,14 +200,6 @@ function sortProblems(problems: readonly PolicyProblem[]): PolicyProblem[] {
         compare(left.reason, right.reason),
     )
     .slice(0, MAX_PROBLEMS);
-}
-
-function bundleProblem(reason: string): PolicyProblem {
-  return { path: '(bundle)', reason };
-}
-
-function printable(text: string): string {
-  return /^[\x20-\x7e]{1,200}$/.test(text) ? text : JSON.stringify(text.slice(0, 100));
 }
 
 function compare(left: string, right: string): number {

@@ -1,7 +1,5 @@
 export type { ApprovalRequirement } from './approval.ts';
 export {
-  BUNDLE_LIMITS,
-  BUNDLE_TYPE,
   type BundlePolicy,
   type BundleTool,
   buildPolicyBundle,
@@ -9,6 +7,7 @@ export {
   type PolicyBundle,
   parsePolicyBundle,
 } from './bundle.ts';
+export { BUNDLE_LIMITS, BUNDLE_TYPE, type BundleInput } from './bundle-input.ts';
 export { type PolicyFacts, type TimeFacts, timeFacts } from './facts.ts';
 export type { InputMember, InputType, RecordInputType } from './input-type.ts';
 export type { PolicyProblem, PolicySource } from './policy-source.ts';
