@@ -49,7 +49,7 @@ const hostileArgs: fc.Arbitrary<JsonObject> = fc
   )
   .map(([base, more]) => ({ ...base, ...more }));
 
-describe(`${RUNS} hostile`, () => {
+describe('hostile', () => {
   it('arguments never throw, and never permit where everything is forbidden', () => {
     const policy = prepared(
       'permit (principal, action, resource); @id("all") forbid (principal, action, resource);',
@@ -185,7 +185,7 @@ describe(`${RUNS} hostile`, () => {
           for (const problem of built) expect(problem.path).toBe('f');
         }
       }),
-      { numRuns: RUNS },
+      { numRuns: 2000 },
     );
   }, 60_000);
 });
