@@ -3,10 +3,14 @@ export { openPosixTileStore, type Publication, publishTiles, type TileSource } f
 export {
   type EvidenceState,
   LogLocked,
+  type LogProblem,
+  type LogVerification,
   openSqliteLog,
   openSqliteLogReader,
+  rebuildTiles,
   SqliteLog,
   type SqliteLogOptions,
   SqliteLogReader,
+  verifyLog,
   withSqliteLog,
 } from './sqlite/index.ts';

@@ -2,4 +2,6 @@ export type { Head } from './batch-writer.ts';
 export { LogLocked } from './failure.ts';
 export { type EvidenceState, openSqliteLogReader, SqliteLogReader } from './log-reader.ts';
 export { openSqliteLog, withSqliteLog } from './open-log.ts';
+export { rebuildTiles } from './rebuild-tiles.ts';
 export { SqliteLog, type SqliteLogOptions } from './sqlite-log.ts';
+export { type LogProblem, type LogVerification, verifyLog } from './verify-log.ts';

@@ -1,5 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { type LogReader, LogUnavailable, proveConsistency, proveInclusion } from '../../tlog/index.ts';
+import {
+  HASH_BYTES,
+  type LogReader,
+  LogUnavailable,
+  proveConsistency,
+  proveInclusion,
+} from '../../tlog/index.ts';
 import type { TileSource } from '../posix/index.ts';
 import type { Head } from './batch-writer.ts';
 import { unsealEvidence } from './evidence-seal.ts';
@@ -10,6 +16,11 @@ import { closeQuietly, openForReading } from './schema.ts';
 
 /** `erased`: it was there and was forgotten on purpose; replay then reports *withheld*. */
 export type EvidenceState = 'stored' | 'erased' | 'absent';
+
+export interface EntryRow {
+  readonly leaf: Uint8Array;
+  readonly body: Uint8Array;
+}
 
 /**
  * Reads a log beside its writer, in any process: it sees what is committed and takes no lock the writer waits for.
@@ -77,6 +88,30 @@ export class SqliteLogReader implements LogReader, TileSource {
     return reading(() => this.#hashes.readHashes(level, start, count));
   }
 
+  /** `count` entries with their stored leaf hashes; undefined for what is missing or damaged. For verification. */
+  readRows(start: number, count: number): (EntryRow | undefined)[] {
+    return reading(() => {
+      const rows: (EntryRow | undefined)[] = Array.from({ length: count }, () => undefined);
+      for (const { idx, leaf, body } of this.#statements.rows.all(start, start + count)) {
+        if (leaf instanceof Uint8Array && leaf.byteLength === HASH_BYTES && body instanceof Uint8Array) {
+          rows[Number(idx) - start] = { leaf, body };
+        }
+      }
+      return rows;
+    });
+  }
+
+  /** What SQLite finds wrong with the file's structure, at most twenty findings. Reads all of it. */
+  integrityProblems(): string[] {
+    return reading(() =>
+      this.#db
+        .prepare('PRAGMA integrity_check(20)')
+        .all()
+        .map(({ integrity_check: finding }) => String(finding))
+        .filter((finding) => finding !== 'ok'),
+    );
+  }
+
   /** Whether anything was committed since the last call (the first: since opening). Costs a few microseconds. */
   changed(): boolean {
     return reading(() => {
@@ -122,6 +157,7 @@ function prepareStatements(db: DatabaseSync) {
   return {
     head: db.prepare('SELECT size, root FROM log'),
     entries: db.prepare('SELECT idx, body FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx'),
+    rows: db.prepare('SELECT idx, leaf, body FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx'),
     lookup: db.prepare('SELECT idx FROM lookup WHERE key = ? ORDER BY idx'),
     evidence: db.prepare('SELECT wrapped_key, sealed FROM evidence WHERE address = ?'),
     evidenceState: db.prepare('SELECT wrapped_key IS NOT NULL AS stored FROM evidence WHERE address = ?'),

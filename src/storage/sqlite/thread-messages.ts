@@ -1,5 +1,11 @@
-import type { BatchOutcome, Head } from './batch-writer.ts';
+import type { BatchOutcome, Head, WriterOptions } from './batch-writer.ts';
 import type { PackedBatch } from './packed-batch.ts';
+
+export interface WorkerData {
+  readonly options: WriterOptions;
+  /** The directory of the caller's compile cache, where it has one. */
+  readonly compileCache: string | undefined;
+}
 
 export type ToWriter =
   | { readonly type: 'commit'; readonly batch: PackedBatch; readonly nowSeconds: number }

@@ -1,10 +1,11 @@
-import { extname } from 'node:path';
+import { getCompileCacheDir } from 'node:module';
+import { dirname, extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { LogUnavailable } from '../../tlog/index.ts';
 import type { BatchOutcome, BatchWriter, Head, WriterOptions } from './batch-writer.ts';
 import { LogLocked } from './failure.ts';
 import { packBatch } from './packed-batch.ts';
-import type { FromWriter, ToWriter } from './thread-messages.ts';
+import type { FromWriter, ToWriter, WorkerData } from './thread-messages.ts';
 
 type Answer =
   | Exclude<FromWriter, { type: 'failed' | 'committed' }>
@@ -18,7 +19,11 @@ interface Waiter {
 /** Starts the writer in a thread of its own, so that an fsync never stalls the caller's event loop. */
 export async function openThreadWriter(options: WriterOptions): Promise<BatchWriter> {
   const entry = new URL(`./writer-worker${extname(import.meta.url)}`, import.meta.url);
-  const worker = new Worker(entry, { workerData: options, name: 'writ-log' });
+  const cache = getCompileCacheDir();
+  // Node names a folder of its version inside the cache's directory; it wants the directory back.
+  const compileCache = cache === undefined ? undefined : dirname(cache);
+  const workerData: WorkerData = { options, compileCache };
+  const worker = new Worker(entry, { workerData, name: 'writ-log' });
   const waiters: Waiter[] = [];
   let failure: LogUnavailable | undefined;
   let closed = false;
