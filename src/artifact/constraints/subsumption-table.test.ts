@@ -180,6 +180,7 @@ const INVALID: readonly Row[] = [
   ['argv, terminator', argv({ rest: wildcard }), argv({ rest: wildcard, terminator: true })],
   ['argv, response files', argv({ rest: wildcard }), argv({ rest: wildcard, response_files: true })],
   ['argv, other command', argv({ command: ['git', 'log'] }), argv({ command: ['git', 'push'] })],
+  ['argv, command added', argv({ rest: exact('b') }), argv({ command: ['a'], rest: exact('b') })],
   ['argv, command dropped', argv({ command: ['git'] }), argv({})],
   ['argv, command to operand', argv({ command: ['git'] }), argv({ positionals: [exact('git')] })],
   ['argv to subset', argv({ rest: wildcard }), subset('a')],

@@ -157,9 +157,39 @@ const { constraint: anyConstraint } = fc.letrec<{ constraint: Json }>((tie) => (
 const arrayIn = (json: Json, member: string): JsonValue[] => [...((json[member] ?? []) as JsonValue[])];
 const objectsIn = (json: Json, member: string): Json[] => arrayIn(json, member) as Json[];
 
-/** Mostly narrower than `json`, by the rules of the draft and the registrations; now and then anything at all. */
+/** Mostly narrower than `json`, by the rules; now and then narrower but for one detail, or anything at all. */
 function narrower(json: Json): fc.Arbitrary<Json> {
-  return fc.oneof({ weight: 8, arbitrary: narrowed(json) }, { weight: 1, arbitrary: anyConstraint });
+  return fc.oneof(
+    { weight: 8, arbitrary: narrowed(json) },
+    { weight: 2, arbitrary: nearMiss(json) },
+    { weight: 1, arbitrary: anyConstraint },
+  );
+}
+
+/** One small edit away: a member dropped, a boolean flipped, a number or text changed, if that is well-formed. */
+function nearMiss(json: Json): fc.Arbitrary<Json> {
+  return fc.nat().map((seed) => {
+    const edits = editsOf(json);
+    const edited = edits[seed % edits.length];
+    return edited === undefined || isDenial(parseConstraint(edited)) ? json : (edited as Json);
+  });
+}
+
+function editsOf(value: JsonValue): JsonValue[] {
+  if (typeof value === 'boolean') return [!value];
+  if (typeof value === 'number') return [value - 1, value + 1];
+  if (typeof value === 'string') return [value.slice(0, -1), value.slice(1), `${value}x`];
+  if (Array.isArray(value)) {
+    return value.flatMap((item, index) => [
+      value.toSpliced(index, 1),
+      ...editsOf(item).map((edited) => value.with(index, edited)),
+    ]);
+  }
+  return Object.entries(value ?? {}).flatMap(([name, item]) => {
+    if (name === 'constraint_type') return [];
+    const { [name]: _, ...others } = value as Json;
+    return [others, ...editsOf(item).map((edited) => ({ ...others, [name]: edited }))];
+  });
 }
 
 function narrowerLeaf(json: Json): fc.Arbitrary<Json> {
@@ -318,16 +348,14 @@ function argvWitness(json: Json): fc.Arbitrary<JsonValue> {
   const operands = objectsIn(json, 'positionals').map(operandFrom);
   const rest =
     json.rest === undefined ? fc.constant([]) : fc.array(operandFrom(json.rest as Json), { maxLength: 2 });
-  const terminator = fc.constantFrom<string[]>([], [], ['--']);
+  const extra = fc.constantFrom<string[]>([], [], ['--'], ['@a'], ['-v'], ['a']);
   return fc
-    .tuple(fc.tuple(...flags), terminator, fc.tuple(...operands), rest)
-    .map(([given, end, places, more]) => [
-      ...arrayIn(json, 'command'),
-      ...given.flat(),
-      ...end,
-      ...places,
-      ...more,
-    ]);
+    .tuple(fc.tuple(...flags), extra, fc.tuple(...operands), rest, fc.boolean())
+    .chain(([given, more, places, others, inOrder]) => {
+      const parts = [...given, more, ...[...places, ...others].map((operand) => [operand])];
+      const ordered = inOrder ? fc.constant(parts) : fc.shuffledSubarray([...parts, ...given.slice(0, 1)]);
+      return ordered.map((list) => [...arrayIn(json, 'command'), ...list.flat()]);
+    });
 }
 
 interface Pair {
@@ -338,7 +366,11 @@ interface Pair {
 
 const pair: fc.Arbitrary<Pair> = anyConstraint.chain((parent) =>
   fc
-    .oneof({ weight: 3, arbitrary: narrower(parent) }, { weight: 1, arbitrary: anyConstraint })
+    .oneof(
+      { weight: 3, arbitrary: narrower(parent) },
+      { weight: 2, arbitrary: narrower(parent).chain(nearMiss) },
+      { weight: 1, arbitrary: anyConstraint },
+    )
     .chain((child) =>
       fc
         .tuple(
@@ -458,7 +490,8 @@ function narrowerMap(parent: Json): fc.Arbitrary<Json> {
   const entries = fc.tuple(
     ...named.map(([name, json]) => {
       const { optional: wasOptional, ...constraint } = json as Json;
-      const flagOf = wasOptional === true ? optional : fc.constant({});
+      const flagOf =
+        wasOptional === true ? optional : fc.oneof({ weight: 5, arbitrary: fc.constant({}) }, optional);
       return fc.tuple(fc.constant(name), narrower(constraint), flagOf, fc.integer({ min: 0, max: 3 }));
     }),
   );
