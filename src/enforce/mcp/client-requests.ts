@@ -165,7 +165,12 @@ export class ClientRequests {
       outcome = await this.#decideAndForward(call, methodClass);
     } catch {
       // INVARIANT: whatever went wrong is a denial, and the caller hears so once.
-      outcome = { verdict: 'deny', executionId: '', denial: deny('internal.unexpected', 'governor failed') };
+      outcome = {
+        verdict: 'deny',
+        executionId: '',
+        denial: deny('internal.unexpected', 'governor failed'),
+        receiptIndex: undefined,
+      };
     }
     this.#takeLine(call);
     try {

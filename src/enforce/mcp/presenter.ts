@@ -53,8 +53,8 @@ function grantedTools(chain: readonly string[]): { tools: ReadonlySet<string>; h
   for (const compact of chain) {
     const token = readToken(compact);
     if (isDenial(token)) return token;
-    const named: ReadonlySet<string> = new Set(token.tools.keys());
-    tools = tools === undefined ? named : named.intersection(tools);
+    const outer: ReadonlySet<string> | undefined = tools;
+    tools = new Set([...token.tools.keys()].filter((tool) => outer?.has(tool) ?? true));
     holder = token.holder.thumbprint;
   }
   if (tools === undefined || holder === undefined) return deny('artifact.missing', 'the artifact is empty');

@@ -120,7 +120,12 @@ export class ServerRequests {
     try {
       outcome = await this.#decideAndForward(entry, methodClass);
     } catch {
-      outcome = { verdict: 'deny', executionId: '', denial: deny('internal.unexpected', 'governor failed') };
+      outcome = {
+        verdict: 'deny',
+        executionId: '',
+        denial: deny('internal.unexpected', 'governor failed'),
+        receiptIndex: undefined,
+      };
     }
     this.#takeLine(entry);
     this.#finish(entry, outcome);
