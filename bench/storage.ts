@@ -1,0 +1,185 @@
+/**
+ * What the execution log costs, against one fdatasync'd append to a plain file in the same directory and the same run.
+ * `node bench/storage.ts [directory]`. Medians of several rounds; nothing here passes or fails.
+ */
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { newUuidV7 } from '../src/artifact/index.ts';
+import { SigningKey } from '../src/key/index.ts';
+import { openSqliteLog, openSqliteLogReader, type SqliteLog, withSqliteLog } from '../src/storage/index.ts';
+import type { AppendRequest } from '../src/tlog/index.ts';
+
+const ROUNDS = 5;
+const RECEIPT_BYTES = 600;
+const EVIDENCE_BYTES = 1_500;
+const SECONDS_PER_ROUND = 1;
+const ALONE_PER_ROUND = 300;
+
+const directory = mkdtempSync(join(process.argv[2] ?? tmpdir(), 'writ-bench-'));
+const options = {
+  directory: join(directory, 'log'),
+  origin: 'bench.example/execution',
+  signer: SigningKey.generate(),
+  evidenceKey: new Uint8Array(32),
+};
+const receipt = new Uint8Array(RECEIPT_BYTES).fill(0x7b);
+
+/** What the governor appends: one time-ordered key, one consumed proof, no or one new piece of evidence. */
+function request(evidence: boolean): AppendRequest {
+  const id = newUuidV7();
+  return {
+    entry: receipt,
+    keys: [`execution:${id}`],
+    consume: { id: newUuidV7(), expiresAtSeconds: Date.now() / 1_000 + 360 },
+    ...(evidence && {
+      evidence: [{ address: crypto.randomUUID(), bytes: new Uint8Array(EVIDENCE_BYTES) }],
+    }),
+  };
+}
+
+function rawAppendMs(): number {
+  const file = openSync(join(directory, 'raw'), 'a');
+  const times: number[] = [];
+  for (let at = 0; at < ALONE_PER_ROUND; at += 1) {
+    const start = performance.now();
+    writeSync(file, receipt);
+    fdatasyncSync(file);
+    times.push(performance.now() - start);
+  }
+  closeSync(file);
+  return median(times);
+}
+
+async function aloneMs(log: SqliteLog): Promise<number> {
+  const times: number[] = [];
+  for (let at = 0; at < ALONE_PER_ROUND; at += 1) {
+    const start = performance.now();
+    await log.append(request(false));
+    times.push(performance.now() - start);
+  }
+  return median(times);
+}
+
+async function ratePerSecond(log: SqliteLog, inFlight: number, evidence: boolean): Promise<number> {
+  const start = performance.now();
+  const end = start + SECONDS_PER_ROUND * 1_000;
+  let done = 0;
+  const caller = async (): Promise<void> => {
+    for (; performance.now() < end; done += 1) await log.append(request(evidence));
+  };
+  await Promise.all(Array.from({ length: inFlight }, caller));
+  return (done * 1_000) / (performance.now() - start);
+}
+
+function microseconds(times: number, work: (at: number) => unknown): number {
+  const start = performance.now();
+  for (let at = 0; at < times; at += 1) work(at);
+  return ((performance.now() - start) * 1_000) / times;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+function print(name: string, value: number, unit: string, target = ''): void {
+  const shown = value >= 1_000 ? Math.round(value).toLocaleString('en') : value.toPrecision(3);
+  console.log(`${name.padEnd(52)} ${shown.padStart(9)} ${unit.padEnd(9)} ${target}`);
+}
+
+try {
+  const log = await openSqliteLog(options);
+  const loop = monitorEventLoopDelay({ resolution: 1 });
+  await ratePerSecond(log, 64, false);
+  const rounds: { raw: number; alone: number; at64: number; at256: number; sealed: number }[] = [];
+  loop.enable();
+  for (let round = 0; round < ROUNDS; round += 1) {
+    rounds.push({
+      raw: rawAppendMs(),
+      alone: await aloneMs(log),
+      at64: await ratePerSecond(log, 64, false),
+      at256: await ratePerSecond(log, 256, false),
+      sealed: await ratePerSecond(log, 64, true),
+    });
+  }
+  loop.disable();
+  const of = (pick: (round: (typeof rounds)[number]) => number): number => median(rounds.map(pick));
+  print(
+    'one fdatasync’d append to a plain file',
+    of((r) => r.raw),
+    'ms',
+  );
+  print(
+    'one durable append, alone',
+    of((r) => r.alone),
+    'ms',
+  );
+  print(
+    '  against the plain file',
+    of((r) => r.alone / r.raw),
+    '×',
+    'target ≤ 3',
+  );
+  print(
+    'durable appends, 64 in flight',
+    of((r) => r.at64),
+    '/s',
+    'target ≥ 20,000',
+  );
+  print(
+    '  against plain appends one by one',
+    of((r) => (r.at64 * r.raw) / 1_000),
+    '×',
+  );
+  print(
+    'durable appends, 256 in flight',
+    of((r) => r.at256),
+    '/s',
+  );
+  print(
+    'with 1.5 KB of new evidence each, 64 in flight',
+    of((r) => r.sealed),
+    '/s',
+  );
+
+  const { size } = log.head();
+  print('entries in the log now', size, '');
+  print(
+    'inclusion proof',
+    microseconds(200, (at) => log.inclusionProof((at * 7_919) % size, size)),
+    'µs',
+  );
+  print(
+    'consistency proof',
+    microseconds(200, (at) => log.consistencyProof(1 + ((at * 7_919) % size), size)),
+    'µs',
+  );
+  const reader = openSqliteLogReader(options.directory);
+  print(
+    'changed() of an outside reader',
+    microseconds(20_000, () => reader.changed()),
+    'µs',
+  );
+  reader.close();
+  await log.close();
+
+  const opens: number[] = [];
+  const shortUses: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const start = performance.now();
+    const again = await openSqliteLog(options);
+    opens.push(performance.now() - start);
+    await again.close();
+    const shortStart = performance.now();
+    await withSqliteLog({ ...options, directory: join(directory, 'short') }, async (short) => {
+      await short.append({ entry: receipt });
+      await short.checkpoint();
+    });
+    shortUses.push(performance.now() - shortStart);
+  }
+  print('opening this log for writing', median(opens), 'ms', 'target < 300 at 1,000,000');
+  print('open, append, publish, close (as a command does)', median(shortUses), 'ms', 'target < 50');
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
