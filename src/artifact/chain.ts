@@ -87,6 +87,8 @@ function checkSizes(chain: readonly string[], limits: ArtifactLimits): Denial | 
     if (compact.length > limits.maxTokenBytes) {
       return malformed('2a', `a token exceeds ${limits.maxTokenBytes} bytes`);
     }
+    // INVARIANT: line feeds separate tokens in the digest, so no token holds one: one digest, one chain.
+    if (compact.includes('\n')) return malformed('2c', 'not a compact JWS');
     total += compact.length;
   }
   return total > limits.maxChainBytes
