@@ -1,0 +1,79 @@
+import type { Define } from './command.ts';
+
+/** A command: its file is loaded when it is called, so that no command pays for another's imports. */
+export interface CommandEntry {
+  readonly summary: string;
+  readonly load: () => Promise<{ readonly define: Define }>;
+}
+
+/** Commands that share a first word. */
+export interface CommandGroup {
+  readonly summary: string;
+  readonly commands: Readonly<Record<string, CommandEntry>>;
+}
+
+/** Every command, in the order help lists them. */
+export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
+  init: {
+    summary: 'make a trust domain here, and put an MCP server under it',
+    load: () => import('./init.ts'),
+  },
+  mcp: {
+    summary: 'run an MCP server behind the gateway (for client configuration)',
+    load: () => import('./mcp.ts'),
+  },
+  doctor: { summary: 'check that everything is in order', load: () => import('./doctor.ts') },
+  key: {
+    summary: 'signing keys',
+    commands: { new: { summary: 'make a key file', load: () => import('./key-new.ts') } },
+  },
+  agent: {
+    summary: 'who may hold artifacts',
+    commands: {
+      enroll: { summary: 'bind an agent name to its key', load: () => import('./agent-enroll.ts') },
+    },
+  },
+  artifact: {
+    summary: 'authorization artifacts: what agents may do',
+    commands: {
+      issue: { summary: 'grant tools to an agent', load: () => import('./artifact-issue.ts') },
+      derive: { summary: 'hand part of an artifact on', load: () => import('./artifact-derive.ts') },
+      inspect: { summary: 'show what an artifact grants', load: () => import('./artifact-inspect.ts') },
+      verify: { summary: 'verify a presentation for one call', load: () => import('./artifact-verify.ts') },
+      revoke: {
+        summary: 'revoke a token, agent, issuer, policy or environment',
+        load: () => import('./artifact-revoke.ts'),
+      },
+    },
+  },
+  policy: {
+    summary: 'Cedar policies: what the domain allows',
+    commands: {
+      check: { summary: 'validate a policy folder', load: () => import('./policy-check.ts') },
+      publish: {
+        summary: 'make a policy folder the active policy',
+        load: () => import('./policy-publish.ts'),
+      },
+      show: { summary: 'show the active policy', load: () => import('./policy-show.ts') },
+    },
+  },
+  log: {
+    summary: 'what was decided',
+    commands: {
+      show: { summary: 'list decisions', load: () => import('./log-show.ts') },
+      verify: { summary: 'check logs entry by entry', load: () => import('./log-verify.ts') },
+    },
+  },
+  receipt: {
+    summary: 'the record of one execution',
+    commands: {
+      show: { summary: 'show one decision and what came of it', load: () => import('./receipt-show.ts') },
+      bundle: { summary: 'pack the evidence of one execution', load: () => import('./receipt-bundle.ts') },
+      verify: { summary: 'verify such a bundle, offline', load: () => import('./receipt-verify.ts') },
+    },
+  },
+  lineage: {
+    summary: 'which execution led to which',
+    commands: { show: { summary: 'draw the executions as a tree', load: () => import('./lineage-show.ts') } },
+  },
+};

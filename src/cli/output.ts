@@ -1,0 +1,126 @@
+import type { Writable } from 'node:stream';
+import Table from 'cli-table3';
+import type { CliProblem } from './cli-error.ts';
+import type { Surroundings } from './surroundings.ts';
+import { bad, faint, type Part, painter, printableJson } from './text.ts';
+
+/** Conventional exit code of a program whose reader went away (128 + SIGPIPE). */
+const BROKEN_PIPE = 141;
+
+const SPINNER_MS = 120;
+const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+
+const watched = new WeakSet<Writable>();
+
+/**
+ * Everything a command says. With `--json`, stdout carries exactly one JSON document (or JSON lines where a command
+ * streams); otherwise text for people, as a table on a terminal and tab-separated where it is piped.
+ */
+export class Output {
+  readonly json: boolean;
+  readonly #stdout: Surroundings['stdout'];
+  readonly #stderr: Surroundings['stderr'];
+  readonly #paint: (part: Part) => string;
+  readonly #paintNote: (part: Part) => string;
+
+  constructor({ stdout, stderr, colours }: Surroundings, options: { readonly json: boolean }) {
+    this.json = options.json;
+    this.#stdout = stdout;
+    this.#stderr = stderr;
+    this.#paint = painter(colours && stdout.isTTY === true);
+    this.#paintNote = painter(colours && stderr.isTTY === true);
+  }
+
+  /** A command's answer: the JSON value, or what `people` prints. */
+  answer(value: unknown, people: () => void): void {
+    if (this.json) this.#write(this.#stdout, `${printableJson(JSON.stringify(value))}\n`);
+    else people();
+  }
+
+  line(...parts: readonly Part[]): void {
+    this.#write(this.#stdout, `${parts.map(this.#paint).join('')}\n`);
+  }
+
+  /** Several lines of our own making (help, file content already made safe). */
+  text(text: string): void {
+    this.#write(this.#stdout, text.endsWith('\n') ? text : `${text}\n`);
+  }
+
+  /** Rows under headings: drawn for a terminal, tab-separated without headings otherwise. */
+  table(head: readonly string[], rows: readonly (readonly Part[])[]): void {
+    const cells = rows.map((row) => row.map(this.#paint));
+    if (this.#stdout.isTTY !== true) {
+      for (const row of cells) this.#write(this.#stdout, `${row.join('\t')}\n`);
+      return;
+    }
+    const table = new Table({
+      head: head.map((title) => this.#paint(faint(title))),
+      style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
+      chars: NO_BORDERS,
+    });
+    table.push(...cells);
+    this.#write(this.#stdout, `${table.toString()}\n`);
+  }
+
+  /** A remark beside the answer, on stderr; not part of the JSON. */
+  note(...parts: readonly Part[]): void {
+    this.#write(this.#stderr, `${parts.map(this.#paintNote).join('')}\n`);
+  }
+
+  problem({ code, message, hint }: CliProblem): void {
+    if (this.json) {
+      const error = { code, message, ...(hint === undefined ? {} : { hint }) };
+      this.#write(this.#stdout, `${printableJson(JSON.stringify({ error }))}\n`);
+      return;
+    }
+    this.note(bad('error'), ' ', message, ...(code === 'usage' ? [] : [faint(` (${code})`)]));
+    if (hint !== undefined) this.note(faint('→ '), hint);
+  }
+
+  /** Shows on stderr, where that is a terminal, that something takes its time. */
+  async during<T>(what: string, work: () => Promise<T>): Promise<T> {
+    if (this.#stderr.isTTY !== true || this.json) return work();
+    let frame = 0;
+    const draw = () => {
+      frame += 1;
+      this.#stderr.write(`\r${this.#paintNote(faint(`${SPINNER[frame % SPINNER.length]} ${what}`))}\u001b[K`);
+    };
+    const timer = setInterval(draw, SPINNER_MS);
+    draw();
+    try {
+      return await work();
+    } finally {
+      clearInterval(timer);
+      this.#stderr.write('\r\u001b[K');
+    }
+  }
+
+  #write(stream: Writable, text: string): void {
+    if (!watched.has(stream)) {
+      watched.add(stream);
+      stream.on('error', (error: NodeJS.ErrnoException) => {
+        // Nobody reads on: that is no error of ours, and there is no one left to tell.
+        process.exit(error.code === 'EPIPE' ? BROKEN_PIPE : 1);
+      });
+    }
+    stream.write(text);
+  }
+}
+
+const NO_BORDERS = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '',
+} as const;
