@@ -2,7 +2,7 @@ import type { JsonObject, JsonValue } from '../codec/index.ts';
 import type { Action, Decision, Snapshot } from '../decision/index.ts';
 import { isDenial } from '../denial/index.ts';
 import { serializeMeasurement } from '../environment/index.ts';
-import { type EvidenceKind, evidenceAddress } from '../receipt/index.ts';
+import { type EvidenceKey, type EvidenceKind, evidenceAddress } from '../receipt/index.ts';
 
 /** How many chains, policies and measurements are remembered as already stored. */
 const MAX_REMEMBERED = 1024;
@@ -17,11 +17,11 @@ export interface SealedEvidence {
 
 /** Gathers what re-deriving a decision needs (DESIGN §6, evidence store). */
 export class EvidenceSealer {
-  readonly #key: Uint8Array;
+  readonly #key: EvidenceKey;
   /** Content digest → address, for blobs that come back on every call. */
   readonly #addresses = new Map<string, string>();
 
-  constructor(key: Uint8Array) {
+  constructor(key: EvidenceKey) {
     this.#key = key;
   }
 

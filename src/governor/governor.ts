@@ -1,7 +1,7 @@
 import { newUuidV7, type VerifiedChain } from '../artifact/index.ts';
 import { type Action, type Decision, decide, Permit, type Snapshot } from '../decision/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
-import { executionSalt, serializeReceipt } from '../receipt/index.ts';
+import { type EvidenceKey, executionSalt, serializeReceipt } from '../receipt/index.ts';
 import { type AppendRequest, type AppendResult, type Log, leafHash } from '../tlog/index.ts';
 import type { Clock } from './clock.ts';
 import { consumptionOf } from './consumption.ts';
@@ -47,7 +47,7 @@ export interface GovernorPorts {
   readonly log: Log;
   /** Origin of that log. */
   readonly origin: string;
-  readonly evidenceKey: Uint8Array;
+  readonly evidenceKey: EvidenceKey;
   readonly clock: Clock;
   /** Brings governance knowledge up to date. */
   readonly governance: { refresh(): GovernanceView };

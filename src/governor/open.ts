@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ChainCache } from '../artifact/index.ts';
@@ -71,7 +72,7 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
   const governor = new Governor({
     log,
     origin: home.executionOrigin(logName),
-    evidenceKey,
+    evidenceKey: createSecretKey(evidenceKey),
     clock,
     governance: follower,
     surroundings: () => ({

@@ -22,8 +22,8 @@ export const DECISION_RECEIPT = 'writ/decision@v1';
 /** What a stage said: `pass`, `fail`, or `skip` because an earlier one failed. */
 export type StageVerdict = 'pass' | 'fail' | 'skip';
 
-/** A keyed digest, `hmac-sha256:` and 64 hex digits: it says nothing about its content to who lacks the salt. */
-export type SaltedDigest = `hmac-sha256:${string}`;
+/** SHA-256 over a secret 32-byte salt and the content, `salted-sha256:` and 64 hex digits: it says nothing about its content to who lacks the salt. */
+export type SaltedDigest = `salted-sha256:${string}`;
 
 /** The authority a decision was made under. Strings come from signed tokens. */
 export interface ArtifactFacts {

@@ -9,7 +9,7 @@ export {
   type StageVerdict,
   serializeReceipt,
 } from './decision-receipt.ts';
-export { evidenceAddress, executionSalt, saltedDigest } from './evidence-address.ts';
+export { type EvidenceKey, evidenceAddress, executionSalt, saltedDigest } from './evidence-address.ts';
 export {
   OUTCOME_RECEIPT,
   type OutcomeReceipt,
