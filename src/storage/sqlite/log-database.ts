@@ -43,6 +43,7 @@ export class LogDatabase {
   #head: Head;
   #consumedFloor: number;
   #lastPurgeSeconds = 0;
+  #walHoldsErased = false;
   #failure: LogUnavailable | undefined;
 
   private constructor(lock: WriterLock, db: DatabaseSync, options: WriterOptions) {
@@ -102,8 +103,8 @@ export class LogDatabase {
     return this.#guard(() => {
       this.#db.exec('PRAGMA secure_delete = ON');
       const erased = this.#statements.eraseEvidence.run(address).changes > 0;
-      if (erased) this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
       this.#db.exec('PRAGMA secure_delete = OFF');
+      if (erased) this.#emptyWal();
       return erased;
     });
   }
@@ -111,12 +112,20 @@ export class LogDatabase {
   /** Upkeep between batches: moves the WAL into the database before it grows long. */
   tidy(idle: boolean): void {
     this.#guard(() => {
+      if (this.#walHoldsErased) {
+        this.#emptyWal();
+        return;
+      }
       const pages = this.#statements.walPages.get()?.log;
-      if (typeof pages !== 'number') return;
-      if (pages >= (idle ? IDLE_CHECKPOINT_PAGES : BUSY_CHECKPOINT_PAGES)) {
+      if (typeof pages === 'number' && pages >= (idle ? IDLE_CHECKPOINT_PAGES : BUSY_CHECKPOINT_PAGES)) {
         this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)');
       }
     });
+  }
+
+  /** Old pages must not keep what was erased; where a reader is in the way it is tried again later. */
+  #emptyWal(): void {
+    this.#walHoldsErased = this.#db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy !== 0;
   }
 
   /** Never throws: what was acknowledged is durable without it. */

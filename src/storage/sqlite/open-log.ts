@@ -2,6 +2,7 @@ import { openInlineWriter } from './inline-writer.ts';
 import { SqliteLog, type SqliteLogOptions } from './sqlite-log.ts';
 import { openThreadWriter } from './thread-writer.ts';
 
+const EVIDENCE_KEY_BYTES = 32;
 const SHORT_USE_LOCK_TIMEOUT_MS = 5_000;
 
 /**
@@ -31,6 +32,9 @@ export async function withSqliteLog<T>(
 
 /** Only what the writer needs crosses into its thread: a signer stays where it is. */
 function writerOptions({ directory, origin, evidenceKey, lockTimeoutMs }: SqliteLogOptions) {
+  if (evidenceKey !== undefined && evidenceKey.byteLength !== EVIDENCE_KEY_BYTES) {
+    throw new TypeError('an evidence key has 32 bytes');
+  }
   return {
     directory,
     origin,

@@ -17,6 +17,7 @@ export class PublishedTiles {
   readonly #store: TileStore;
   readonly #size: number;
   #problems = new Map<string, string>();
+  readonly #named = new Set<string>();
   readonly #nodes = new Map<number, { tile: number; hashes: readonly Uint8Array[] | undefined }>();
 
   constructor(store: TileStore, size: number) {
@@ -63,7 +64,9 @@ export class PublishedTiles {
   takeProblems(): { where: string; detail: string }[] {
     const problems = [...this.#problems].map(([where, detail]) => ({ where, detail }));
     this.#problems = new Map();
-    return problems;
+    const fresh = problems.filter(({ where }) => !this.#named.has(where));
+    for (const { where } of fresh) this.#named.add(where);
+    return fresh;
   }
 
   async #hashes(level: number, tile: number): Promise<readonly Uint8Array[] | undefined> {

@@ -94,7 +94,11 @@ export class StoredEntries {
   }
 
   /** The leaf hash the entry should have; undefined when nobody can tell any more. */
-  #checkEntry(index: number, row: EntryRow | undefined, published: Uint8Array | undefined): Uint8Array | undefined {
+  #checkEntry(
+    index: number,
+    row: EntryRow | undefined,
+    published: Uint8Array | undefined,
+  ): Uint8Array | undefined {
     const { report } = this.#copies;
     const right = this.#signed === 'tiles' && this.#isSignedFor(index) ? published : row?.leaf;
     if (row === undefined) {
@@ -109,7 +113,12 @@ export class StoredEntries {
     return right;
   }
 
-  #checkPublished(tile: number, leaf: Uint8Array, inTile: Uint8Array | undefined, entry: Uint8Array | undefined): void {
+  #checkPublished(
+    tile: number,
+    leaf: Uint8Array,
+    inTile: Uint8Array | undefined,
+    entry: Uint8Array | undefined,
+  ): void {
     const { tiles } = this.#copies;
     if (inTile === undefined || !hashesEqual(inTile, leaf)) tiles.damage('leaves', tile);
     if (entry === undefined || !hashesEqual(leafHash(entry), leaf)) tiles.damage('entries', tile);

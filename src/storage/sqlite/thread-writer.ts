@@ -53,10 +53,10 @@ export async function openThreadWriter(options: WriterOptions): Promise<BatchWri
       if (failure !== undefined) reject(failure);
       else waiters.push({ resolve, reject });
     });
-  const ask = (message: ToWriter, transfer: ArrayBuffer[] = []): Promise<Answer> => {
-    const reply = waitFor();
+  const ask = async (message: ToWriter, transfer: ArrayBuffer[] = []): Promise<Answer> => {
+    // Posted first: what cannot be posted must not leave a waiter behind, or answers would go to the wrong one.
     if (failure === undefined) worker.postMessage(message, transfer);
-    return reply;
+    return waitFor();
   };
 
   const writer: BatchWriter & { opened: Head } = {

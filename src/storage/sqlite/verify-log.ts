@@ -1,10 +1,5 @@
 import { isDenial } from '../../denial/index.ts';
-import {
-  type Checkpoint,
-  type NoteVerifier,
-  openCheckpoint,
-  type TileStore,
-} from '../../tlog/index.ts';
+import { type Checkpoint, type NoteVerifier, openCheckpoint, type TileStore } from '../../tlog/index.ts';
 import { openPosixTileStore } from '../posix/index.ts';
 import type { Head } from './batch-writer.ts';
 import { causeOf } from './failure.ts';
@@ -32,7 +27,6 @@ export interface LogVerification {
 }
 
 const MAX_PROBLEMS = 100;
-const CHUNK = 256;
 
 /**
  * Recomputes a log from its entries and compares what it finds with the stored hashes, the published tiles and bundles,
@@ -55,7 +49,8 @@ export async function verifyLog(directory: string, logKey: NoteVerifier): Promis
   try {
     reader = new SqliteLogReader(directory);
     head = reader.head();
-    if (reader.origin !== logKey.name) report('database', `this is the log ${reader.origin}, not ${logKey.name}`);
+    if (reader.origin !== logKey.name)
+      report('database', `this is the log ${reader.origin}, not ${logKey.name}`);
     if (checkpoint !== undefined && checkpoint.size > head.size) {
       report('database', `it has ${head.size} of the ${checkpoint.size} entries that were signed for`);
     }
