@@ -32,11 +32,14 @@ export function readArtifactFile(path: string): readonly string[] | Denial {
 }
 
 /** The same for commands that cannot go on without it. */
-export function mustReadArtifact(path: string): readonly string[] {
+export function mustReadArtifact(
+  path: string,
+  howToGetOne = 'issue one with "writ artifact issue"',
+): readonly string[] {
   const chain = readArtifactFile(path);
   if (!isDenial(chain)) return chain;
   if (existsSync(path)) throw failure(chain.code, chain.detail, 'an artifact file is {"aat_chain": ["…"]}');
-  throw failure('not_found', `there is no artifact ${path}`, 'issue one with "writ artifact issue"');
+  throw failure('not_found', `there is no artifact ${path}`, howToGetOne);
 }
 
 /** Stores an artifact under a name of the domain. */

@@ -1,9 +1,9 @@
-import { isUri, type WritClaim } from '../artifact/index.ts';
+import { isUri, readToken, type WritClaim } from '../artifact/index.ts';
 import { isDenial } from '../denial/index.ts';
 import { type Home, issueArtifact } from '../governor/index.ts';
 import type { PreparedPolicy } from '../policy/index.ts';
 import { agentName, agentSubject, enrolledKey } from './agents.ts';
-import { checkArtifactName, writeArtifact } from './artifact-file.ts';
+import { artifactPath, checkArtifactName, mustReadArtifact, writeArtifact } from './artifact-file.ts';
 import { denied, usageError } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
 import { formatDuration, formatTime, parseDuration } from './duration.ts';
@@ -26,6 +26,7 @@ interface Options extends GrantOptions {
   readonly ttl: string;
   readonly initiator?: string;
   readonly anyArguments?: boolean;
+  readonly extend?: string;
 }
 
 export const define: Define = (command, act) => {
@@ -37,6 +38,7 @@ With --tool, arguments are those the published tool definition names, with any v
     .requiredOption('--agent <name|uri>', 'who will hold it')
     .option('--ttl <duration>', 'how long it is valid: 30m, 8h, 7d (at most 90d)', '8h')
     .option('--initiator <uri>', 'the person on whose order it is given (default: you)')
+    .option('--extend <name|file>', 'grant also what this stored artifact grants')
     .option('--any-arguments', 'let --tool name tools that no published policy defines, with any arguments');
   addGrantOptions(command)
     .addHelpText(
@@ -57,7 +59,7 @@ async function issue(session: Session, options: Options): Promise<void> {
   const home = await session.openHome();
   const { state, policy } = readGovernance(home);
   const holder = enrolledKey(home, state, options.agent);
-  const tools = grantedTools(surroundings.cwd, options, policy);
+  const tools = grantedTools(home, surroundings.cwd, options, policy);
   const audiences = audiencesOf(home, options.audience) ?? audiencesOfTools(home, tools);
   const expSeconds = nowSeconds + parseDuration(options.ttl, '--ttl');
   const maxDepth = maxDepthOf(options);
@@ -99,7 +101,12 @@ async function issue(session: Session, options: Options): Promise<void> {
   });
 }
 
-function grantedTools(cwd: string, options: Options, policy: PreparedPolicy | undefined): ToolGrants {
+function grantedTools(
+  home: Home,
+  cwd: string,
+  options: Options,
+  policy: PreparedPolicy | undefined,
+): ToolGrants {
   const tools: Record<string, ToolGrants[string]> = {};
   if (options.tools !== undefined) Object.assign(tools, readToolGrants(cwd, options.tools));
   for (const tool of options.tool ?? []) {
@@ -114,8 +121,13 @@ function grantedTools(cwd: string, options: Options, policy: PreparedPolicy | un
       );
     }
   }
+  if (options.extend !== undefined) {
+    const extended = readToken(mustReadArtifact(artifactPath(home, cwd, options.extend)).at(-1) ?? '');
+    if (isDenial(extended)) throw denied(extended);
+    for (const [tool, map] of Object.entries((extended.toolsJson ?? {}) as ToolGrants)) tools[tool] ??= map;
+  }
   if (Object.keys(tools).length === 0)
-    throw usageError('no tool is granted', 'give --tool ID or --tools FILE');
+    throw usageError('no tool is granted', 'give --tool ID, --tools FILE or --extend NAME');
   return tools;
 }
 

@@ -58,8 +58,12 @@ export function tellServer(
   }
   const withheld = tools.find(({ granted }) => !granted);
   if (withheld !== undefined) {
-    const more = ['writ', 'artifact', 'issue', '--agent', agent, '--tool', withheld.id, '--purpose', 'why'];
-    output.line(label(''), faint('grant more:  '), shellLine([...more, '--replace']));
+    const more = ['--agent', agent, '--extend', artifact.name, '--tool', withheld.id, '--purpose', 'why'];
+    output.line(
+      label(''),
+      faint('grant more:  '),
+      shellLine(['writ', 'artifact', 'issue', ...more, '--replace']),
+    );
   }
 }
 

@@ -1,1 +1,203 @@
-export const define: import('./command.ts').Define = () => {};
+import { delimiter, resolve } from 'node:path';
+import { readToken, verifyChain } from '../artifact/index.ts';
+import { isDenial } from '../denial/index.ts';
+import {
+  createPresenter,
+  type DenialStyle,
+  type GatewayExit,
+  isServerName,
+  runMcpGateway,
+} from '../enforce/mcp/index.ts';
+import type { Component } from '../environment/index.ts';
+import { type Home, type OpenedGovernor, openGovernor } from '../governor/index.ts';
+import { readKeyFile, type SigningKey } from '../key/index.ts';
+import { findHolderKey, localAgents } from './agents.ts';
+import { artifactPath, mustReadArtifact } from './artifact-file.ts';
+import { CliError, denied, type ExitCode, failure, usageError } from './cli-error.ts';
+import { shellLine } from './client-config.ts';
+import { type Define, examples } from './command.ts';
+import { measureInThread } from './measure.ts';
+import type { Session } from './session.ts';
+
+interface Options {
+  readonly name: string;
+  readonly agent?: string;
+  readonly artifact?: string;
+  readonly cwd?: string;
+  readonly denials: string;
+}
+
+const DENIAL_STYLES: Readonly<Record<string, DenialStyle>> = { error: 'error', 'tool-result': 'tool-result' };
+const DEFAULT_AGENT = 'agent';
+
+export const define: Define = (command, act) => {
+  command
+    .description(
+      `Run an MCP server behind the gateway, on stdin and stdout: what the artifact grants is forwarded byte for byte,
+everything else is denied, and every decision is durable before anything happens. For client configuration;
+"writ init --server NAME -- COMMAND" prints the line to put there.`,
+    )
+    .argument('<command...>', 'how the MCP server is started, after --')
+    .requiredOption('--name <name>', 'name of the server, as tool ids have it')
+    .option('--agent <name>', 'the agent that calls (default: the holder of the artifact)')
+    .option('--artifact <name|file>', 'what it presents (default: <agent>-<name>)')
+    .option('--cwd <dir>', 'folder the server is started in')
+    .option(
+      '--denials <style>',
+      'how denied calls are answered: error, or tool-result where a model can act',
+      'error',
+    )
+    .addHelpText(
+      'after',
+      examples('$ writ mcp --name fs -- npx -y @modelcontextprotocol/server-filesystem /work'),
+    )
+    .action(act(mcp));
+};
+
+async function mcp(session: Session, command: readonly string[], options: Options): Promise<ExitCode> {
+  const { surroundings } = session;
+  const { name } = options;
+  if (!isServerName(name))
+    throw usageError(`--name "${name}" is no server name`, 'use letters, digits and . _ -');
+  const denialStyle = DENIAL_STYLES[options.denials];
+  if (denialStyle === undefined)
+    throw usageError(`--denials "${options.denials}" is neither error nor tool-result`);
+  const [program = '', ...args] = command;
+  const cwd = resolve(surroundings.cwd, options.cwd ?? '.');
+  // What the upstream's program is, is read while everything else is.
+  const searchPath = surroundings.path.join(delimiter);
+  const measuring = measureInThread({ command: program, args, cwd, searchPath });
+  measuring.catch(() => undefined);
+  const home = await openHomeFor(session, name, command);
+  const { chain, key } = holderOf(home, surroundings.cwd, options, command);
+  const opened = await openMeasured(home, name, measuring);
+  try {
+    warnOfArtifact(session, opened, chain, name);
+    const presenter = createPresenter({ chain, signer: key, audience: opened.audience });
+    if (isDenial(presenter)) throw denied(presenter, 'see it with "writ artifact inspect"');
+    const exit = await withSignals((signal) =>
+      runMcpGateway({
+        name,
+        upstream: { command: program, args, cwd, env: surroundings.environment },
+        client: { input: surroundings.stdin, output: surroundings.stdout },
+        governor: opened.governor,
+        presenter,
+        pinnedDigest: (tool) => opened.view().policy?.bundle.tools.get(tool)?.digest,
+        onDefinitions: (tools) => opened.setTools(tools),
+        stderr: surroundings.stderr,
+        limits: { denialStyle },
+        signal,
+      }),
+    );
+    return exitCodeOf(exit, program);
+  } finally {
+    await opened.close();
+    surroundings.stdin.destroy();
+  }
+}
+
+/** Opens the governor while the environment is being measured; nothing runs before both are there. */
+async function openMeasured(
+  home: Home,
+  name: string,
+  measuring: Promise<readonly Component[]>,
+): Promise<OpenedGovernor> {
+  const components: Component[] = [];
+  const [opening, measured] = await Promise.allSettled([openGovernor({ home, name, components }), measuring]);
+  if (opening.status === 'rejected') throw opening.reason;
+  const opened = opening.value;
+  if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
+  if (measured.status === 'rejected') {
+    await opened.close();
+    throw measured.reason;
+  }
+  components.push(...measured.value);
+  opened.setTools([]);
+  return opened;
+}
+
+async function openHomeFor(session: Session, name: string, command: readonly string[]): Promise<Home> {
+  try {
+    return await session.openHome();
+  } catch (error) {
+    if (!(error instanceof CliError) || error.problem.code !== 'home.missing') throw error;
+    throw failure(
+      error.problem.code,
+      error.problem.message,
+      `in your project, run: writ init --server ${name} -- ${shellLine(command)}`,
+    );
+  }
+}
+
+/** The artifact to present and the key it is bound to. */
+function holderOf(
+  home: Home,
+  cwd: string,
+  { agent, artifact, name }: Options,
+  command: readonly string[],
+): { readonly chain: readonly string[]; readonly key: SigningKey } {
+  const path = artifactPath(home, cwd, artifact ?? `${agent ?? defaultAgent(home)}-${name}`);
+  const chain = mustReadArtifact(
+    path,
+    artifact === undefined ? `run: writ init --server ${name} -- ${shellLine(command)}` : undefined,
+  );
+  if (agent !== undefined) {
+    const key = readKeyFile(home.agentKeyFile(agent));
+    if (isDenial(key)) throw denied(key, `enroll the agent with "writ agent enroll ${agent} --new"`);
+    return { chain, key };
+  }
+  const holder = holderThumbprint(chain);
+  const found = holder === undefined ? undefined : findHolderKey(home, holder);
+  if (found === undefined) {
+    throw failure(
+      'not_found',
+      `no agent of ${home.domain} holds the key of ${path}`,
+      'name one with --agent NAME',
+    );
+  }
+  return { chain, key: found.key };
+}
+
+function defaultAgent(home: Home): string {
+  const agents = localAgents(home);
+  const [only] = agents;
+  return agents.length === 1 && only !== undefined ? only : DEFAULT_AGENT;
+}
+
+function holderThumbprint(chain: readonly string[]): string | undefined {
+  const leaf = readToken(chain.at(-1) ?? '');
+  return isDenial(leaf) ? undefined : leaf.holder.thumbprint;
+}
+
+/** Said once, at the start: an artifact that is denied will be denied at every call. */
+function warnOfArtifact(
+  { output, nowSeconds }: Session,
+  opened: OpenedGovernor,
+  chain: readonly string[],
+  name: string,
+): void {
+  const { anchors } = opened.view().state;
+  const verified = verifyChain(chain, { anchors, nowSeconds });
+  if (isDenial(verified)) output.note(`writ mcp ${name}: the artifact will be denied: ${verified.detail}`);
+}
+
+/** SIGINT, SIGTERM and SIGHUP end the gateway in order: calls are concluded, the log is published. */
+async function withSignals<T>(use: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const abort = new AbortController();
+  const stop = () => abort.abort();
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, stop);
+  try {
+    return await use(abort.signal);
+  } finally {
+    for (const signal of signals) process.off(signal, stop);
+  }
+}
+
+function exitCodeOf({ reason, upstream }: GatewayExit, program: string): ExitCode {
+  if (upstream.failedToStart) {
+    throw failure('upstream.failed', `${program} cannot be started`, 'run it by itself to see what is wrong');
+  }
+  if (reason === 'upstream_failed') return 1;
+  return reason === 'upstream_exited' && upstream.code !== 0 ? 1 : 0;
+}

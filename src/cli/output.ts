@@ -23,8 +23,15 @@ export class Output {
   readonly #paint: (part: Part) => string;
   readonly #paintNote: (part: Part) => string;
 
-  constructor({ stdout, stderr, colours }: Surroundings, options: { readonly json: boolean }) {
+  readonly #keepsStdout: boolean;
+
+  /** @param options.keepsStdout stdout belongs to a protocol: problems go to stderr, JSON or not. */
+  constructor(
+    { stdout, stderr, colours }: Surroundings,
+    options: { readonly json: boolean; readonly keepsStdout?: boolean },
+  ) {
     this.json = options.json;
+    this.#keepsStdout = options.keepsStdout === true;
     this.#stdout = stdout;
     this.#stderr = stderr;
     this.#paint = painter(colours && stdout.isTTY === true);
@@ -70,7 +77,8 @@ export class Output {
   problem({ code, message, hint }: CliProblem): void {
     if (this.json) {
       const error = { code, message, ...(hint === undefined ? {} : { hint }) };
-      this.#write(this.#stdout, `${printableJson(JSON.stringify({ error }))}\n`);
+      const stream = this.#keepsStdout ? this.#stderr : this.#stdout;
+      this.#write(stream, `${printableJson(JSON.stringify({ error }))}\n`);
       return;
     }
     this.note(bad('error'), ' ', message, ...(code === 'usage' ? [] : [faint(` (${code})`)]));

@@ -20,14 +20,18 @@ Exit codes: 0 done or permit, 1 denied or not verified, 2 wrong usage.`;
 /** Runs one command line (without program name) and returns its exit code. Never throws. */
 export async function run(argv: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
   let exitCode: ExitCode = 0;
-  const program = new Command('writ')
+  const program = new Command('writ');
+  program
     .description(DESCRIPTION)
     .version(version(), '-V, --version', 'print the version')
     .option('--json', 'print JSON')
     .option('--home <dir>', 'the trust domain (default: the nearest .writ above, else $WRIT_HOME)')
     .helpOption('-h, --help', 'show help')
     .helpCommand(false)
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({
+      showGlobalOptions: true,
+      visibleGlobalOptions: () => program.options.filter(({ long }) => long !== '--version'),
+    })
     .configureOutput({
       writeOut: (text) => surroundings.stdout.write(text),
       writeErr: (text) => surroundings.stderr.write(text),
@@ -49,6 +53,10 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
       exitCode = (await action(session, ...(args.slice(0, -1) as unknown as A))) ?? 0;
     };
   for (const [name, entry] of Object.entries(COMMANDS)) addEntry(program, name, entry);
+  let called: string | undefined;
+  program.hook('preSubcommand', (_program, command) => {
+    called = command.name();
+  });
   loadOnDemand(program, COMMANDS, act);
 
   const line = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
@@ -56,13 +64,17 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     await program.parseAsync([...line], { from: 'user' });
     return exitCode;
   } catch (error) {
-    const output = new Output(surroundings, { json: line.includes('--json') });
+    const output = new Output(surroundings, { json: line.includes('--json'), keepsStdout: called === 'mcp' });
     return conclude(error, output);
   }
 }
 
 function addEntry(parent: Command, name: string, entry: CommandEntry | CommandGroup): void {
-  const command = parent.command(name).summary(entry.summary).description(capitalise(entry.summary));
+  const command = parent
+    .command(name)
+    .summary(entry.summary)
+    .description(capitalise(entry.summary))
+    .helpCommand(false);
   if ('load' in entry) return;
   for (const [child, childEntry] of Object.entries(entry.commands)) addEntry(command, child, childEntry);
 }
