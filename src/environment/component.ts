@@ -47,3 +47,26 @@ export function toolComponents(definitions: ReadonlyMap<string, Digest>): Compon
     .filter(([id, digest]) => isComponentName(id) && isDigest(digest))
     .map(([name, digest]) => ({ kind: 'tool', name, digest }));
 }
+
+/**
+ * Components of several collectors as one list. What was measured twice counts once; of two things with one name (a
+ * script called like its interpreter, a server that lives in Writ's own package) the second gets a number.
+ */
+export function joinComponents(...lists: readonly (readonly Component[])[]): Component[] {
+  const digests = new Map<string, string>();
+  const joined: Component[] = [];
+  for (const original of lists.flat()) {
+    let component = original;
+    for (let number = 2; ; number += 1) {
+      const known = digests.get(componentLabel(component));
+      if (known === undefined) {
+        digests.set(componentLabel(component), component.digest);
+        joined.push(component);
+        break;
+      }
+      if (known === component.digest) break;
+      component = { ...original, name: `${original.name}#${number}` };
+    }
+  }
+  return joined.sort(compareComponents);
+}

@@ -3,5 +3,11 @@ export { checkEnvironment, type EnvironmentBinding } from './check-environment.t
 export { checkToolDefinition } from './check-tool-definition.ts';
 export { measureEnforcer } from './collectors/enforcer.ts';
 export { measureUpstream, type UpstreamCommand, type UpstreamMeasurement } from './collectors/upstream.ts';
-export { type Component, isComponentKind, isComponentName, toolComponents } from './component.ts';
+export {
+  type Component,
+  isComponentKind,
+  isComponentName,
+  joinComponents,
+  toolComponents,
+} from './component.ts';
 export { type Measurement, measurementOf, parseMeasurement, serializeMeasurement } from './measurement.ts';

@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { ChainCache } from '../artifact/index.ts';
 import type { Digest } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
-import { type Component, type Measurement, measurementOf } from '../environment/index.ts';
+import {
+  type Component,
+  joinComponents,
+  type Measurement,
+  measurementOf,
+  toolComponents,
+} from '../environment/index.ts';
 import { LogLocked, openSqliteLog, openSqliteLogReader } from '../storage/index.ts';
 import { formatVkey, type Log, parseVkey } from '../tlog/index.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -47,6 +53,7 @@ const MAX_INSTANCES = 16;
 /** Opens a governor on a trust domain on disk: governance followed, an execution log of its own, keys at hand. */
 export async function openGovernor(options: GovernorOptions): Promise<OpenedGovernor | Denial> {
   const { home, name, clock = systemClock } = options;
+  let measurement: Measurement = measure(options.components, [], clock);
   const evidenceKey = readEvidenceKey(home.evidenceKeyFile);
   if (isDenial(evidenceKey)) return evidenceKey;
   const follower = openGovernanceFollower(home, clock);
@@ -68,7 +75,6 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
   const cache = new ChainCache(MAX_CACHED_CHAINS);
   const audience = home.audience(logName);
   const audiences = primary ? [audience] : [home.audience(name), audience];
-  let measurement: Measurement = measure(options.components, [], clock);
   const governor = new Governor({
     log,
     origin: home.executionOrigin(logName),
@@ -184,7 +190,7 @@ function measure(
   clock: Clock,
 ): Measurement {
   return measurementOf(
-    [...components, ...tools.map(({ id, digest }) => ({ kind: 'tool', name: id, digest }))],
+    joinComponents(components, toolComponents(new Map(tools.map(({ id, digest }) => [id, digest])))),
     'self',
     Math.floor(clock.wallMs() / 1000),
   );

@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { Digest } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
-import { type Component, compareComponents, componentLabel } from '../component.ts';
+import { type Component, joinComponents } from '../component.ts';
 import { findNpxEntry, findScript } from './entry.ts';
 import { findExecutable } from './executable.ts';
 import { digestFile } from './file-digest.ts';
@@ -51,7 +51,7 @@ export async function measureUpstream(command: UpstreamCommand): Promise<Upstrea
       ...(entry ? await measureEntry(entry) : []),
     ]);
     return {
-      components: withDistinctNames(components.filter((found) => found !== undefined)),
+      components: joinComponents(components.filter((found) => found !== undefined)),
       executablePath: executable.path,
       ...(entry ? { entryPath: entry.path } : {}),
     };
@@ -143,19 +143,4 @@ const MAX_NAME_CHARACTERS = 255;
 
 function printable(name: string): string {
   return name.toWellFormed().replace(/\p{C}/gu, '\ufffd').slice(0, MAX_NAME_CHARACTERS).toWellFormed();
-}
-
-/** A script may be called like its interpreter: the second of a name gets a number. */
-function withDistinctNames(components: readonly Component[]): Component[] {
-  const labels = new Set<string>();
-  return components
-    .map((original) => {
-      let { name } = original;
-      for (let number = 2; labels.has(componentLabel({ ...original, name })); number += 1) {
-        name = `${original.name}#${number}`;
-      }
-      labels.add(componentLabel({ ...original, name }));
-      return { ...original, name };
-    })
-    .sort(compareComponents);
 }
