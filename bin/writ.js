@@ -12,7 +12,7 @@ if (Number(process.versions.node.split('.')[0]) >= MINIMUM_MAJOR) {
   const { enableCompileCache } = await import('node:module');
   enableCompileCache?.();
   const source = join(root, 'src', 'cli', 'main.ts');
-  const { main } = await import(existsSync(source) ? source : join(root, 'dist', 'cli', 'main.js'));
+  const { main } = await import(existsSync(source) ? source : join(root, 'dist', 'src', 'cli', 'main.js'));
   await main(process.argv.slice(2));
 } else {
   const pinned = join(root, 'node_modules', '.bin', 'node');

@@ -22,6 +22,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     summary: 'run an MCP server behind the gateway (for client configuration)',
     load: () => import('./mcp.ts'),
   },
+  demo: {
+    summary: 'watch a real MCP server being governed, in a throwaway domain',
+    load: () => import('./demo.ts'),
+  },
   doctor: { summary: 'check that everything is in order', load: () => import('./doctor.ts') },
   key: {
     summary: 'signing keys',
