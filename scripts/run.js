@@ -31,9 +31,10 @@ function installWhatIsMissing() {
     .digest('hex');
   const installed = existsSync(marker) && readFileSync(marker, 'utf8') === lock && existsSync(pinnedNode);
   if (installed) return;
-  console.error('Installing dependencies (npm ci) …');
+  console.error('Installing dependencies …');
   // The pinned Node is newer than what the caller may have: `engines` warnings of the install are expected.
-  mustRun('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  // Not `npm ci`: that refuses a lockfile made where the registry lacked optional packages of other platforms.
+  mustRun('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']);
   if (run(pinnedNode, ['--version'], { stdio: 'ignore' }) !== 0) {
     console.error(
       'The pinned Node did not install: run "npm rebuild node", or put Node 24 or newer on the PATH.',
