@@ -47,7 +47,7 @@ export async function runDemo({ folder, write, color }: DemoOptions): Promise<De
     line(formatStep(number, step, paint));
   });
 
-  const logs = await writ('log', 'verify', '--home', world.home.folder, '--all', '--governance', '--json');
+  const logs = await writ('log', 'verify', '--home', world.home.folder, '--all', '--json');
   const bundle = await bundleAndVerify(world, steps, join(folder, 'bundle.json'));
   const report: DemoReport = {
     ok: steps.every(({ ok }) => ok) && logs.code === 0 && bundle.code === 0,

@@ -1,0 +1,82 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type DemoReport, runDemo } from '../../examples/demo/main.ts';
+import { isDenial } from '../../src/denial/index.ts';
+import { type DecisionReceipt, parseDecisionReceipt } from '../../src/receipt/index.ts';
+import { openSqliteLogReader } from '../../src/storage/index.ts';
+
+/** What each of the eight conditions must leave on disk: nothing, or what was there before. */
+const CONDITIONS: Readonly<Record<string, { code: string; file: string; content?: string }>> = {
+  'missing authorization': { code: 'artifact.missing', file: 'reports/without-artifact.txt' },
+  'invalid signature': { code: 'artifact.signature_invalid', file: 'reports/forged-signature.txt' },
+  'policy mismatch': {
+    code: 'policy.forbidden',
+    file: 'payroll/november.csv',
+    content: 'name,amount\nada,1200\n',
+  },
+  'runtime identity failure': { code: 'identity.proof_invalid', file: 'reports/stolen-artifact.txt' },
+  'environmental integrity': { code: 'environment.mismatch', file: 'reports/changed.md' },
+  replay: { code: 'replay.detected', file: 'reports/replayed.txt' },
+  'revoked authorization': { code: 'revocation.revoked', file: 'reports/late.md' },
+  'lineage inconsistency': { code: 'lineage.parent_denied', file: 'reports/lineage.md' },
+};
+
+describe('the demo', () => {
+  const parent = mkdtempSync(join(tmpdir(), 'writ-demo-'));
+  const folder = join(parent, 'demo');
+  let report: DemoReport;
+  let output = '';
+  let receipts: Map<string, DecisionReceipt>;
+
+  beforeAll(async () => {
+    report = await runDemo({ folder, color: false, write: (text) => (output += text) });
+    const reader = openSqliteLogReader(report.world.home.executionLogFolder('fs'));
+    const entries = reader.read(0, reader.head().size).map(parseDecisionReceipt);
+    receipts = new Map(entries.flatMap((entry) => (isDenial(entry) ? [] : [[entry.id, entry] as const])));
+    reader.close();
+  }, 120_000);
+
+  afterAll(() => rmSync(parent, { recursive: true, force: true }));
+
+  it('goes as it says: at least 16 calls, logs and bundle verified', () => {
+    expect(report.steps.filter(({ ok }) => !ok)).toEqual([]);
+    expect(report.steps.length).toBeGreaterThanOrEqual(16);
+    expect(report).toMatchObject({ ok: true, logVerified: true, bundleVerified: true });
+    expect(output).not.toContain('UNEXPECTED');
+  });
+
+  it.each(Object.entries(CONDITIONS))(
+    'denies on %s: the disk is untouched and the log holds the denial',
+    (condition, { code, file, content }) => {
+      const step = report.steps.find((candidate) => candidate.condition === condition);
+      expect(step?.answer).toMatchObject({ verdict: 'deny', code });
+      const path = join(report.world.workspace, file);
+      expect(existsSync(path) ? readFileSync(path, 'utf8') : undefined).toBe(content);
+      const receipt = receipts.get(step?.answer.receipt ?? '');
+      expect(receipt).toMatchObject({ verdict: 'deny', code });
+    },
+  );
+
+  it('has a permit receipt for everything that did happen', () => {
+    for (const { answer } of report.steps.filter((step) => step.answer.verdict === 'permit')) {
+      expect(receipts.get(answer.receipt ?? '')?.verdict).toBe('permit');
+    }
+    expect(readFileSync(join(report.world.workspace, 'reports', 'week.md'), 'utf8')).toBe(
+      'write the report\n',
+    );
+    expect(readFileSync(join(report.world.workspace, 'reports', 'summary.md'), 'utf8')).toBe(
+      'write a summary\n',
+    );
+  });
+
+  it('runs again in its own folder, and refuses one that is not', { timeout: 120_000 }, async () => {
+    const again = await runDemo({ folder, color: false, write: () => {} });
+    expect(again.ok).toBe(true);
+    await expect(runDemo({ folder: parent, color: false, write: () => {} })).rejects.toThrow(
+      'not a demo folder',
+    );
+    expect(existsSync(folder)).toBe(true);
+  });
+});
