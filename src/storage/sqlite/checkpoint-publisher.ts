@@ -26,6 +26,7 @@ export class CheckpointPublisher {
   readonly #verifier: NoteVerifier;
   #latest: { readonly size: number; readonly note: string } | undefined;
   #running: Promise<unknown> = Promise.resolve();
+  #waiting: Promise<string> | undefined;
 
   constructor(options: { directory: string; origin: string; signer: Signer; source: TileSource }) {
     this.#directory = options.directory;
@@ -67,11 +68,16 @@ export class CheckpointPublisher {
     this.#latest = { size: checkpoint.size, note };
   }
 
-  /** The published note over at least `head()` as it is when this publication begins. */
+  /** The published note over at least `head()` as it is now. Callers who wait for their turn share one publication. */
   publish(head: () => Head): Promise<string> {
-    const run = this.#running.then(() => this.#publish(head()));
-    this.#running = run.catch(() => undefined);
-    return run;
+    if (this.#waiting !== undefined) return this.#waiting;
+    const turn = this.#running.then(() => {
+      this.#waiting = undefined;
+      return this.#publish(head());
+    });
+    this.#waiting = turn;
+    this.#running = turn.catch(() => undefined);
+    return turn;
   }
 
   async #publish({ size, rootHash }: Head): Promise<string> {

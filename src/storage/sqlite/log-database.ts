@@ -21,7 +21,7 @@ const TAIL_ENTRIES = 256;
 
 /** WAL pages (4 KiB) beyond which a WAL checkpoint is made, even when busy and when idle. */
 const BUSY_CHECKPOINT_PAGES = 1_024;
-const IDLE_CHECKPOINT_PAGES = 64;
+const IDLE_CHECKPOINT_PAGES = 256;
 
 /** Consumed ids are kept this long beyond their expiry: room for a clock that is put forward and back. */
 const CONSUMED_MARGIN_SECONDS = 120;

@@ -1,4 +1,5 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -21,6 +22,9 @@ const ORIGIN = 'sqlite.example/log';
 const SIGNER = SigningKey.fromSeed(new Uint8Array(32).fill(3));
 const EVIDENCE_KEY = new Uint8Array(32).fill(4);
 const SECRET = Buffer.from('a secret that must not be found on disk');
+
+// The writer threads inherit it and start three times as fast.
+enableCompileCache();
 
 let directory: string;
 beforeEach(() => {

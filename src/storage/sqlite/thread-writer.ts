@@ -46,7 +46,8 @@ export async function openThreadWriter(options: WriterOptions): Promise<BatchWri
   // Whatever ends the thread ends the log: no append is ever left waiting.
   worker.on('error', (error) => fail(`the log's writer thread failed: ${error.message}`));
   worker.on('messageerror', () => fail("the log's writer thread sent what cannot be read"));
-  worker.on('exit', () => fail("the log's writer thread has ended"));
+  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  void ended.then(() => fail("the log's writer thread has ended"));
 
   const waitFor = (): Promise<Answer> =>
     new Promise((resolve, reject) => {
@@ -75,9 +76,10 @@ export async function openThreadWriter(options: WriterOptions): Promise<BatchWri
     async close() {
       if (closed) return;
       closed = true;
-      // A failed writer has nothing left to say; ending the thread gives up its lock.
-      await ask({ type: 'close' }).catch(() => undefined);
-      await worker.terminate();
+      // A failed writer closes too, and answers; one that is gone needs none of this. Ending gives up the lock.
+      if (failure === undefined) await ask({ type: 'close' }).catch(() => undefined);
+      else worker.postMessage({ type: 'close' } satisfies ToWriter);
+      await ended;
     },
   };
 
