@@ -22,6 +22,7 @@ import { denied, failure, usageError } from './cli-error.ts';
 import { readGovernance } from './governance.ts';
 import { listTools, type ServerCommand } from './list-tools.ts';
 import { bundleOfFolder, isBundle, readToolManifest, toolManifest } from './policy-folder.ts';
+import { writeServer } from './server-file.ts';
 import { closedArguments, type ToolGrants } from './tool-grants.ts';
 
 /** Who acts, and when. */
@@ -150,6 +151,7 @@ export async function adoptServer(
   const manifest = join(policyFolder(home), 'tools', `${name}.json`);
   const changes = changesSince(existsSync(manifest) ? readToolManifest(manifest) : undefined, listed);
   writeFileDurably(manifest, toolManifest(name, listed), 0o644);
+  writeServer(home, name, upstream);
   const tools = listed.map(({ id, definition }) => {
     const group = actionGroupOf(definition);
     return { id, group, granted: group === 'read' };

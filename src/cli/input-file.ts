@@ -5,18 +5,23 @@ import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { usageError } from './cli-error.ts';
 
 const CHUNK_BYTES = 64 * 1024;
+/** Descriptors this process was given: a shell's `<(…)`, or stdin. What they are connected to was the caller's choice. */
+const INHERITED = /^(?:\/dev\/stdin|\/dev\/fd\/\d+|\/proc\/self\/fd\/\d+)$/;
 
 /**
- * Reads a file that may be anything: never more than `maxBytes`, never from a device or pipe that does not end.
- * Denies with `request.malformed` or `request.too_large`; the detail names the file.
+ * Reads a file that may be anything: never more than `maxBytes`, and never from a device, or a named pipe nobody may ever
+ * write to. Denies with `request.malformed` or `request.too_large`; the detail names the file.
  */
 export function readInputFile(cwd: string, name: string, maxBytes: number): Uint8Array | Denial {
   const path = resolve(cwd, name);
   try {
-    // Opening a FIFO would wait for its writer.
-    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const inherited = INHERITED.test(path);
+    // Opening a named pipe would wait for its writer.
+    const descriptor = openSync(path, constants.O_RDONLY | (inherited ? 0 : constants.O_NONBLOCK));
     try {
-      if (!fstatSync(descriptor).isFile()) return deny('request.malformed', `${name} is not a regular file`);
+      const status = fstatSync(descriptor);
+      if (!status.isFile() && !(inherited && status.isFIFO()))
+        return deny('request.malformed', `${name} is not a regular file`);
       const chunks: Buffer[] = [];
       for (let total = 0; ; ) {
         const chunk = Buffer.allocUnsafe(CHUNK_BYTES);

@@ -1,1 +1,79 @@
-export const define: import('./command.ts').Define = () => {};
+import { isDenial } from '../denial/index.ts';
+import type { GovernanceState } from '../governance/index.ts';
+import { type Home, listExecutionLogs, openGovernanceFollower } from '../governor/index.ts';
+import { type ExitCode, failure, usageError } from './cli-error.ts';
+import { type Define, examples } from './command.ts';
+import { checkExecutionLog, checkGovernanceLog, type LogCheck } from './log-check.ts';
+import type { Session } from './session.ts';
+import { bad, faint, good } from './text.ts';
+
+interface Options {
+  readonly log?: string;
+  readonly all?: boolean;
+  readonly governance?: boolean;
+}
+
+export const define: Define = (command, act) => {
+  command
+    .description(
+      `Check logs entry by entry: every entry against the tree, the published tiles and the signed checkpoint.
+Says exactly what is wrong with a damaged one, the first bad entry first. Default: all logs of the trust domain.`,
+    )
+    .option('--log <name>', 'only this execution log')
+    .option('--governance', 'only the governance log')
+    .option('--all', 'all logs')
+    .addHelpText('after', examples('$ writ log verify', '$ writ log verify --log fs --json'))
+    .action(act(verify));
+};
+
+async function verify(session: Session, options: Options): Promise<ExitCode> {
+  const { output } = session;
+  const given = [options.log, options.all, options.governance].filter((option) => option !== undefined);
+  if (given.length > 1) throw usageError('give one of --log, --governance and --all');
+  const home = await session.openHome();
+  const checks: LogCheck[] = [];
+  if (options.log === undefined) {
+    checks.push(await output.during('checking the governance log', () => checkGovernanceLog(home)));
+  }
+  if (options.governance !== true) {
+    const state = stateOf(home);
+    for (const name of namesOf(home, options.log)) {
+      checks.push(await output.during(`checking log ${name}`, () => checkExecutionLog(home, name, state)));
+    }
+  }
+  const verified = checks.every((check) => check.verified);
+  output.answer({ verified, logs: checks }, () => {
+    for (const { log, verified: ok, entries, signed, problems } of checks) {
+      output.line(
+        ok ? good('verified      ') : bad('not verified  '),
+        log,
+        faint(entries === null ? '' : `  ${entries} entries, ${signed ?? 0} under a signed checkpoint`),
+      );
+      for (const { where, detail } of problems) output.line(bad('  ✗ '), where, faint(`  ${detail}`));
+    }
+    if (!verified)
+      output.line(faint('nothing that such a log says can be relied on from its first bad entry on'));
+  });
+  return verified ? 0 : 1;
+}
+
+function namesOf(home: Home, named: string | undefined): readonly string[] {
+  const names = listExecutionLogs(home);
+  if (named === undefined) return names;
+  if (names.includes(named)) return [named];
+  throw failure(
+    'not_found',
+    `there is no log ${named}`,
+    names.length === 0 ? 'no gateway has run yet' : `there are: ${names.join(', ')}`,
+  );
+}
+
+function stateOf(home: Home): GovernanceState | undefined {
+  const follower = openGovernanceFollower(home);
+  if (isDenial(follower)) return undefined;
+  try {
+    return follower.refresh().state;
+  } finally {
+    follower.close();
+  }
+}

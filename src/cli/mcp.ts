@@ -17,6 +17,7 @@ import { CliError, denied, type ExitCode, failure, usageError } from './cli-erro
 import { shellLine } from './client-config.ts';
 import { type Define, examples } from './command.ts';
 import { measureInThread } from './measure.ts';
+import { readServer, type StoredServer } from './server-file.ts';
 import type { Session } from './session.ts';
 
 interface Options {
@@ -37,7 +38,7 @@ export const define: Define = (command, act) => {
 everything else is denied, and every decision is durable before anything happens. For client configuration;
 "writ init --server NAME -- COMMAND" prints the line to put there.`,
     )
-    .argument('<command...>', 'how the MCP server is started, after --')
+    .argument('[command...]', 'how the MCP server is started, after -- (default: as "writ init" saw it)')
     .requiredOption('--name <name>', 'name of the server, as tool ids have it')
     .option('--agent <name>', 'the agent that calls (default: the holder of the artifact)')
     .option('--artifact <name|file>', 'what it presents (default: <agent>-<name>)')
@@ -57,19 +58,20 @@ everything else is denied, and every decision is durable before anything happens
 async function mcp(session: Session, command: readonly string[], options: Options): Promise<ExitCode> {
   const { surroundings } = session;
   const { name } = options;
-  if (!isServerName(name))
+  if (!isServerName(name)) {
     throw usageError(`--name "${name}" is no server name`, 'use letters, digits and . _ -');
+  }
   const denialStyle = DENIAL_STYLES[options.denials];
-  if (denialStyle === undefined)
+  if (denialStyle === undefined) {
     throw usageError(`--denials "${options.denials}" is neither error nor tool-result`);
-  const [program = '', ...args] = command;
-  const cwd = resolve(surroundings.cwd, options.cwd ?? '.');
+  }
+  const home = await openHomeFor(session, name, command);
+  const upstream = upstreamOf(home, surroundings.cwd, command, options);
   // What the upstream's program is, is read while everything else is.
   const searchPath = surroundings.path.join(delimiter);
-  const measuring = measureInThread({ command: program, args, cwd, searchPath });
+  const measuring = measureInThread({ ...upstream, searchPath });
   measuring.catch(() => undefined);
-  const home = await openHomeFor(session, name, command);
-  const { chain, key } = holderOf(home, surroundings.cwd, options, command);
+  const { chain, key } = holderOf(home, surroundings.cwd, options, [upstream.command, ...upstream.args]);
   const opened = await openMeasured(home, name, measuring);
   try {
     warnOfArtifact(session, opened, chain, name);
@@ -78,7 +80,7 @@ async function mcp(session: Session, command: readonly string[], options: Option
     const exit = await withSignals((signal) =>
       runMcpGateway({
         name,
-        upstream: { command: program, args, cwd, env: surroundings.environment },
+        upstream: { ...upstream, env: surroundings.environment },
         client: { input: surroundings.stdin, output: surroundings.stdout },
         governor: opened.governor,
         presenter,
@@ -89,7 +91,7 @@ async function mcp(session: Session, command: readonly string[], options: Option
         signal,
       }),
     );
-    return exitCodeOf(exit, program);
+    return exitCodeOf(exit, upstream.command);
   } finally {
     await opened.close();
     surroundings.stdin.destroy();
@@ -124,9 +126,25 @@ async function openHomeFor(session: Session, name: string, command: readonly str
     throw failure(
       error.problem.code,
       error.problem.message,
-      `in your project, run: writ init --server ${name} -- ${shellLine(command)}`,
+      `in your project, run: writ init --server ${name} -- ${shellLine(command.length === 0 ? ['COMMAND'] : command)}`,
     );
   }
+}
+
+function upstreamOf(
+  home: Home,
+  cwd: string,
+  [command, ...args]: readonly string[],
+  options: Options,
+): StoredServer {
+  const folder = options.cwd === undefined ? undefined : resolve(cwd, options.cwd);
+  if (command !== undefined) return { command, args, cwd: folder ?? cwd };
+  const stored = readServer(home, options.name);
+  if (stored !== undefined) return { ...stored, ...(folder === undefined ? {} : { cwd: folder }) };
+  throw usageError(
+    `how is the server ${options.name} started?`,
+    `add its command after --: writ mcp --name ${options.name} -- COMMAND`,
+  );
 }
 
 /** The artifact to present and the key it is bound to. */

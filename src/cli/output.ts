@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import Table from 'cli-table3';
 import type { CliProblem } from './cli-error.ts';
 import type { Surroundings } from './surroundings.ts';
-import { bad, faint, type Part, painter, printableJson } from './text.ts';
+import { bad, faint, type Part, painter, printable, printableJson } from './text.ts';
 
 /** Conventional exit code of a program whose reader went away (128 + SIGPIPE). */
 const BROKEN_PIPE = 141;
@@ -67,6 +67,19 @@ export class Output {
     });
     table.push(...cells);
     this.#write(this.#stdout, `${table.toString()}\n`);
+  }
+
+  /** One row of a table that grows while it is read: columns of fixed width on a terminal. */
+  columns(row: readonly Part[], widths: readonly number[]): void {
+    if (this.#stdout.isTTY !== true) {
+      this.#write(this.#stdout, `${row.map(this.#paint).join('\t')}\n`);
+      return;
+    }
+    const cells = row.map((part, index) => {
+      const text = printable(typeof part === 'string' ? part : part.text);
+      return this.#paint(part) + ' '.repeat(Math.max(0, (widths[index] ?? 0) - text.length));
+    });
+    this.#write(this.#stdout, `${cells.join('  ').trimEnd()}\n`);
   }
 
   /** A remark beside the answer, on stderr; not part of the JSON. */

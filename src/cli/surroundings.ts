@@ -1,6 +1,6 @@
 import { accessSync, constants, realpathSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 
 /** What a command sees of the process it runs in. Tests make their own. */
@@ -65,8 +65,10 @@ function programOf(script: string | undefined, path: readonly string[]): readonl
 }
 
 /** The file that a command name starts, as a shell finds it; undefined where there is none. */
-export function findExecutable(command: string, path: readonly string[]): string | undefined {
-  const candidates = command.includes('/') ? [command] : path.map((folder) => join(folder, command));
+export function findExecutable(command: string, path: readonly string[], cwd = '.'): string | undefined {
+  const candidates = command.includes('/')
+    ? [resolve(cwd, command)]
+    : path.map((folder) => resolve(cwd, folder, command));
   return candidates.find((candidate) => {
     try {
       accessSync(candidate, constants.X_OK);

@@ -1,0 +1,109 @@
+import { isDenial } from '../denial/index.ts';
+import type { Home } from '../governor/index.ts';
+import { listExecutionLogs } from '../governor/index.ts';
+import {
+  type DecisionReceipt,
+  type OutcomeReceipt,
+  parseDecisionReceipt,
+  parseOutcomeReceipt,
+} from '../receipt/index.ts';
+import { openSqliteLogReader, type SqliteLogReader } from '../storage/index.ts';
+import { failure } from './cli-error.ts';
+
+/** A decision as a log holds it. */
+export interface LoggedDecision {
+  readonly log: string;
+  readonly index: number;
+  readonly receipt: DecisionReceipt;
+  readonly outcome?: OutcomeReceipt['status'];
+}
+
+const BATCH = 512;
+
+/** The logs a command reads: the one named, or all there are. The caller closes the readers. */
+export function openLogs(home: Home, named: string | undefined): ReadonlyMap<string, SqliteLogReader> {
+  const names = listExecutionLogs(home);
+  if (named !== undefined && !names.includes(named)) {
+    const known = names.length === 0 ? 'there is none yet' : `there are: ${names.join(', ')}`;
+    throw failure('not_found', `there is no log ${named}`, known);
+  }
+  const readers = new Map<string, SqliteLogReader>();
+  for (const name of named === undefined ? names : [named]) {
+    try {
+      readers.set(name, openSqliteLogReader(home.executionLogFolder(name)));
+    } catch (error) {
+      if (named === undefined) continue;
+      const reason = error instanceof Error ? error.message : 'unknown error';
+      throw failure(
+        'log.unavailable',
+        `log ${name} cannot be read: ${reason}`,
+        `run "writ log verify --log ${name}"`,
+      );
+    }
+  }
+  return readers;
+}
+
+export function closeLogs(readers: ReadonlyMap<string, SqliteLogReader>): void {
+  for (const reader of readers.values()) reader.close();
+}
+
+/** The last decisions of a log that match, newest first, without reading more of it than that takes. */
+export function* decisionsBackwards(
+  log: string,
+  reader: SqliteLogReader,
+  matches: (receipt: DecisionReceipt) => boolean = () => true,
+): Generator<LoggedDecision> {
+  for (let end = reader.head().size; end > 0; end -= BATCH) {
+    const start = Math.max(0, end - BATCH);
+    const entries = reader.read(start, end - start);
+    for (const [offset, entry] of [...entries.entries()].reverse()) {
+      const decision = decisionOf(log, reader, start + offset, entry, matches);
+      if (decision !== undefined) yield decision;
+    }
+  }
+}
+
+/** Decisions from an index on, oldest first. */
+export function* decisionsFrom(
+  log: string,
+  reader: SqliteLogReader,
+  start: number,
+  matches: (receipt: DecisionReceipt) => boolean = () => true,
+): Generator<LoggedDecision> {
+  const { size } = reader.head();
+  for (let from = start; from < size; from += BATCH) {
+    const entries = reader.read(from, Math.min(BATCH, size - from));
+    for (const [offset, entry] of entries.entries()) {
+      const decision = decisionOf(log, reader, from + offset, entry, matches);
+      if (decision !== undefined) yield decision;
+    }
+  }
+}
+
+function decisionOf(
+  log: string,
+  reader: SqliteLogReader,
+  index: number,
+  entry: Uint8Array,
+  matches: (receipt: DecisionReceipt) => boolean,
+): LoggedDecision | undefined {
+  const receipt = parseDecisionReceipt(entry);
+  if (isDenial(receipt) || !matches(receipt)) return undefined;
+  const outcome = receipt.verdict === 'permit' ? outcomeOf(reader, receipt.id) : undefined;
+  return { log, index, receipt, ...(outcome && { outcome }) };
+}
+
+function outcomeOf(reader: SqliteLogReader, id: string): OutcomeReceipt['status'] | undefined {
+  const [index] = reader.lookup(`outcome:${id}`);
+  const [entry] = index === undefined ? [] : reader.read(index, 1);
+  const outcome = entry === undefined ? undefined : parseOutcomeReceipt(entry);
+  return outcome === undefined || isDenial(outcome) ? undefined : outcome.status;
+}
+
+/** Who acted, as short as it is unambiguous: the agent's name in this domain, its URI, or its key. */
+export function actorOf(home: Home, { agent, artifact }: DecisionReceipt): string {
+  if (agent !== undefined)
+    return agent.startsWith(home.agent('')) ? agent.slice(home.agent('').length) : agent;
+  return artifact?.holders.at(-1) ?? '–';
+}
