@@ -1,0 +1,142 @@
+/**
+ * What `writ mcp` costs in front of the real filesystem server, against the same server without it, in one run.
+ * `node bench/gateway.ts [calls for the memory run]` (default 100000; 0 leaves it out).
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { makeWorld, SERVER } from '../examples/demo/world.ts';
+import { median, print, ratePerSecond } from './measure.ts';
+import { RawClient } from './raw-client.ts';
+
+const ROUNDS = 5;
+const CALLS_PER_ROUND = 300;
+const COLD_STARTS = 7;
+const IN_FLIGHT = 16;
+const memoryCalls = Number(process.argv[2] ?? 100_000);
+
+const parent = mkdtempSync(join(tmpdir(), 'writ-bench-'));
+const world = await makeWorld(join(parent, 'world'));
+const writ = join(import.meta.dirname, '..', 'bin', 'writ.js');
+const direct = [world.upstream.command, [...world.upstream.args]] as const;
+const governed = [
+  process.execPath,
+  [
+    writ,
+    'mcp',
+    ...['--home', world.home.folder, '--name', SERVER, '--agent', 'planner', '--artifact', 'planner', '--'],
+    world.upstream.command,
+    ...world.upstream.args,
+  ],
+] as const;
+const path = join(world.workspace, 'notes', 'plan.md');
+
+async function coldStartMs([command, args]: readonly [string, readonly string[]]): Promise<number> {
+  const client = new RawClient(command, args);
+  await client.initialize();
+  // A call is part of it: a gateway that answers `initialize` but isn't ready has not started.
+  await client.call('read_text_file', { path });
+  const milliseconds = performance.now() - client.startedAt;
+  await client.close();
+  return milliseconds;
+}
+
+async function oneAtATimeMs(client: RawClient): Promise<number> {
+  const times: number[] = [];
+  for (let call = 0; call < CALLS_PER_ROUND; call += 1) {
+    const start = performance.now();
+    await client.call('read_text_file', { path });
+    times.push(performance.now() - start);
+  }
+  return median(times);
+}
+
+function residentMib(pid: number | undefined): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024;
+}
+
+try {
+  const starts = { direct: [] as number[], governed: [] as number[] };
+  for (let round = 0; round < COLD_STARTS; round += 1) {
+    starts.direct.push(await coldStartMs(direct));
+    starts.governed.push(await coldStartMs(governed));
+  }
+
+  const clients = { direct: new RawClient(...direct), governed: new RawClient(...governed) };
+  await clients.direct.initialize();
+  await clients.governed.initialize();
+  for (const client of Object.values(clients)) await oneAtATimeMs(client);
+  const rounds: { direct: number; governed: number; directRate: number; governedRate: number }[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    rounds.push({
+      direct: await oneAtATimeMs(clients.direct),
+      governed: await oneAtATimeMs(clients.governed),
+      directRate: await ratePerSecond(IN_FLIGHT, 2000, () => clients.direct.call('read_text_file', { path })),
+      governedRate: await ratePerSecond(IN_FLIGHT, 2000, () =>
+        clients.governed.call('read_text_file', { path }),
+      ),
+    });
+  }
+  const of = (pick: (round: (typeof rounds)[number]) => number): number => median(rounds.map(pick));
+  print(
+    'read_text_file, direct',
+    of((r) => r.direct),
+    'ms',
+  );
+  print(
+    'read_text_file, through writ mcp',
+    of((r) => r.governed),
+    'ms',
+  );
+  print(
+    '  more than direct',
+    of((r) => r.governed - r.direct),
+    'ms',
+    'target ≤ 1.5',
+  );
+  print(
+    `rate with ${IN_FLIGHT} in flight, direct`,
+    of((r) => r.directRate),
+    '/s',
+  );
+  print(
+    `rate with ${IN_FLIGHT} in flight, through writ mcp`,
+    of((r) => r.governedRate),
+    '/s',
+  );
+  print(
+    '  against direct',
+    of((r) => r.governedRate / r.directRate),
+    '×',
+    'target ≥ 0.5',
+  );
+  print('cold start to the first answered call, direct', median(starts.direct), 'ms');
+  print('cold start to the first answered call, through writ mcp', median(starts.governed), 'ms');
+  print('  more than direct', median(starts.governed) - median(starts.direct), 'ms', 'target ≤ 600');
+
+  if (memoryCalls > 0) {
+    const { pid } = clients.governed.process;
+    const at: string[] = [];
+    const step = Math.ceil(memoryCalls / 5);
+    for (let done = 0; done < memoryCalls; done += step) {
+      await Promise.all(
+        Array.from({ length: IN_FLIGHT }, async () => {
+          for (let call = 0; call < step / IN_FLIGHT; call += 1) {
+            await clients.governed.call('read_text_file', { path });
+          }
+        }),
+      );
+      at.push(residentMib(pid).toFixed(0));
+    }
+    print(
+      `resident memory after ${memoryCalls} calls`,
+      residentMib(pid),
+      'MiB',
+      `target < 150, flat: ${at.join(', ')}`,
+    );
+  }
+  for (const client of Object.values(clients)) await client.close();
+} finally {
+  rmSync(parent, { recursive: true, force: true });
+}
