@@ -1,17 +1,16 @@
-import { type Digest, isJsonObject, type JsonObject } from '../../codec/index.ts';
+import type { Digest, JsonObject } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import {
   encodeCallDenial,
   encodeDenial,
   encodeFault,
-  encodeMessage,
   encodeNotification,
   encodeStopped,
   FAULTS,
   type Fault,
-  META_PARENT,
-  META_RECEIPT,
 } from './answer.ts';
+import { addReceipt, readCallMeta } from './call-meta.ts';
+import { cancelledBeforehand, type EffectEnd, faultEffect, stoppedEffect } from './effect-end.ts';
 import { eraOf } from './era.ts';
 import { InFlight } from './in-flight.ts';
 import { readInputQuestions } from './input-questions.ts';
@@ -20,6 +19,7 @@ import { filterListing, isListMethod } from './listing.ts';
 import type { RequestId, RequestMessage, ResponseMessage } from './message.ts';
 import { classifyClientRequest, INPUT_REQUIRING_METHODS, type MethodClass } from './method-class.ts';
 import type { Action, EffectResult, Execution, Outcome } from './ports.ts';
+import { findWithheldQuestion } from './question-gate.ts';
 import { RequestTable } from './request-table.ts';
 import { runAll } from './run-all.ts';
 import type { Running } from './running.ts';
@@ -28,14 +28,11 @@ import type { ToolDefinitions } from './tool-definitions.ts';
 
 /** How the effect of a governed call ended. */
 type CallEnd =
-  | { readonly kind: 'delivered' | 'cancelled' }
-  | { readonly kind: 'fault'; readonly fault: Fault }
-  | { readonly kind: 'stopped'; readonly denial: Denial }
+  | EffectEnd
   | { readonly kind: 'asks'; readonly response: ResponseMessage; readonly line: Buffer };
 
 type Call = InFlight<CallEnd>;
 
-const MAX_PARENT_CHARACTERS = 256;
 const URL_ELICITATION_REQUIRED = -32042;
 const LISTEN = 'subscriptions/listen';
 
@@ -191,7 +188,8 @@ export class ClientRequests {
 
   async #decideAndForward(call: Call, methodClass: MethodClass): Promise<Outcome<CallEnd> | undefined> {
     const { method, params } = call;
-    let refusal = methodClass.denial ?? refusalOfMeta(params);
+    const meta = readCallMeta(params);
+    let refusal = methodClass.denial ?? (isDenial(meta) ? meta : undefined);
     if (refusal === undefined && this.#rounds.isRepeat(params)) refusal = this.#rounds.check(method, params);
     let toolDigest: Digest | undefined;
     if (refusal === undefined && methodClass.toolName !== undefined) {
@@ -202,7 +200,7 @@ export class ClientRequests {
       else if (state !== 'unlisted') toolDigest = state;
     }
     if (call.cancelled) return undefined;
-    const parent = parentOf(params);
+    const parent = isDenial(meta) ? undefined : meta.parent;
     const actions = methodClass.actions.map(
       ({ tool, args }) =>
         (): Action => ({
@@ -215,7 +213,7 @@ export class ClientRequests {
     return runAll(this.#ports.governor, actions, (execution) =>
       refusal === undefined && methodClass.kind === 'governed'
         ? this.#forward(call, execution)
-        : Promise.resolve(refusedEffect),
+        : Promise.resolve(faultEffect(FAULTS.unsupportedMethod)),
     );
   }
 
@@ -231,13 +229,7 @@ export class ClientRequests {
   #forward(call: Call, execution: Execution): Promise<EffectResult<CallEnd>> {
     const { method, params } = call;
     const line = this.#takeLine(call);
-    if (call.cancelled) {
-      return Promise.resolve({
-        status: 'failed',
-        value: { kind: 'cancelled' },
-        note: 'cancelled before it was forwarded',
-      });
-    }
+    if (call.cancelled) return Promise.resolve(cancelledBeforehand());
     if (line === undefined || this.#upstreamFault !== undefined) {
       return Promise.resolve(faultEffect(FAULTS.notRunning));
     }
@@ -350,21 +342,18 @@ export class ClientRequests {
       this.#close(call, encodeFault(call.id, FAULTS.unsupportedAnswer, executionId));
       return;
     }
-    for (const { tool, args, kind } of questions.asked) {
-      const presentation = this.#present(tool, args, executionId);
-      const outcome = await governor.run({ tool, args, presentation }, async () =>
-        kind === 'governed'
-          ? { status: 'succeeded', value: undefined, note: 'question let through to the client' }
-          : { status: 'failed', value: undefined, note: FAULTS.unsupportedMethod.note },
+    const withheld = await findWithheldQuestion(governor, questions.asked, ({ tool, args }) =>
+      this.#present(tool, args, executionId),
+    );
+    if (withheld !== undefined) {
+      const { denial, executionId: receipt } = withheld;
+      this.#close(
+        call,
+        denial === undefined
+          ? encodeFault(call.id, FAULTS.unsupportedAnswer, receipt)
+          : encodeDenial(call.id, denial, receipt),
       );
-      if (outcome.verdict === 'deny') {
-        this.#close(call, encodeDenial(call.id, outcome.denial, outcome.executionId));
-        return;
-      }
-      if (kind !== 'governed') {
-        this.#close(call, encodeFault(call.id, FAULTS.unsupportedAnswer, outcome.executionId));
-        return;
-      }
+      return;
     }
     if (call.cancelled) {
       this.#forget(call);
@@ -377,19 +366,10 @@ export class ClientRequests {
     this.#close(call, this.#withReceipt(call, response, line));
   }
 
-  /** The one change made to a result, and only for a client that asks: the receipt's id in `_meta`. */
   #withReceipt(call: Call, response: ResponseMessage, line: Buffer): Buffer {
-    const asked = call.params._meta;
-    if (!isJsonObject(asked) || asked[META_RECEIPT] !== true) return line;
-    const { id, result } = response;
-    const { executionId } = call;
-    if (result === undefined || executionId === undefined) return line;
-    const meta = isJsonObject(result._meta) ? result._meta : {};
-    return encodeMessage({
-      jsonrpc: '2.0',
-      id,
-      result: { ...result, _meta: { ...meta, [META_RECEIPT]: executionId } },
-    });
+    const meta = readCallMeta(call.params);
+    const wanted = !isDenial(meta) && meta.wantsReceipt && response.result !== undefined;
+    return wanted && call.executionId !== undefined ? addReceipt(response, call.executionId) : line;
   }
 
   /** Ends a forwarded request whose answer will not be used any more. */
@@ -421,21 +401,6 @@ export class ClientRequests {
   }
 }
 
-const refusedEffect: EffectResult<CallEnd> = faultEffect(FAULTS.unsupportedMethod);
-
-function faultEffect(fault: Fault): EffectResult<CallEnd> {
-  return {
-    status: fault.effect === 'none' ? 'failed' : 'unknown',
-    value: { kind: 'fault', fault },
-    note: fault.note,
-  };
-}
-
-function stoppedEffect(reason: unknown, status: 'failed' | 'unknown'): EffectResult<CallEnd> {
-  if (!isDenial(reason)) return { ...faultEffect(FAULTS.closing), status };
-  return { status, value: { kind: 'stopped', denial: reason }, note: 'stopped: its authority ended' };
-}
-
 function isForwarded(call: Call): boolean {
   return call.state === 'forwarded';
 }
@@ -449,21 +414,4 @@ function asksForInput(method: string, { result, error }: ResponseMessage): boole
 function isComplete(result: JsonObject | undefined): boolean {
   const resultType = result?.resultType;
   return resultType === undefined || resultType === 'complete';
-}
-
-function parentOf(params: JsonObject): string | undefined {
-  const meta = params._meta;
-  const parent = isJsonObject(meta) ? meta[META_PARENT] : undefined;
-  return typeof parent === 'string' ? parent : undefined;
-}
-
-function refusalOfMeta(params: JsonObject): Denial | undefined {
-  const meta = params._meta;
-  if (meta === undefined) return undefined;
-  if (!isJsonObject(meta)) return deny('request.malformed', '_meta is not an object');
-  const parent = meta[META_PARENT];
-  if (parent === undefined) return undefined;
-  return typeof parent === 'string' && parent.length <= MAX_PARENT_CHARACTERS
-    ? undefined
-    : deny('request.malformed', 'the named parent is not an execution id');
 }

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject } from '../../codec/index.ts';
-import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import { deny } from '../../denial/index.ts';
 import {
   encodeDenial,
   encodeFault,
@@ -8,6 +8,7 @@ import {
   FAULTS,
   type Fault,
 } from './answer.ts';
+import { cancelledBeforehand, type EffectEnd, faultEffect, stoppedEffect } from './effect-end.ts';
 import { InFlight } from './in-flight.ts';
 import type { RequestId, RequestMessage, ResponseMessage } from './message.ts';
 import { classifyServerRequest, type MethodClass } from './method-class.ts';
@@ -17,13 +18,7 @@ import { runAll } from './run-all.ts';
 import type { Running } from './running.ts';
 import type { SessionPorts } from './session-ports.ts';
 
-/** How the effect of a governed request of the server's ended. */
-type RequestEnd =
-  | { readonly kind: 'delivered' | 'cancelled' }
-  | { readonly kind: 'fault'; readonly fault: Fault }
-  | { readonly kind: 'stopped'; readonly denial: Denial };
-
-type ServerRequest = InFlight<RequestEnd>;
+type ServerRequest = InFlight<EffectEnd>;
 
 /**
  * Requests the upstream makes of the client (2025-11-25 and before): sampling, elicitation, roots.
@@ -116,7 +111,7 @@ export class ServerRequests {
   }
 
   async #govern(entry: ServerRequest, methodClass: MethodClass): Promise<void> {
-    let outcome: Outcome<RequestEnd>;
+    let outcome: Outcome<EffectEnd>;
     try {
       outcome = await this.#decideAndForward(entry, methodClass);
     } catch {
@@ -131,7 +126,7 @@ export class ServerRequests {
     this.#finish(entry, outcome);
   }
 
-  #decideAndForward(entry: ServerRequest, methodClass: MethodClass): Promise<Outcome<RequestEnd>> {
+  #decideAndForward(entry: ServerRequest, methodClass: MethodClass): Promise<Outcome<EffectEnd>> {
     const actions = methodClass.actions.map(
       ({ tool, args }) =>
         (): Action => ({ tool, args, presentation: methodClass.denial ?? this.#present(tool, args) }),
@@ -151,12 +146,9 @@ export class ServerRequests {
     }
   }
 
-  #forward(entry: ServerRequest, execution: Execution): Promise<EffectResult<RequestEnd>> {
+  #forward(entry: ServerRequest, execution: Execution): Promise<EffectResult<EffectEnd>> {
     const line = this.#takeLine(entry);
-    if (entry.cancelled || line === undefined) {
-      const note = 'cancelled before it was forwarded';
-      return Promise.resolve({ status: 'failed', value: { kind: 'cancelled' }, note });
-    }
+    if (entry.cancelled || line === undefined) return Promise.resolve(cancelledBeforehand());
     if (execution.signal.aborted) {
       return Promise.resolve(stoppedEffect(execution.signal.reason, 'failed'));
     }
@@ -170,7 +162,7 @@ export class ServerRequests {
     return end;
   }
 
-  #finish(entry: ServerRequest, outcome: Outcome<RequestEnd>): void {
+  #finish(entry: ServerRequest, outcome: Outcome<EffectEnd>): void {
     const { id } = entry;
     const { executionId } = outcome;
     if (outcome.verdict === 'deny') {
@@ -201,19 +193,6 @@ export class ServerRequests {
   #forget(entry: ServerRequest): void {
     if (this.#table.get(entry.id) === entry) this.#table.close(entry.id);
   }
-}
-
-function faultEffect(fault: Fault): EffectResult<RequestEnd> {
-  return {
-    status: fault.effect === 'none' ? 'failed' : 'unknown',
-    value: { kind: 'fault', fault },
-    note: fault.note,
-  };
-}
-
-function stoppedEffect(reason: unknown, status: 'failed' | 'unknown'): EffectResult<RequestEnd> {
-  if (!isDenial(reason)) return { ...faultEffect(FAULTS.closing), status };
-  return { status, value: { kind: 'stopped', denial: reason }, note: 'stopped: its authority ended' };
 }
 
 function progressTokenOf(params: JsonObject): unknown {

@@ -10,14 +10,12 @@ import { type Era, ownMeta } from './era.ts';
 import type { RequestId } from './message.ts';
 import type { OwnRequests } from './own-requests.ts';
 import type { Diagnose } from './ports.ts';
+import { MAX_TOOLS, readToolList } from './tool-list.ts';
 
 /** The members a pinned digest covers (DESIGN §7); a member that differs from one in case only makes it meaningless. */
 const PINNED_MEMBERS = ['name', 'title', 'description', 'inputSchema', 'outputSchema', 'annotations'];
 
-const MAX_PAGES = 256;
-const MAX_TOOLS = 10_000;
 const MAX_BACKOFF_MS = 1000;
-const METHOD_NOT_FOUND = -32601;
 
 /**
  * What the upstream says of a tool now: its definition's digest; `unlisted` where the complete list lacks it;
@@ -121,31 +119,9 @@ export class ToolDefinitions {
 
   async #takeList(): Promise<Map<string, Digest | 'ambiguous'> | undefined> {
     const { requests, timeoutMs, diagnose } = this.#options;
-    const states = new Map<string, Digest | 'ambiguous'>();
-    const cursors = new Set<string>();
-    const meta = ownMeta(this.#era ?? { kind: 'legacy' });
-    let cursor: string | undefined;
-    for (let page = 0; page < MAX_PAGES; page += 1) {
-      const params = cursor === undefined ? meta : { ...meta, cursor };
-      const answer = await requests.send('tools/list', params, timeoutMs).answer;
-      if (answer === 'timeout' || answer === 'closed') return undefined;
-      if (answer.result === undefined) {
-        if (answer.error?.code === METHOD_NOT_FOUND) return states;
-        diagnose('the upstream refuses to list its tools');
-        return undefined;
-      }
-      const { tools, nextCursor } = answer.result;
-      if (!Array.isArray(tools) || states.size + tools.length > MAX_TOOLS) break;
-      for (const [name, state] of this.#digest(tools)) {
-        states.set(name, states.has(name) ? 'ambiguous' : state);
-      }
-      if (nextCursor === undefined || nextCursor === null) return states;
-      if (typeof nextCursor !== 'string' || cursors.has(nextCursor)) break;
-      cursors.add(nextCursor);
-      cursor = nextCursor;
-    }
-    diagnose("the upstream's list of tools is not usable");
-    return undefined;
+    const tools = await readToolList(requests, this.#era ?? { kind: 'legacy' }, timeoutMs);
+    if (tools === undefined) diagnose("the upstream's list of tools is not usable");
+    return tools === undefined ? undefined : this.#digest(tools);
   }
 
   #digest(tools: JsonArray): Map<string, Digest | 'ambiguous'> {

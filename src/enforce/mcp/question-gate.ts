@@ -1,0 +1,33 @@
+import type { Denial } from '../../denial/index.ts';
+import { FAULTS } from './answer.ts';
+import type { InputQuestion } from './input-questions.ts';
+import type { Action, CallGovernor } from './ports.ts';
+
+/** Why questions don't reach the client: one was denied, or (no denial) one is of a kind that never passes. */
+export interface Withheld {
+  readonly denial: Denial | undefined;
+  readonly executionId: string;
+}
+
+/**
+ * Decides the questions an upstream's answer asks, each an action of its own. Undefined when every one is permitted;
+ * the first that isn't ends it.
+ */
+export async function findWithheldQuestion(
+  governor: CallGovernor,
+  questions: readonly InputQuestion[],
+  present: (question: InputQuestion) => Action['presentation'],
+): Promise<Withheld | undefined> {
+  for (const question of questions) {
+    const { tool, args, kind } = question;
+    const outcome = await governor.run({ tool, args, presentation: present(question) }, async () =>
+      kind === 'governed'
+        ? { status: 'succeeded', value: undefined, note: 'question let through to the client' }
+        : { status: 'failed', value: undefined, note: FAULTS.unsupportedMethod.note },
+    );
+    const { executionId } = outcome;
+    if (outcome.verdict === 'deny') return { denial: outcome.denial, executionId };
+    if (kind !== 'governed') return { denial: undefined, executionId };
+  }
+  return undefined;
+}
