@@ -25,8 +25,10 @@ const IDLE_CHECKPOINT_PAGES = 256;
 
 /** Consumed ids are kept this long beyond their expiry: room for a clock that is put forward and back. */
 const CONSUMED_MARGIN_SECONDS = 120;
-const PURGE_EVERY_SECONDS = 5;
-const PURGED_ROWS_AT_ONCE = 5_000;
+/** Consumed ids looked at per request, so that forgetting keeps pace with remembering; and when there is time. */
+const LOOKED_AT_PER_REQUEST = 2;
+const LOOKED_AT_PER_COMMIT = 8;
+const LOOKED_AT_WHEN_IDLE = 5_000;
 
 /**
  * The synchronous writer: holds the lock, the database and the right edge of the tree. One `commit` is one transaction.
@@ -42,7 +44,9 @@ export class LogDatabase {
   #tree: CompactTree;
   #head: Head;
   #consumedFloor: number;
-  #lastPurgeSeconds = 0;
+  /** The last id looked at for expiry. */
+  #purgeCursor = '';
+  #nowSeconds = 0;
   #walHoldsErased = false;
   #failure: LogUnavailable | undefined;
 
@@ -90,10 +94,12 @@ export class LogDatabase {
       const results = requests.map((request) => this.#append(tree, request));
       const head = { size: tree.size, rootHash: tree.root() };
       this.#statements.setHead.run(head.size, head.rootHash);
+      this.#nowSeconds = nowSeconds;
+      const floor = this.#forgetExpired(requests.length * LOOKED_AT_PER_REQUEST + LOOKED_AT_PER_COMMIT);
       this.#db.exec('COMMIT');
       this.#tree = tree;
       this.#head = head;
-      if (nowSeconds - this.#lastPurgeSeconds >= PURGE_EVERY_SECONDS) this.#purgeConsumed(nowSeconds);
+      this.#consumedFloor = floor;
       return { results, head };
     });
   }
@@ -115,6 +121,12 @@ export class LogDatabase {
       if (this.#walHoldsErased) {
         this.#emptyWal();
         return;
+      }
+      if (idle && this.#nowSeconds > 0) {
+        this.#db.exec('BEGIN IMMEDIATE');
+        const floor = this.#forgetExpired(LOOKED_AT_WHEN_IDLE);
+        this.#db.exec('COMMIT');
+        this.#consumedFloor = floor;
       }
       const pages = this.#statements.walPages.get()?.log;
       if (typeof pages === 'number' && pages >= (idle ? IDLE_CHECKPOINT_PAGES : BUSY_CHECKPOINT_PAGES)) {
@@ -210,16 +222,22 @@ export class LogDatabase {
     this.#statements.addEvidence.run(address, wrappedKey, sealed);
   }
 
-  /** Forgets ids whose proofs expired long ago, a bounded number at a time. */
-  #purgeConsumed(nowSeconds: number): void {
-    this.#lastPurgeSeconds = nowSeconds;
-    const floor = Math.max(this.#consumedFloor, Math.floor(nowSeconds) - CONSUMED_MARGIN_SECONDS);
-    if (this.#statements.findExpired.get(floor) === undefined) return;
-    this.#db.exec('BEGIN IMMEDIATE');
+  /**
+   * Forgets the expired among the next `count` ids, within the transaction. Returns the floor to take over once that is
+   * committed. There is no index by expiry: it would cost every append more than looking at each id once in a while.
+   */
+  #forgetExpired(count: number): number {
+    const floor = Math.max(this.#consumedFloor, Math.floor(this.#nowSeconds) - CONSUMED_MARGIN_SECONDS);
+    const end = this.#statements.skipConsumed.get(this.#purgeCursor, count)?.id;
+    const last = typeof end === 'string' ? end : undefined;
+    const { changes } =
+      last === undefined
+        ? this.#statements.forgetAfter.run(this.#purgeCursor, floor)
+        : this.#statements.forgetBetween.run(this.#purgeCursor, last, floor);
+    this.#purgeCursor = last ?? '';
+    if (changes === 0) return this.#consumedFloor;
     this.#statements.setFloor.run(floor);
-    this.#statements.purge.run(floor, PURGED_ROWS_AT_ONCE);
-    this.#db.exec('COMMIT');
-    this.#consumedFloor = floor;
+    return floor;
   }
 }
 
@@ -232,11 +250,10 @@ function prepareStatements(db: DatabaseSync) {
     setHead: prepare('UPDATE log SET size = ?, root = ?'),
     findConsumed: prepare('SELECT 1 FROM consumed WHERE id = ?'),
     addConsumed: prepare('INSERT OR IGNORE INTO consumed VALUES (?, ?)'),
-    findExpired: prepare('SELECT 1 FROM consumed WHERE expires <= ? LIMIT 1'),
+    skipConsumed: prepare('SELECT id FROM consumed WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?'),
+    forgetBetween: prepare('DELETE FROM consumed WHERE id > ? AND id <= ? AND expires <= ?'),
+    forgetAfter: prepare('DELETE FROM consumed WHERE id > ? AND expires <= ?'),
     setFloor: prepare('UPDATE log SET consumed_floor = ?'),
-    purge: prepare(
-      'DELETE FROM consumed WHERE id IN (SELECT id FROM consumed WHERE expires <= ? ORDER BY expires LIMIT ?)',
-    ),
     getCounter: prepare('SELECT total FROM counter WHERE key = ?'),
     setCounter: prepare(
       'INSERT INTO counter VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET total = excluded.total',

@@ -21,7 +21,6 @@ const TABLES = [
   'CREATE TABLE node (level INTEGER NOT NULL, idx INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, idx)) STRICT, WITHOUT ROWID',
   'CREATE TABLE lookup (key TEXT NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (key, idx)) STRICT, WITHOUT ROWID',
   'CREATE TABLE consumed (id TEXT PRIMARY KEY, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID',
-  'CREATE INDEX consumed_by_expiry ON consumed (expires)',
   'CREATE TABLE counter (key TEXT PRIMARY KEY, total TEXT NOT NULL) STRICT, WITHOUT ROWID',
   'CREATE TABLE evidence (address TEXT PRIMARY KEY, wrapped_key BLOB, sealed BLOB) STRICT',
 ] as const;
