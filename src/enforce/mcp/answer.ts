@@ -76,6 +76,11 @@ export const FAULTS = {
     note: 'input responses had been used already',
     effect: 'none',
   },
+  garbledAnswer: {
+    message: 'The answer could not be read and was not let through.',
+    note: 'the answer could not be read',
+    effect: 'unknown',
+  },
   unsupportedMethod: {
     message: 'The method is not supported here.',
     note: 'method is never forwarded',
@@ -119,17 +124,17 @@ export function encodeParseError(id: RequestId | null, denial: Denial): Buffer {
 export function encodeCallDenial(
   id: RequestId,
   denial: Denial,
-  receipt: string,
+  receipt: string | undefined,
   style: DenialStyle,
   modern: boolean,
 ): Buffer {
   if (style === 'error' || !MODEL_CAN_ACT_ON.has(denial.code)) return encodeDenial(id, denial, receipt);
-  const text = `Denied by Writ: ${denial.reason.text} (${denial.code}, receipt ${receipt})`;
+  const text = `Denied by Writ: ${denial.reason.text} (${denial.code}${receipt ? `, receipt ${receipt}` : ''})`;
   const result: Record<string, JsonValue> = {
     ...(modern ? { resultType: 'complete' } : {}),
     content: [{ type: 'text', text }],
     isError: true,
-    _meta: { [META_CODE]: denial.code, [META_RECEIPT]: receipt },
+    _meta: { [META_CODE]: denial.code, ...(receipt ? { [META_RECEIPT]: receipt } : {}) },
   };
   return encodeMessage({ jsonrpc: '2.0', id, result });
 }

@@ -21,7 +21,7 @@ import { classifyClientRequest, INPUT_REQUIRING_METHODS, type MethodClass } from
 import type { Action, EffectResult, Execution, Outcome } from './ports.ts';
 import { findWithheldQuestion } from './question-gate.ts';
 import { RequestTable } from './request-table.ts';
-import { runAll } from './run-all.ts';
+import { receiptOf, runAll } from './run-all.ts';
 import type { Running } from './running.ts';
 import type { SessionPorts } from './session-ports.ts';
 import type { ToolDefinitions } from './tool-definitions.ts';
@@ -304,8 +304,8 @@ export class ClientRequests {
       this.#close(
         call,
         call.method === 'tools/call'
-          ? encodeCallDenial(id, denial, executionId, limits.denialStyle, modern)
-          : encodeDenial(id, denial, executionId),
+          ? encodeCallDenial(id, denial, receiptOf(outcome), limits.denialStyle, modern)
+          : encodeDenial(id, denial, receiptOf(outcome)),
       );
       return;
     }
@@ -346,7 +346,7 @@ export class ClientRequests {
       this.#present(tool, args, executionId),
     );
     if (withheld !== undefined) {
-      const { denial, executionId: receipt } = withheld;
+      const { denial, receipt } = withheld;
       this.#close(
         call,
         denial === undefined

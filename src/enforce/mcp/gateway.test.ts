@@ -80,7 +80,7 @@ describe('runMcpGateway', () => {
 
   it('an upstream that cannot be started is told as such', async () => {
     const gateway = startGateway({ upstream: { command: '/nonexistent/server', args: [] } });
-    gateway.send({ jsonrpc: '2.0', id: 1, method: 'ping' });
+    gateway.send(call(1, 'echo'));
     expect(await gateway.exit).toEqual({
       reason: 'upstream_failed',
       upstream: { code: null, signal: null, failedToStart: true },

@@ -203,7 +203,9 @@ class Gateway {
     input.off('data', this.#onClientData);
     input.pause();
     const stopping = reason === 'stopped' || reason === 'upstream_failed';
-    if (reason === 'upstream_exited') this.#session.upstreamFailed(FAULTS.exited);
+    if (reason === 'upstream_exited') {
+      this.#session.upstreamFailed(this.#upstream.failedToStart ? FAULTS.notRunning : FAULTS.exited);
+    }
     const exit = await this.#upstream.stop({
       afterEndOfInput: stopping ? 0 : exitGraceMs,
       afterTerm: termGraceMs,

@@ -30,8 +30,15 @@ export interface RefusedLine {
   readonly denial: Denial;
   /** `parse`: not JSON as we accept it; `shape`: JSON, but not a message; `orphan`: an error that answers nothing. */
   readonly fault: 'parse' | 'shape' | 'orphan';
-  /** Ids the line seems to carry. A hint for whom to tell, never to act upon. */
-  readonly ids: readonly RequestId[];
+  readonly hints: RefusedHints;
+}
+
+/** Whom a refused line seems to concern: for telling them, never to act upon. */
+export interface RefusedHints {
+  /** Ids of what look like requests. */
+  readonly requests: readonly RequestId[];
+  /** Ids that what look like answers carry. */
+  readonly answers: readonly RequestId[];
 }
 
 export type Message = RequestMessage | NotificationMessage | ResponseMessage;
@@ -78,6 +85,8 @@ const RESULT_MEMBERS = [
   'ttlMs',
   'cacheScope',
 ];
+const NO_HINTS: RefusedHints = { requests: [], answers: [] };
+
 const ERROR_MEMBERS = ['code', 'message', 'data'];
 
 /**
@@ -92,16 +101,16 @@ const ERROR_MEMBERS = ['code', 'message', 'data'];
 export function parseMessage(line: Uint8Array, limits: MessageLimits): Message | RefusedLine {
   const carriageReturn = line.indexOf(CARRIAGE_RETURN);
   if (carriageReturn !== -1 && carriageReturn < line.byteLength - 2) {
-    return refuse('parse', deny('request.malformed', 'carriage return inside a message'), salvageIds(line));
+    return refuse('parse', deny('request.malformed', 'carriage return inside a message'), salvageHints(line));
   }
   const value = parseJson(line, 'request.malformed', limits);
-  if (isDenial(value)) return refuse('parse', value, salvageIds(line));
+  if (isDenial(value)) return refuse('parse', value, salvageHints(line));
   if (!isJsonObject(value)) {
     const what = Array.isArray(value) ? 'batches are not accepted' : 'not a JSON-RPC message';
-    return refuse('shape', deny('request.malformed', what), idsOf(value));
+    return refuse('shape', deny('request.malformed', what), hintsOf(value));
   }
   const message = toMessage(value);
-  return isDenial(message) ? refuse('shape', message, idsOf(value)) : message;
+  return isDenial(message) ? refuse('shape', message, hintsOf(value)) : message;
 }
 
 function toMessage(value: JsonObject): Message | RefusedLine | Denial {
@@ -132,7 +141,7 @@ function toResponse(value: JsonObject): Message | RefusedLine | Denial {
   if (error !== undefined && !isJsonObject(error)) return malformed('error is not an object');
   if (result !== undefined && !isJsonObject(result)) return malformed('result is not an object');
   if (id === null && error !== undefined) {
-    return refuse('orphan', malformed('an error that answers no request'), []);
+    return refuse('orphan', malformed('an error that answers no request'), NO_HINTS);
   }
   if (!isRequestId(id)) return malformed('id is not acceptable');
   if (findAlias(result ?? {}, RESULT_MEMBERS) || findAlias(error ?? {}, ERROR_MEMBERS)) {
@@ -150,22 +159,25 @@ function malformed(detail: string): Denial {
   return deny('request.malformed', detail);
 }
 
-function refuse(fault: RefusedLine['fault'], denial: Denial, ids: readonly RequestId[]): RefusedLine {
-  return { kind: 'refused', denial, fault, ids };
+function refuse(fault: RefusedLine['fault'], denial: Denial, hints: RefusedHints): RefusedLine {
+  return { kind: 'refused', denial, fault, hints };
 }
 
-function salvageIds(line: Uint8Array): RequestId[] {
+function salvageHints(line: Uint8Array): RefusedHints {
   try {
-    return idsOf(JSON.parse(Buffer.from(line.buffer, line.byteOffset, line.byteLength).toString('utf8')));
+    return hintsOf(JSON.parse(Buffer.from(line.buffer, line.byteOffset, line.byteLength).toString('utf8')));
   } catch {
-    return [];
+    return NO_HINTS;
   }
 }
 
-function idsOf(value: JsonValue): RequestId[] {
-  const candidates = Array.isArray(value) ? value.slice(0, MAX_SALVAGED_IDS) : [value];
-  return candidates.flatMap((candidate) => {
-    const id = isJsonObject(candidate) && Object.hasOwn(candidate, 'id') ? candidate.id : undefined;
-    return isRequestId(id) ? [id] : [];
-  });
+function hintsOf(value: JsonValue): RefusedHints {
+  const requests: RequestId[] = [];
+  const answers: RequestId[] = [];
+  for (const candidate of Array.isArray(value) ? value.slice(0, MAX_SALVAGED_IDS) : [value]) {
+    if (!isJsonObject(candidate) || !Object.hasOwn(candidate, 'id') || !isRequestId(candidate.id)) continue;
+    if (Object.hasOwn(candidate, 'method')) requests.push(candidate.id);
+    else answers.push(candidate.id);
+  }
+  return { requests, answers };
 }

@@ -2,11 +2,12 @@ import type { Denial } from '../../denial/index.ts';
 import { FAULTS } from './answer.ts';
 import type { InputQuestion } from './input-questions.ts';
 import type { Action, CallGovernor } from './ports.ts';
+import { receiptOf } from './run-all.ts';
 
 /** Why questions don't reach the client: one was denied, or (no denial) one is of a kind that never passes. */
 export interface Withheld {
   readonly denial: Denial | undefined;
-  readonly executionId: string;
+  readonly receipt: string | undefined;
 }
 
 /**
@@ -25,9 +26,9 @@ export async function findWithheldQuestion(
         ? { status: 'succeeded', value: undefined, note: 'question let through to the client' }
         : { status: 'failed', value: undefined, note: FAULTS.unsupportedMethod.note },
     );
-    const { executionId } = outcome;
-    if (outcome.verdict === 'deny') return { denial: outcome.denial, executionId };
-    if (kind !== 'governed') return { denial: undefined, executionId };
+    const receipt = receiptOf(outcome);
+    if (outcome.verdict === 'deny') return { denial: outcome.denial, receipt };
+    if (kind !== 'governed') return { denial: undefined, receipt };
   }
   return undefined;
 }

@@ -24,3 +24,8 @@ export async function runAll<T>(
   });
   return outer.verdict === 'permit' ? outer.value : outer;
 }
+
+/** The receipt a caller may be told of: none where the decision could not be recorded. */
+export function receiptOf(outcome: Outcome<unknown>): string | undefined {
+  return outcome.receiptIndex === undefined ? undefined : outcome.executionId;
+}

@@ -14,7 +14,7 @@ import type { RequestId, RequestMessage, ResponseMessage } from './message.ts';
 import { classifyServerRequest, type MethodClass } from './method-class.ts';
 import type { Action, EffectResult, Execution, Outcome } from './ports.ts';
 import { RequestTable } from './request-table.ts';
-import { runAll } from './run-all.ts';
+import { receiptOf, runAll } from './run-all.ts';
 import type { Running } from './running.ts';
 import type { SessionPorts } from './session-ports.ts';
 
@@ -42,6 +42,10 @@ export class ServerRequests {
   /** Bytes of requests that are being decided. */
   get heldBytes(): number {
     return this.#heldBytes;
+  }
+
+  isTaken(id: RequestId): boolean {
+    return this.#table.isTaken(id);
   }
 
   receive(request: RequestMessage, line: Buffer): void {
@@ -77,6 +81,18 @@ export class ServerRequests {
     const status = response.error === undefined ? 'succeeded' : 'failed';
     entry.settle({ status, value: { kind: 'delivered' }, evidence: line });
     return true;
+  }
+
+  /** A line from the client could not be read; `ids` are what it seemed to answer. False where nothing of that is open. */
+  answerGarbled(ids: readonly RequestId[]): boolean {
+    const entries = ids
+      .flatMap((id) => this.#table.get(id) ?? [])
+      .filter(({ state }) => state === 'forwarded');
+    for (const entry of entries) {
+      this.#close(entry, encodeFault(entry.id, FAULTS.garbledAnswer));
+      entry.settle(faultEffect(FAULTS.garbledAnswer));
+    }
+    return entries.length > 0;
   }
 
   /** The upstream no longer wants an answer; false where it asked nothing under this id. */
@@ -164,12 +180,12 @@ export class ServerRequests {
 
   #finish(entry: ServerRequest, outcome: Outcome<EffectEnd>): void {
     const { id } = entry;
-    const { executionId } = outcome;
     if (outcome.verdict === 'deny') {
       entry.state = 'settled';
-      this.#close(entry, encodeDenial(id, outcome.denial, executionId));
+      this.#close(entry, encodeDenial(id, outcome.denial, receiptOf(outcome)));
       return;
     }
+    const { executionId } = outcome;
     const { value } = outcome;
     if (value.kind === 'fault') this.#close(entry, encodeFault(id, value.fault, executionId));
     else if (value.kind === 'stopped') this.#close(entry, encodeStopped(id, value.denial, executionId));

@@ -96,6 +96,39 @@ describe('requests from the upstream', () => {
     ]);
   });
 
+  it('whose answer cannot be read are told so, and nothing of it is let through', async () => {
+    const h = await readyHarness();
+    h.client(call(1, 'read'));
+    h.upstream(sampling(1));
+    await h.settle();
+    // A request under the same id is another matter.
+    h.client('{"jsonrpc":"2.0","id":1,"method":"ping","x":1}');
+    expect(h.toUpstream).toHaveLength(1);
+    h.client('{"jsonrpc":"2.0","id":1,"result":{"model":"smuggled","model":"m"}}');
+    await h.settle();
+    expect(h.toUpstream.map(parseObject).at(-1)).toMatchObject({
+      id: 1,
+      error: { message: FAULTS.garbledAnswer.message },
+    });
+    expect(h.toUpstream.join()).not.toContain('smuggled');
+    expect(h.governor.runsOf('mcp://fs/sampling/createMessage')).toMatchObject([
+      { end: { status: 'unknown', note: 'the answer could not be read' } },
+    ]);
+  });
+
+  it('that cannot be read are refused', async () => {
+    const h = await readyHarness();
+    h.client(call(1, 'read'));
+    await h.settle();
+    h.upstream('{"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{},"params":{}}');
+    h.upstream('{"jsonrpc":"2.0","id":2,"method":"sampling/createMessage","params":[]}');
+    expect(h.toClient).toEqual([]);
+    expect(h.toUpstream.slice(1).map(parseObject)).toMatchObject([
+      { id: 1, error: { code: -32700 } },
+      { id: 2, error: { code: -32600 } },
+    ]);
+  });
+
   it('are withdrawn by the upstream: the client is told, its late answer is dropped', async () => {
     const h = await readyHarness();
     h.upstream(sampling(1));

@@ -1,4 +1,4 @@
-import { deny } from '../../denial/index.ts';
+import { type Denial, deny } from '../../denial/index.ts';
 import { encodeDenial, encodeParseError, type Fault } from './answer.ts';
 import { ClientRequests } from './client-requests.ts';
 import { eraOf, subscriptionIdOf } from './era.ts';
@@ -7,6 +7,7 @@ import {
   type NotificationMessage,
   parseMessage,
   type RefusedLine,
+  type RequestId,
   type RequestMessage,
   type ResponseMessage,
 } from './message.ts';
@@ -115,8 +116,7 @@ export class Session {
         this.#serverResponse(message, line);
         return;
       case 'refused':
-        this.#ports.diagnose(`dropped a line from the upstream (${message.denial.detail})`);
-        if (message.fault !== 'orphan') this.#clientRequests.answerGarbled(message.ids);
+        this.#refuseUpstreamLine(message);
     }
   }
 
@@ -202,15 +202,30 @@ export class Session {
     }
   }
 
-  #refuseClientLine({ fault, denial, ids }: RefusedLine): void {
+  #refuseClientLine({ fault, denial, hints }: RefusedLine): void {
     this.#ports.diagnose(`refused a line from the client (${denial.detail})`);
-    if (fault === 'orphan') return;
+    if (fault === 'orphan' || this.#serverRequests.answerGarbled(hints.answers)) return;
     // An id that is in flight belongs to another request, which this must not seem to answer.
-    const free = ids.filter((id) => !this.#clientRequests.isTaken(id) && !this.#own.isOwn(id));
+    const free = hints.requests.filter((id) => !this.#clientRequests.isTaken(id) && !this.#own.isOwn(id));
     for (const id of free.length > 0 ? new Set(free) : [null]) {
-      this.#ports.toClient(fault === 'parse' ? encodeParseError(id, denial) : encodeDenial(id, denial));
+      this.#ports.toClient(encodeRefusal(id, fault, denial));
     }
   }
+
+  #refuseUpstreamLine({ fault, denial, hints }: RefusedLine): void {
+    this.#ports.diagnose(`dropped a line from the upstream (${denial.detail})`);
+    if (fault === 'orphan') return;
+    const free = hints.requests.filter((id) => !this.#serverRequests.isTaken(id));
+    for (const id of new Set(free)) this.#ports.toUpstream(encodeRefusal(id, fault, denial));
+    if (hints.answers.length > 0 || hints.requests.length === 0) {
+      this.#clientRequests.answerGarbled(hints.answers);
+    }
+  }
+}
+
+/** What could not be parsed and what is no message have JSON-RPC codes of their own. */
+function encodeRefusal(id: RequestId | null, fault: RefusedLine['fault'], denial: Denial): Buffer {
+  return fault === 'parse' ? encodeParseError(id, denial) : encodeDenial(id, denial);
 }
 
 function isBlank(line: Buffer): boolean {

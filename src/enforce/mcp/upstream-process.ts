@@ -67,6 +67,10 @@ export class UpstreamProcess {
     this.stdin.on('error', () => {});
   }
 
+  get failedToStart(): boolean {
+    return this.#child.pid === undefined;
+  }
+
   get isGone(): boolean {
     return this.#isGone;
   }
