@@ -30,7 +30,8 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     .helpCommand(false)
     .configureHelp({
       showGlobalOptions: true,
-      visibleGlobalOptions: () => program.options.filter(({ long }) => long !== '--version'),
+      visibleGlobalOptions: (command) =>
+        command === program ? [] : program.options.filter(({ long }) => long !== '--version'),
     })
     .configureOutput({
       writeOut: (text) => surroundings.stdout.write(text),
