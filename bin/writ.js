@@ -10,7 +10,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 if (Number(process.versions.node.split('.')[0]) >= MINIMUM_MAJOR) {
   const { enableCompileCache } = await import('node:module');
-  enableCompileCache?.();
+  // A folder of our own: compiled code in the shared temporary folder could be another user's.
+  enableCompileCache?.(join(root, 'node_modules', '.cache', 'writ'));
   const source = join(root, 'src', 'cli', 'main.ts');
   const { main } = await import(existsSync(source) ? source : join(root, 'dist', 'src', 'cli', 'main.js'));
   await main(process.argv.slice(2));
