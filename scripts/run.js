@@ -2,7 +2,7 @@
 // Node that the project pins.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -74,13 +74,24 @@ function test(args) {
   return code !== 0 ? code : numPassedTests > 0 ? 0 : 1;
 }
 
+/** Compiles what is published into dist/, which then looks like a package of its own. */
+function build() {
+  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  const code = run('tsc', ['-p', 'tsconfig.build.json']);
+  if (code === 0) copyFileSync(join(root, 'package.json'), join(root, 'dist', 'package.json'));
+  return code;
+}
+
 const [task = '', ...args] = process.argv.slice(2);
 const tasks = {
   demo: () => run(pinnedNode, [join('bin', 'writ.js'), 'demo', ...args]),
   test: () => test(args),
   bench: () => run(pinnedNode, [join('bench', 'main.ts'), ...args]),
   format: () => run('biome', ['check', '--write', '.']),
-  build: () => run('tsc', ['-p', 'tsconfig.build.json']),
+  campaign: () =>
+    run(pinnedNode, [join('test', 'campaign', 'kill.ts'), ...args]) ||
+    run(pinnedNode, [join('test', 'campaign', 'fuzz.ts'), ...args]),
+  build,
 };
 
 if (!Object.hasOwn(tasks, task)) {
