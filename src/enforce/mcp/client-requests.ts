@@ -202,13 +202,11 @@ export class ClientRequests {
     if (call.cancelled) return undefined;
     const parent = isDenial(meta) ? undefined : meta.parent;
     const actions = methodClass.actions.map(
-      ({ tool, args }) =>
-        (): Action => ({
-          tool,
-          args,
-          presentation: refusal ?? this.#present(tool, args, parent),
-          ...(toolDigest === undefined ? {} : { toolDigest }),
-        }),
+      (action) => (): Action => ({
+        ...action,
+        presentation: refusal ?? this.#present(action.tool, action.args, parent),
+        ...(toolDigest === undefined ? {} : { toolDigest }),
+      }),
     );
     return runAll(this.#ports.governor, actions, (execution) =>
       refusal === undefined && methodClass.kind === 'governed'

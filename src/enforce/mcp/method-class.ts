@@ -1,13 +1,16 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '../../codec/index.ts';
+import { type Digest, isJsonObject, type JsonObject, type JsonValue } from '../../codec/index.ts';
 import { type Denial, deny } from '../../denial/index.ts';
 import { hasCollidingMembers } from './alias.ts';
 import type { RequestMessage } from './message.ts';
-import { mcpToolId } from './tool-id.ts';
+import { protocolDefinitionDigest } from './protocol-definitions.ts';
+import { type McpArea, mcpToolId } from './tool-id.ts';
 
 /** A call as authority knows it: what the artifact must grant. */
 export interface ProposedAction {
   readonly tool: string;
   readonly args: JsonObject;
+  /** Of the gateway's own definition, where it is not a tool of the upstream's. */
+  readonly toolDigest?: Digest;
 }
 
 /**
@@ -69,7 +72,7 @@ export function classifyClientRequest(server: string, request: RequestMessage): 
     case 'resources/subscribe': {
       const { uri } = params;
       if (typeof uri !== 'string') return malformed(server, method, 'uri is not a string');
-      return governed(mcpToolId(server, 'resources', method.slice('resources/'.length)), { uri });
+      return protocolAction(server, 'resources', method.slice('resources/'.length), { uri });
     }
     case 'prompts/get': {
       const { name } = params;
@@ -77,13 +80,10 @@ export function classifyClientRequest(server: string, request: RequestMessage): 
       if (!isAbsentOrObject(params.arguments)) {
         return malformed(server, method, 'arguments is not an object');
       }
-      return governed(mcpToolId(server, 'prompts', 'get'), pick(params, ['name', 'arguments']));
+      return protocolAction(server, 'prompts', 'get', pick(params, ['name', 'arguments']));
     }
     case 'completion/complete':
-      return governed(
-        mcpToolId(server, 'completion', 'complete'),
-        pick(params, ['ref', 'argument', 'context']),
-      );
+      return protocolAction(server, 'completion', 'complete', pick(params, ['ref', 'argument', 'context']));
     case 'subscriptions/listen':
       return classifyListen(server, params);
     default:
@@ -100,7 +100,7 @@ export function classifyServerRequest(server: string, method: string, params: Js
   if ('task' in params) return malformed(server, method, 'task-augmented requests are not supported');
   const area = SERVER_AREAS[method as keyof typeof SERVER_AREAS];
   const { _meta, ...args } = params;
-  return governed(mcpToolId(server, area, method.slice(method.indexOf('/') + 1)), args);
+  return protocolAction(server, area, method.slice(method.indexOf('/') + 1), args);
 }
 
 /** What the receipt of something that has no better name is filed under. */
@@ -115,7 +115,7 @@ function classifyToolCall(server: string, params: JsonObject): MethodClass {
   if (!isJsonObject(args)) return malformed(server, method, 'arguments is not an object');
   if (hasCollidingMembers(args)) return malformed(server, method, 'arguments differ in letter case only');
   if ('task' in params) return malformed(server, method, 'task-augmented calls are not supported');
-  return { ...governed(mcpToolId(server, 'tools', name), args), toolName: name };
+  return { kind: 'governed', actions: [{ tool: mcpToolId(server, 'tools', name), args }], toolName: name };
 }
 
 /** 2026-07-28: `resourceSubscriptions` replaces `resources/subscribe`, so each URI needs the same authority. */
@@ -131,12 +131,15 @@ function classifyListen(server: string, params: JsonObject): MethodClass {
   if (!isStringArray(uris)) return malformed(server, method, 'resourceSubscriptions is not a list of URIs');
   if (uris.length > MAX_SUBSCRIPTIONS) return malformed(server, method, 'too many resource subscriptions');
   if (uris.length === 0) return UPKEEP;
-  const tool = mcpToolId(server, 'resources', 'subscribe');
-  return { kind: 'governed', actions: uris.map((uri) => ({ tool, args: { uri } })) };
+  const actions = uris.flatMap((uri) => protocolAction(server, 'resources', 'subscribe', { uri }).actions);
+  return { kind: 'governed', actions };
 }
 
-function governed(tool: string, args: JsonObject): MethodClass {
-  return { kind: 'governed', actions: [{ tool, args }] };
+/** What isn't a tool: the gateway says itself what it is. */
+function protocolAction(server: string, area: McpArea, name: string, args: JsonObject): MethodClass {
+  const toolDigest = protocolDefinitionDigest(`${area}/${name}`);
+  const tool = mcpToolId(server, area, name);
+  return { kind: 'governed', actions: [{ tool, args, ...(toolDigest === undefined ? {} : { toolDigest }) }] };
 }
 
 function malformed(server: string, method: string, detail: string): MethodClass {

@@ -20,8 +20,14 @@ export async function findWithheldQuestion(
   present: (question: InputQuestion) => Action['presentation'],
 ): Promise<Withheld | undefined> {
   for (const question of questions) {
-    const { tool, args, kind } = question;
-    const outcome = await governor.run({ tool, args, presentation: present(question) }, async () =>
+    const { tool, args, toolDigest, kind } = question;
+    const action: Action = {
+      tool,
+      args,
+      presentation: present(question),
+      ...(toolDigest === undefined ? {} : { toolDigest }),
+    };
+    const outcome = await governor.run(action, async () =>
       kind === 'governed'
         ? { status: 'succeeded', value: undefined, note: 'question let through to the client' }
         : { status: 'failed', value: undefined, note: FAULTS.unsupportedMethod.note },

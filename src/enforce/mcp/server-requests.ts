@@ -144,8 +144,10 @@ export class ServerRequests {
 
   #decideAndForward(entry: ServerRequest, methodClass: MethodClass): Promise<Outcome<EffectEnd>> {
     const actions = methodClass.actions.map(
-      ({ tool, args }) =>
-        (): Action => ({ tool, args, presentation: methodClass.denial ?? this.#present(tool, args) }),
+      (action) => (): Action => ({
+        ...action,
+        presentation: methodClass.denial ?? this.#present(action.tool, action.args),
+      }),
     );
     return runAll(this.#ports.governor, actions, (execution) =>
       methodClass.kind === 'governed'
