@@ -1,0 +1,59 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import type { JsonObject } from '../../src/codec/index.ts';
+
+export const PROGRAM = fileURLToPath(new URL('../../bin/writ.js', import.meta.url));
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** The real program, in a process of its own. */
+export function startWrit(cwd: string, ...args: readonly string[]): ChildProcessWithoutNullStreams {
+  return spawn(process.execPath, [PROGRAM, ...args], { cwd, stdio: 'pipe' });
+}
+
+export async function endOf(child: ChildProcessWithoutNullStreams): Promise<Ended> {
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString('utf8');
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    err += chunk.toString('utf8');
+  });
+  return new Promise((resolve) => {
+    child.once('close', (code, signal) => resolve({ code, signal, out, err }));
+  });
+}
+
+export async function runWrit(cwd: string, ...args: readonly string[]): Promise<Ended> {
+  const child = startWrit(cwd, ...args);
+  child.stdin.end();
+  return endOf(child);
+}
+
+export async function writJson(cwd: string, ...args: readonly string[]): Promise<JsonObject> {
+  const { code, out, err } = await runWrit(cwd, ...args.slice(0, 2), '--json', ...args.slice(2));
+  if (code !== 0) throw new Error(`writ ${args.join(' ')} exited with ${code}: ${out}${err}`);
+  return JSON.parse(out) as JsonObject;
+}
+
+/** A real MCP client on the command that `writ init` prints. */
+export async function connect(cwd: string, ...args: readonly string[]): Promise<Client> {
+  const client = new Client({ name: 'test', version: '1' });
+  await client.connect(
+    new StdioClientTransport({
+      command: process.execPath,
+      args: [PROGRAM, 'mcp', ...args],
+      cwd,
+      stderr: 'ignore',
+    }),
+  );
+  return client;
+}
