@@ -56,6 +56,9 @@ everything else is denied, and every decision is durable before anything happens
 };
 
 async function mcp(session: Session, command: readonly string[], options: Options): Promise<ExitCode> {
+  // A gateway runs for days beside others like it: keep V8's young generation at its first size, which halves resident
+  // memory and costs a few percent of the rate.
+  setFlagsFromString('--semi-space-growth-factor=1');
   const { surroundings } = session;
   const { name } = options;
   if (!isServerName(name)) {
