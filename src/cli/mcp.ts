@@ -1,4 +1,5 @@
 import { delimiter, resolve } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { readToken, verifyChain } from '../artifact/index.ts';
 import { isDenial } from '../denial/index.ts';
 import {

@@ -6,7 +6,7 @@ import {
   serializeGovernanceEvent,
 } from '../governance/index.ts';
 import { readKeyFile } from '../key/index.ts';
-import { openSqliteLog } from '../storage/index.ts';
+import { withSqliteLog } from '../storage/index.ts';
 import type { Home } from './home.ts';
 
 /** A governance event as its author states it. */
@@ -30,13 +30,8 @@ export async function appendGovernance(
   const signer = readKeyFile(home.keyFile('governance'));
   if (isDenial(signer)) return signer;
   try {
-    const log = await openSqliteLog({
-      directory: home.governanceFolder,
-      origin: home.governanceOrigin,
-      signer,
-      lockTimeoutMs: 5000,
-    });
-    try {
+    const { governanceFolder: directory, governanceOrigin: origin } = home;
+    return await withSqliteLog({ directory, origin, signer }, async (log) => {
       let state = foldGovernance(log.read(0, log.head().size));
       if (isDenial(state)) return state;
       const complete = events.map((event) => ({ type: GOVERNANCE_EVENT, ...event }) as GovernanceEvent);
@@ -48,9 +43,7 @@ export async function appendGovernance(
       for (const event of complete) await log.append({ entry: serializeGovernanceEvent(event) });
       await log.checkpoint();
       return log.head().size;
-    } finally {
-      await log.close();
-    }
+    });
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'unknown error';
     return deny('log.unavailable', `the governance log cannot be written: ${reason}`);
