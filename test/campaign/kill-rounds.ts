@@ -145,8 +145,9 @@ class WorldCampaign {
     const startedMs = performance.now();
     let left = phase === 'first commits' ? random.between(1, 12) : random.between(20, 160);
     /** Answers after which it is killed; a few milliseconds may still pass. */
-    let fuse =
-      phase === 'first commits' ? random.between(1, 5) : phase === 'busy' ? random.between(10, left) : left;
+    let fuse = left;
+    if (phase === 'first commits') fuse = random.between(1, Math.min(5, left));
+    if (phase === 'busy') fuse = random.between(10, left);
     let failed: string | undefined;
     let killed = false;
     let client: RawClient | undefined;
