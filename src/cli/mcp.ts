@@ -1,4 +1,4 @@
-import { delimiter, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { readToken, verifyChain } from '../artifact/index.ts';
 import { isDenial } from '../denial/index.ts';
@@ -17,7 +17,7 @@ import { artifactPath, mustReadArtifact } from './artifact-file.ts';
 import { CliError, denied, type ExitCode, failure, usageError } from './cli-error.ts';
 import { shellLine } from './client-config.ts';
 import { type Define, examples } from './command.ts';
-import { measureInThread } from './measure.ts';
+import { measure } from './measure.ts';
 import { readServer, type StoredServer } from './server-file.ts';
 import type { Session } from './session.ts';
 
@@ -73,7 +73,7 @@ async function mcp(session: Session, command: readonly string[], options: Option
   const upstream = upstreamOf(home, surroundings.cwd, command, options);
   // What the upstream's program is, is read while everything else is.
   const searchPath = surroundings.path.join(delimiter);
-  const measuring = measureInThread({ ...upstream, searchPath });
+  const measuring = measure({ ...upstream, searchPath }, join(home.folder, 'cache', 'digests.json'));
   measuring.catch(() => undefined);
   const { chain, key } = holderOf(home, surroundings.cwd, options, [upstream.command, ...upstream.args]);
   const opened = await openMeasured(home, name, measuring);

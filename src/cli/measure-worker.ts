@@ -3,11 +3,15 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { isDenial } from '../denial/index.ts';
 import type { Measured, MeasureRequest } from './measure.ts';
 
-const { upstream, compileCache } = workerData as MeasureRequest;
+const { upstream, compileCache, digestsFile } = workerData as MeasureRequest;
 if (compileCache !== undefined) enableCompileCache(compileCache);
-const { measureEnforcer, measureUpstream } = await import('../environment/index.ts');
+const { keepDigests, measureEnforcer, measureUpstream, recallDigests } = await import(
+  '../environment/index.ts'
+);
+await recallDigests(digestsFile);
 const [enforcer, measured] = await Promise.all([measureEnforcer(), measureUpstream(upstream)]);
 const answer: Measured = isDenial(measured)
   ? { code: measured.code, detail: measured.detail }
   : { components: [...enforcer, ...measured.components] };
 parentPort?.postMessage(answer);
+await keepDigests(digestsFile);

@@ -1,8 +1,16 @@
 import { getCompileCacheDir } from 'node:module';
 import { dirname, extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { deny, isReasonCode } from '../denial/index.ts';
-import type { Component, UpstreamCommand } from '../environment/index.ts';
+import { type Denial, deny, isDenial, isReasonCode } from '../denial/index.ts';
+import {
+  type Component,
+  isEnforcerKnown,
+  keepDigests,
+  measureEnforcer,
+  measureUpstream,
+  recallDigests,
+  type UpstreamCommand,
+} from '../environment/index.ts';
 import { denied, failure } from './cli-error.ts';
 
 /** What the thread answers: a denial does not survive the way between threads as one. */
@@ -13,19 +21,34 @@ export type Measured =
 export interface MeasureRequest {
   readonly upstream: UpstreamCommand;
   readonly compileCache: string | undefined;
+  /** Where digests are kept between processes. */
+  readonly digestsFile: string;
 }
 
 /**
- * Measures the enforcer and the upstream that a command would start, in a thread of its own: reading and hashing the
- * programs takes longer than everything else at the start, which goes on beside it.
+ * Measures the enforcer and the upstream that a command would start. In a thread of its own where programs must be read
+ * and hashed, which takes longer than everything else at the start; here where they are known and were not touched.
  */
-export async function measureInThread(upstream: UpstreamCommand): Promise<readonly Component[]> {
+export async function measure(upstream: UpstreamCommand, digestsFile: string): Promise<readonly Component[]> {
+  await recallDigests(digestsFile);
+  if (!(await isEnforcerKnown())) return measureInThread(upstream, digestsFile);
+  const [enforcer, measured] = await Promise.all([measureEnforcer(), measureUpstream(upstream)]);
+  if (isDenial(measured)) throw unmeasured(measured, upstream);
+  await keepDigests(digestsFile);
+  return [...enforcer, ...measured.components];
+}
+
+async function measureInThread(
+  upstream: UpstreamCommand,
+  digestsFile: string,
+): Promise<readonly Component[]> {
   const entry = new URL(`./measure-worker${extname(import.meta.url)}`, import.meta.url);
   const cache = getCompileCacheDir();
   // Node names a folder of its version inside the cache's directory; it wants the directory back.
   const workerData: MeasureRequest = {
     upstream,
     compileCache: cache === undefined ? undefined : dirname(cache),
+    digestsFile,
   };
   const worker = new Worker(entry, { workerData, name: 'writ-measure' });
   const measured = await new Promise<Measured>((resolve, reject) => {
@@ -37,8 +60,9 @@ export async function measureInThread(upstream: UpstreamCommand): Promise<readon
   });
   if ('components' in measured) return measured.components;
   const { code, detail } = measured;
-  throw denied(
-    deny(isReasonCode(code) ? code : 'environment.unmeasured', detail),
-    `is ${upstream.command} installed, and on the PATH of the client?`,
-  );
+  throw unmeasured(deny(isReasonCode(code) ? code : 'environment.unmeasured', detail), upstream);
+}
+
+function unmeasured(denial: Denial, { command }: UpstreamCommand): Error {
+  return denied(denial, `is ${command} installed, and on the PATH of the client?`);
 }

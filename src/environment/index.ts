@@ -1,7 +1,8 @@
 export { ASSURANCES, type Assurance, isAssurance, meetsAssurance } from './assurance.ts';
 export { checkEnvironment, type EnvironmentBinding } from './check-environment.ts';
 export { checkToolDefinition } from './check-tool-definition.ts';
-export { measureEnforcer } from './collectors/enforcer.ts';
+export { isEnforcerKnown, measureEnforcer } from './collectors/enforcer.ts';
+export { keepDigests, recallDigests } from './collectors/kept-digests.ts';
 export { measureUpstream, type UpstreamCommand, type UpstreamMeasurement } from './collectors/upstream.ts';
 export {
   type Component,

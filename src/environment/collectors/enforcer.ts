@@ -1,7 +1,7 @@
 import { dirname, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Component } from '../component.ts';
-import { digestFile } from './file-digest.ts';
+import { digestFile, isDigestKnown } from './file-digest.ts';
 import { nearestLockfile, nearestPackage } from './nearest.ts';
 import { digestTree } from './tree-digest.ts';
 
@@ -14,10 +14,16 @@ export async function measureEnforcer(): Promise<Component[]> {
   return [...node, ...writ];
 }
 
+/** The running image, even where another file has taken its path since. */
+const IMAGE = process.platform === 'linux' ? '/proc/self/exe' : process.execPath;
+
+/** Whether measuring is a matter of milliseconds: the Node binary, by far the largest file, need not be read. */
+export async function isEnforcerKnown(): Promise<boolean> {
+  return isDigestKnown(IMAGE);
+}
+
 async function measureNode(): Promise<Component[]> {
-  // The running image, even where another file has taken its path since.
-  const image = process.platform === 'linux' ? '/proc/self/exe' : process.execPath;
-  const digest = await digestFile(image);
+  const digest = await digestFile(IMAGE);
   return digest === undefined ? [] : [{ kind: 'node', name: process.version, digest }];
 }
 

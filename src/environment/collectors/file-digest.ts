@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type BigIntStats, constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import type { Digest } from '../../codec/index.ts';
 
 const CHUNK_BYTES = 512 * 1024;
@@ -47,6 +47,30 @@ export async function digestFile(path: string): Promise<Digest | undefined> {
   } finally {
     await file?.close();
   }
+}
+
+/** Whether this file, as it now stands, was digested before. */
+export async function isDigestKnown(path: string): Promise<boolean> {
+  try {
+    return cache.has(identityOf(await stat(path, { bigint: true })));
+  } catch {
+    return false;
+  }
+}
+
+/** Takes over a digest from an earlier process; the identity says of which state of which file. */
+export function learnDigest(identity: string, digest: Digest): void {
+  if (cache.size < MAX_CACHED) cache.set(identity, Promise.resolve(digest));
+}
+
+/** Every digest known, by the identity of its file. */
+export async function knownDigests(): Promise<Record<string, Digest>> {
+  const known: Record<string, Digest> = {};
+  for (const [identity, coming] of cache) {
+    const digest = await coming;
+    if (digest !== undefined) known[identity] = digest;
+  }
+  return known;
 }
 
 function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {

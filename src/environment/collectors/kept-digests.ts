@@ -1,0 +1,53 @@
+import { constants } from 'node:fs';
+import { mkdir, open, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { canonicalize, isDigest, isJsonObject, parseJsonObject } from '../../codec/index.ts';
+import { isDenial } from '../../denial/index.ts';
+import { knownDigests, learnDigest } from './file-digest.ts';
+
+const TYPE = 'writ/digests@v1';
+const MAX_BYTES = 1024 * 1024;
+const IDENTITY = /^\d+(?::\d+){4}$/;
+
+/**
+ * Takes over digests that an earlier process kept, so that programs which were not touched since are not read again. A
+ * file that is missing, malformed or open to others is as good as none: then everything is read.
+ *
+ * The file belongs to whoever owns the trust domain: who can write there holds its keys as well.
+ */
+export async function recallDigests(path: string): Promise<void> {
+  try {
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      const { mode, uid, size } = await file.stat();
+      if ((mode & 0o077) !== 0 || uid !== process.getuid?.() || size > MAX_BYTES) return;
+      const json = parseJsonObject(await file.readFile(), 'environment.unmeasured', { maxBytes: MAX_BYTES });
+      if (isDenial(json) || json.type !== TYPE || !isJsonObject(json.files)) return;
+      for (const [identity, digest] of Object.entries(json.files)) {
+        if (IDENTITY.test(identity) && isDigest(digest)) learnDigest(identity, digest);
+      }
+    } finally {
+      await file.close();
+    }
+  } catch {
+    // None kept yet.
+  }
+}
+
+/** Keeps what is known for the next process. Failing to is no fault: the next one reads everything again. */
+export async function keepDigests(path: string): Promise<void> {
+  try {
+    const files = await knownDigests();
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    const temporary = `${path}.${process.pid}.tmp`;
+    const file = await open(temporary, 'w', 0o600);
+    try {
+      await file.writeFile(canonicalize({ type: TYPE, files }));
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch {
+    // The folder may be read-only.
+  }
+}
