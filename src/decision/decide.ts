@@ -10,6 +10,7 @@ import {
 } from '../artifact/index.ts';
 import { type Denial, deny, isDenial, STAGES, type Stage } from '../denial/index.ts';
 import { checkEnvironment, checkToolDefinition } from '../environment/index.ts';
+import type { GovernanceState } from '../governance/index.ts';
 import { checkLineage, type LineagePosition, type ParentFact } from '../lineage/index.ts';
 import type { PolicyPermit } from '../policy/index.ts';
 import type { StageVerdict } from '../receipt/index.ts';
@@ -37,6 +38,9 @@ export interface Decision {
   readonly stages: Readonly<Record<Stage, StageVerdict>>;
   readonly findings: Readonly<Findings>;
 }
+
+/** Most counters that one call may move: what a log takes in one transaction. */
+const MAX_COUNTERS = 64;
 
 type StageCheck = (action: Action, snapshot: Snapshot, findings: Findings) => Denial | undefined;
 
@@ -95,6 +99,9 @@ const CHECKS: Readonly<Record<Stage, StageCheck>> = {
     if (denial !== undefined) return denial;
     const counters = requiredCounters(chain, args);
     if (isDenial(counters)) return counters;
+    if (counters.length > MAX_COUNTERS) {
+      return deny('scope.use_exhausted', `the artifact counts more than ${MAX_COUNTERS} things`);
+    }
     findings.counters = counters;
     return undefined;
   },
@@ -161,7 +168,7 @@ const CHECKS: Readonly<Record<Stage, StageCheck>> = {
     return undefined;
   },
 
-  approval({ tool }, { approvals, nowSeconds, governance }, { chain, policy, request, agent }) {
+  approval({ tool }, { approvals, nowSeconds, governance }, { chain, policy, request }) {
     if (chain === undefined || policy === undefined || request === undefined) return unreached('approval');
     const requirements = [
       ...chain.tokens.flatMap(({ writ }) => writ.governance?.approvals ?? []),
@@ -170,7 +177,7 @@ const CHECKS: Readonly<Record<Stage, StageCheck>> = {
     if (requirements.length === 0) return undefined;
     return checkApprovals(requirements, approvals, {
       actionDigest: digestOfAction(tool, request.argsJcs, chain.digest, governance.policy?.digest),
-      requesters: [chain.root.writ.initiator?.id, agent].filter((id) => id !== undefined),
+      requesters: requestersOf(chain, governance),
       nowSeconds,
     });
   },
@@ -213,6 +220,15 @@ export function decide(action: Action, snapshot: Snapshot): Decision {
   const { request } = findings;
   if (request === undefined) return { answer: unreached('record'), stages, findings };
   return { answer: issuePermit(request.digest), stages, findings };
+}
+
+/** Who asks: the initiator and everybody who holds a link of the chain. None of them approves it. */
+function requestersOf({ root, tokens }: VerifiedChain, governance: GovernanceState): string[] {
+  const initiator = root.writ.initiator?.id;
+  return [
+    ...(initiator === undefined ? [] : [initiator]),
+    ...tokens.flatMap(({ holder }) => governance.subjectsOf(holder.thumbprint)),
+  ];
 }
 
 /** A stage without what an earlier one must have found: a defect of ours, and so a denial. */

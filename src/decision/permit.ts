@@ -29,6 +29,9 @@ export class Permit {
     return typeof value === 'object' && value !== null && #spent in value;
   }
 }
+// Whoever replaced `redeem` or `isPermit` would decide for all permits what they are good for.
+Object.freeze(Permit);
+Object.freeze(Permit.prototype);
 
 /** Not exported from the folder: for `decide` alone. */
 export function issuePermit(requestDigest: Digest): Permit {

@@ -1,5 +1,5 @@
 import type { Presentation } from '../artifact/index.ts';
-import { canonicalize, type Digest, type JsonObject, type JsonValue } from '../codec/index.ts';
+import { canonicalize, type Digest, isJsonObject, type JsonObject } from '../codec/index.ts';
 import { type Denial, deny } from '../denial/index.ts';
 import { digestOfRequest } from './permit.ts';
 
@@ -42,14 +42,19 @@ export function requestOf(action: Action): Request | Denial {
   if (argsJcs.length > MAX_ARGUMENT_BYTES) {
     return deny('request.too_large', `arguments are longer than ${MAX_ARGUMENT_BYTES} characters`);
   }
-  deepFreeze(args);
+  if (!freezeJson(args)) return deny('request.malformed', 'arguments are not JSON');
   const proof = presentation !== undefined && 'aat_pop' in presentation ? presentation.aat_pop : '';
   return { ...action, argsJcs, digest: digestOfRequest(tool, argsJcs, proof) };
 }
 
-/** Freezes a JSON value in place. Its depth is bounded: canonicalize has walked it. */
-function deepFreeze(value: JsonValue): void {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
+/**
+ * Freezes a JSON value in place, all of it: an outer object that was frozen already says nothing about those within.
+ * Its depth is bounded: canonicalize has walked it. False for what is not JSON through and through, such as an object
+ * with a `toJSON` of its own, whose canonical form is not what others read of it.
+ */
+function freezeJson(value: unknown): boolean {
+  if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) return true;
+  if (!Array.isArray(value) && !isJsonObject(value)) return false;
   Object.freeze(value);
-  for (const member of Object.values(value)) deepFreeze(member);
+  return Object.values(value).every(freezeJson);
 }
