@@ -11,6 +11,7 @@ import {
 } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { foldGovernance } from '../governance/index.ts';
+import { readKeyFile } from '../key/index.ts';
 import {
   BUNDLE,
   type BundledEntry,
@@ -20,10 +21,10 @@ import {
   executionSalt,
 } from '../receipt/index.ts';
 import { LogLocked, openSqliteLogReader, type SqliteLogReader, withSqliteLog } from '../storage/index.ts';
-import { formatTlogProof, noteVerifier, openCheckpoint } from '../tlog/index.ts';
-import { openLogKey } from './domain.ts';
+import { formatTlogProof, formatVkey, noteVerifier, openCheckpoint } from '../tlog/index.ts';
 import { readEvidenceKey } from './evidence-key.ts';
 import { type ExecutionRecord, findExecution } from './execution-record.ts';
+import { openGovernanceFollower } from './governance-follower.ts';
 import type { Home } from './home.ts';
 
 export interface BundleOptions {
@@ -93,9 +94,13 @@ function bundledEntry(reader: SqliteLogReader, index: number, { note, size }: Ch
 
 /** The published checkpoint, or a new one where none covers the entry and no gateway is there to publish it. */
 async function coveringCheckpoint(home: Home, log: string, index: number): Promise<Checkpoint | Denial> {
-  const signer = openLogKey(home, log);
+  // Only the key the domain knows the log by: a key made here and now would vouch for whatever stands in the folder.
+  const signer = readKeyFile(home.logKeyFile(log));
   if (isDenial(signer)) return signer;
   const origin = home.executionOrigin(log);
+  if (!isEnrolled(home, origin, formatVkey(origin, signer.publicKey))) {
+    return deny('log.unavailable', `${origin} is no log of the domain under the key at hand`);
+  }
   const directory = home.executionLogFolder(log);
   const verifier = noteVerifier(origin, signer.publicKey);
   for (let wait = 0; wait < MAX_CHECKPOINT_WAITS; wait += 1) {
@@ -114,6 +119,13 @@ async function coveringCheckpoint(home: Home, log: string, index: number): Promi
     }
   }
   return deny('log.unavailable', 'no published checkpoint covers the execution yet: try again in a moment');
+}
+
+function isEnrolled(home: Home, origin: string, vkey: string): boolean {
+  const follower = openGovernanceFollower(home);
+  if (isDenial(follower)) return false;
+  follower.close();
+  return follower.view.state.logByOrigin(origin)?.vkeys.includes(vkey) ?? false;
 }
 
 function readCheckpoint(directory: string): string | undefined {

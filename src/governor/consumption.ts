@@ -1,12 +1,21 @@
 import { type Counter, DEFAULT_LIMITS, type VerifiedChain, type VerifiedProof } from '../artifact/index.ts';
+import { sha256Base64url } from '../codec/index.ts';
 import type { AppendRequest } from '../tlog/index.ts';
 
 /** Proofs are accepted for one window around their `iat`, and remembered well past it. */
 export const REPLAY_MEMORY_SECONDS = 2 * DEFAULT_LIMITS.proofWindowSeconds + 300;
 
-/** A `jti` is unique among the proofs of one holder (AAT-02 §7.2); another holder may choose the same. */
+/**
+ * A `jti` is unique among the proofs of one holder (AAT-02 §7.2); another holder may choose the same. Hashed, because
+ * the holder chose it and any text it is must be consumable.
+ */
 export function consumeIdOf(chain: VerifiedChain, proof: VerifiedProof): string {
-  return `${chain.leaf.holder.thumbprint}:${proof.jti}`;
+  return `${chain.leaf.holder.thumbprint}:${sha256Base64url(proof.jti)}`;
+}
+
+/** A budget names an argument, and that may be any text. */
+export function counterKeyOf({ tokenHash, name }: Counter): string {
+  return name === 'uses' ? `${tokenHash}:uses` : `${tokenHash}:budget:${sha256Base64url(name)}`;
 }
 
 /** What a permit consumes, for the transaction that records it. */
@@ -22,10 +31,10 @@ export function consumptionOf(
   if (counters.length === 0) return { consume };
   return {
     consume,
-    counters: counters.map(({ tokenHash, name, limit, amount }) => ({
-      key: `${tokenHash}:${name}`,
-      limit,
-      amount,
+    counters: counters.map((counter) => ({
+      key: counterKeyOf(counter),
+      limit: counter.limit,
+      amount: counter.amount,
     })),
   };
 }

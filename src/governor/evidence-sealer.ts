@@ -1,3 +1,4 @@
+import { DEFAULT_LIMITS } from '../artifact/index.ts';
 import type { JsonObject, JsonValue } from '../codec/index.ts';
 import type { Action, Decision, Snapshot } from '../decision/index.ts';
 import { isDenial } from '../denial/index.ts';
@@ -6,6 +7,9 @@ import { type EvidenceKey, type EvidenceKind, evidenceAddress } from '../receipt
 
 /** How many chains, policies and measurements are remembered as already stored. */
 const MAX_REMEMBERED = 1024;
+
+/** INVARIANT: well below what a log takes for one blob. What a caller made larger is not kept: its denial is. */
+const MAX_BLOB_BYTES = 8 * 1024 * 1024;
 
 export interface SealedEvidence {
   readonly addresses: Readonly<Partial<Record<EvidenceKind, string>>>;
@@ -42,28 +46,34 @@ export class EvidenceSealer {
       fresh.push([contentDigest, address]);
     };
 
-    const request = Buffer.from(requestEvidenceOf(action, findings.proof !== undefined));
-    const requestAddress = evidenceAddress(this.#key, request);
-    addresses.request = requestAddress;
-    blobs.push({ address: requestAddress, bytes: request });
+    const addOnce = (kind: EvidenceKind, text: string) => {
+      const bytes = Buffer.from(text);
+      if (bytes.byteLength > MAX_BLOB_BYTES) return;
+      const address = evidenceAddress(this.#key, bytes);
+      addresses[kind] = address;
+      blobs.push({ address, bytes });
+    };
 
+    // What did not pass as a request is no JSON, or without bound: of that only the denial is kept.
+    if (findings.request !== undefined && isSealable(action)) {
+      addOnce('request', requestEvidenceOf(action, findings.proof !== undefined));
+    }
     const { presentation } = action;
     if (findings.chain !== undefined) {
       const { chain } = findings;
       add('chain', chain.digest, () =>
         Buffer.from(JSON.stringify(chain.tokens.map(({ compact }) => compact))),
       );
-    } else if (presentation !== undefined && !isDenial(presentation)) {
-      const bytes = Buffer.from(JSON.stringify(presentation.aat_chain));
-      const address = evidenceAddress(this.#key, bytes);
-      addresses.chain = address;
-      blobs.push({ address, bytes });
+    } else if (presentation !== undefined && !isDenial(presentation) && isKeptChain(presentation.aat_chain)) {
+      addOnce('chain', JSON.stringify(presentation.aat_chain));
     }
     const { policy, measurement } = snapshot;
     if (policy !== undefined) add('policy', policy.bundle.digest, () => policy.bundle.bytes);
     if (measurement !== undefined) {
-      const { digest, measuredAtSeconds } = measurement;
-      add('measurement', `${digest}@${measuredAtSeconds}`, () => serializeMeasurement(measurement));
+      const { digest, assurance, measuredAtSeconds } = measurement;
+      add('measurement', `${digest}@${measuredAtSeconds}@${assurance}`, () =>
+        serializeMeasurement(measurement),
+      );
     }
     return {
       addresses,
@@ -76,10 +86,23 @@ export class EvidenceSealer {
   }
 }
 
+function isSealable({ presentation }: Action): boolean {
+  if (presentation === undefined || isDenial(presentation)) return true;
+  return typeof presentation.aat_pop === 'string' && presentation.aat_pop.length <= MAX_BLOB_BYTES;
+}
+
+/** A chain that did not verify is kept while it is no longer than one that could. */
+function isKeptChain(chain: readonly string[]): boolean {
+  if (!Array.isArray(chain) || chain.length > MAX_REMEMBERED) return false;
+  let characters = 0;
+  for (const token of chain) characters += typeof token === 'string' ? token.length : Number.NaN;
+  return characters <= DEFAULT_LIMITS.maxChainBytes;
+}
+
 /** The proof holds the arguments; they stand apart only where no verified proof repeats them. */
 function requestEvidenceOf({ args, presentation, tool }: Action, proven: boolean): string {
   const pop = presentation !== undefined && !isDenial(presentation) ? presentation.aat_pop : undefined;
-  if (proven && pop !== undefined) return JSON.stringify({ pop });
+  if (proven && pop !== undefined) return JSON.stringify({ tool, pop });
   const evidence: Record<string, JsonValue> = { tool, args: args as JsonObject };
   if (pop !== undefined) evidence.pop = pop;
   if (isDenial(presentation)) evidence.problem = { code: presentation.code, detail: presentation.detail };

@@ -8,6 +8,7 @@ import {
 } from '../receipt/index.ts';
 import { openSqliteLogReader, type SqliteLogReader } from '../storage/index.ts';
 import type { LogReader } from '../tlog/index.ts';
+import { openGovernanceFollower } from './governance-follower.ts';
 import { type Home, isLocalName } from './home.ts';
 
 /** What a log holds about one execution. */
@@ -47,12 +48,15 @@ export function readExecution(log: LogReader, executionId: string): ExecutionRec
   };
 }
 
-/** Looks an execution up in every log of the domain. The caller closes the reader. */
+/**
+ * Looks an execution up in the logs the domain has enrolled; where what is enrolled cannot be verified, in all that are
+ * there. The caller closes the reader.
+ */
 export function findExecution(
   home: Home,
   executionId: string,
 ): { readonly log: string; readonly reader: SqliteLogReader; readonly record: ExecutionRecord } | undefined {
-  for (const log of listExecutionLogs(home)) {
+  for (const log of enrolledLogs(home)) {
     let reader: SqliteLogReader;
     try {
       reader = openSqliteLogReader(home.executionLogFolder(log));
@@ -64,6 +68,16 @@ export function findExecution(
     reader.close();
   }
   return undefined;
+}
+
+/** A folder that somebody put there is no log of the domain, whatever it says and however its name sorts. */
+function enrolledLogs(home: Home): string[] {
+  const logs = listExecutionLogs(home);
+  const follower = openGovernanceFollower(home);
+  if (isDenial(follower)) return logs;
+  follower.close();
+  const { state } = follower.view;
+  return logs.filter((log) => state.logByOrigin(home.executionOrigin(log)) !== undefined);
 }
 
 /** A damaged log says nothing here; `writ log verify` tells what is wrong with it. */

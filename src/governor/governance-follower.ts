@@ -1,13 +1,20 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Digest } from '../codec/index.ts';
-import { encodeBase64url } from '../codec/index.ts';
+import { type Digest, decodeBase64url, encodeBase64url } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { foldGovernance, GovernanceState } from '../governance/index.ts';
 import { type PreparedPolicy, parsePolicyBundle, preparePolicy } from '../policy/index.ts';
-import type { SqliteLogReader } from '../storage/index.ts';
-import { CompactTree, hashesEqual, leafHash, type NoteVerifier, openCheckpoint } from '../tlog/index.ts';
-import type { Clock } from './clock.ts';
+import { openSqliteLogReader, type SqliteLogReader } from '../storage/index.ts';
+import {
+  CompactTree,
+  hashesEqual,
+  leafHash,
+  type NoteVerifier,
+  openCheckpoint,
+  parseVkey,
+  verifyConsistency,
+} from '../tlog/index.ts';
+import { type Clock, systemClock } from './clock.ts';
 import type { Home } from './home.ts';
 
 /** How many new events one refresh folds at a time. */
@@ -18,7 +25,7 @@ const MAX_POLICY_BYTES = 2 * 1024 * 1024;
 export interface GovernanceView {
   readonly state: GovernanceState;
   readonly size: number;
-  /** base64 of the tree's root hash. */
+  /** base64url of the tree's root hash. */
   readonly rootHash: string;
   readonly checkedAtMs: number;
   readonly policy: PreparedPolicy | undefined;
@@ -31,20 +38,30 @@ export interface GovernanceView {
  */
 export class GovernanceFollower {
   readonly #home: Home;
-  readonly #reader: SqliteLogReader;
   readonly #verifier: NoteVerifier;
   readonly #clock: Clock;
+  #reader: SqliteLogReader;
+  /** The file that is read. Another one in its place is another log until it has proved to be this one. */
+  #inode: number;
+  #checkedMonotonicMs = 0;
   #tree = CompactTree.empty();
   #view: GovernanceView;
   #behind = true;
   #problem: Denial | undefined;
 
-  constructor(home: Home, reader: SqliteLogReader, verifier: NoteVerifier, clock: Clock) {
+  /** @throws LogUnavailable when there is no governance log to read. */
+  constructor(home: Home, verifier: NoteVerifier, clock: Clock) {
     this.#home = home;
-    this.#reader = reader;
+    this.#inode = inodeOf(home);
+    this.#reader = openSqliteLogReader(home.governanceFolder);
     this.#verifier = verifier;
     this.#clock = clock;
     this.#view = { state: GovernanceState.empty, size: 0, rootHash: '', checkedAtMs: 0, policy: undefined };
+  }
+
+  /** What was known at the last refresh. */
+  get view(): GovernanceView {
+    return this.#view;
   }
 
   /** Why the newest governance state could not be verified, if it could not. */
@@ -55,17 +72,49 @@ export class GovernanceFollower {
   /** Brings the view up to date where the log has moved; costs a few microseconds where it has not. */
   refresh(): GovernanceView {
     try {
+      this.#followFile();
       if (this.#reader.changed()) this.#behind = true;
       this.#problem = this.#behind ? this.#advance() : undefined;
     } catch {
       this.#problem = deny('revocation.stale', 'the governance log cannot be read');
     }
-    if (this.#problem === undefined) this.#view = { ...this.#view, checkedAtMs: this.#clock.wallMs() };
+    const wallMs = this.#clock.wallMs();
+    const monotonicMs = this.#clock.monotonicMs();
+    if (this.#problem === undefined) this.#checkedMonotonicMs = monotonicMs;
+    // Knowledge ages by whichever clock says more: a wall clock that is set back makes nothing fresh.
+    const checkedAtMs =
+      this.#problem === undefined
+        ? wallMs
+        : Math.min(this.#view.checkedAtMs, Math.floor(wallMs - (monotonicMs - this.#checkedMonotonicMs)));
+    this.#view = { ...this.#view, checkedAtMs };
     return this.#view;
+  }
+
+  /** Whether an earlier tree head (root in base64url) is one this log has had. */
+  extends(size: number, rootHash: string): boolean {
+    const root1 = decodeBase64url(rootHash, 'revocation.stale');
+    if (isDenial(root1) || !(size >= 0 && size <= this.#tree.size)) return false;
+    const size2 = this.#tree.size;
+    const proof = this.#reader.consistencyProof(size, size2);
+    return verifyConsistency({ size1: size, root1, size2, root2: this.#tree.root(), proof });
   }
 
   close(): void {
     this.#reader.close();
+  }
+
+  /**
+   * A restored or replaced log file leaves the old one readable to whoever has it open, and silent for ever: revocations
+   * would be written to a file that nobody here reads.
+   */
+  #followFile(): void {
+    const inode = inodeOf(this.#home);
+    if (inode === this.#inode) return;
+    const reader = openSqliteLogReader(this.#home.governanceFolder);
+    this.#reader.close();
+    this.#reader = reader;
+    this.#inode = inode;
+    this.#behind = true;
   }
 
   #advance(): Denial | undefined {
@@ -78,7 +127,8 @@ export class GovernanceFollower {
         `the governance log went back from ${this.#view.size} to ${checkpoint.size}`,
       );
     }
-    // The tree is advanced on a copy: a log that turns out wrong must leave no trace in it.
+    // The tree goes on from what was folded, so another past gives another root, whichever file it is read from. It is
+    // advanced on a copy: a log that turns out wrong must leave no trace in it.
     const tree = this.#tree.clone();
     let state: GovernanceState | Denial = this.#view.state;
     while (tree.size < checkpoint.size) {
@@ -111,6 +161,26 @@ export class GovernanceFollower {
     if (active?.bundle.digest === state.policy.digest) return active;
     return loadPolicy(this.#home, state.policy.digest);
   }
+}
+
+/** Follows a home's governance log; denies where it cannot be read or does not verify. */
+export function openGovernanceFollower(home: Home, clock: Clock = systemClock): GovernanceFollower | Denial {
+  const verifier = parseVkey(home.governanceVkey);
+  if (isDenial(verifier)) return verifier;
+  try {
+    const follower = new GovernanceFollower(home, verifier, clock);
+    follower.refresh();
+    if (follower.problem === undefined) return follower;
+    follower.close();
+    return follower.problem;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'unknown error';
+    return deny('revocation.stale', `the governance log cannot be opened: ${reason}`);
+  }
+}
+
+function inodeOf(home: Home): number {
+  return statSync(join(home.governanceFolder, 'log.sqlite')).ino;
 }
 
 /** The bundle with this digest from the domain's policy folder; undefined where its bytes are missing or altered. */

@@ -51,6 +51,11 @@ export interface GovernorPorts {
   readonly clock: Clock;
   /** Brings governance knowledge up to date. */
   readonly governance: { refresh(): GovernanceView };
+  /**
+   * Waits a moment for an execution that a log beside this one has but no checkpoint covers yet. True where it is worth
+   * asking for it again.
+   */
+  readonly awaitParent?: (executionId: string) => Promise<boolean>;
   /** All of a snapshot but what governance, time and the log contribute. */
   readonly surroundings: () => Omit<
     Snapshot,
@@ -65,11 +70,27 @@ type Recorded =
       index: number;
       leaf: Uint8Array;
       view: GovernanceView;
+      /** Monotonic time of the decision. */
+      decidedMs: number;
       maxDurationSeconds: number | undefined;
     }
   | { permit: undefined; denial: Denial; index: number | undefined };
 
+/** One decision and everything it was made on. */
+interface Situation {
+  readonly decision: Decision;
+  readonly snapshot: Snapshot;
+  readonly view: GovernanceView;
+  readonly atMs: number;
+  readonly monotonicMs: number;
+  /** Entries of the log at that moment. */
+  readonly logSize: number;
+}
+
 type Ending = Pick<OutcomeFacts, 'status' | 'code' | 'note' | 'result'>;
+
+/** A permit that took longer than this to become durable is decided once more: time passed, and knowledge aged. */
+const MAX_UNCHECKED_MS = 1000;
 
 const OVERDUE = deny('scope.use_exhausted', 'ran longer than the artifact allows');
 
@@ -92,7 +113,9 @@ export class Governor {
    * Runs an effect if and only if the action is permitted and the permit is durable. Never rejects because of the
    * request; an effect that throws is recorded as `unknown` and its error is thrown on.
    */
-  async run<T>(action: Action, effect: Effect<T>): Promise<Outcome<T>> {
+  async run<T>(asked: Action, effect: Effect<T>): Promise<Outcome<T>> {
+    // What is decided twice must be the same twice, whatever becomes of the caller's object in between.
+    const action = Object.freeze({ ...asked });
     const id = newUuidV7(this.#ports.clock.wallMs());
     let recorded: Recorded;
     try {
@@ -107,11 +130,11 @@ export class Governor {
     if (recorded.permit === undefined) {
       return { verdict: 'deny', denial: recorded.denial, executionId: id, receiptIndex: recorded.index };
     }
-    const { permit, digest, index, leaf, view, maxDurationSeconds } = recorded;
+    const { permit, digest, index, leaf, view, decidedMs, maxDurationSeconds } = recorded;
     const startedMs = this.#ports.clock.monotonicMs();
     const conclude = (facts: Ending) => this.#recordOutcome(id, index, leaf, startedMs, facts);
 
-    const withdrawn = this.#withdrawal(action, view);
+    const withdrawn = this.#withdrawal(action, view, startedMs - decidedMs);
     if (withdrawn !== undefined) {
       conclude({ status: 'terminated', code: withdrawn.code, note: 'withdrawn before the effect started' });
       return { verdict: 'deny', denial: withdrawn, executionId: id, receiptIndex: index };
@@ -169,11 +192,11 @@ export class Governor {
   }
 
   async #decideAndRecord(id: string, action: Action): Promise<Recorded> {
-    const { clock, governance } = this.#ports;
-    const view = governance.refresh();
-    const atMs = clock.wallMs();
-    const snapshot = this.#snapshot(view, atMs);
-    let decision = decide(action, snapshot);
+    let situation = this.#decide(action);
+    const awaited = await this.#awaitedParent(situation.decision);
+    if (awaited) situation = this.#decide(action);
+    const { snapshot, view } = situation;
+    let { decision } = situation;
     if (Permit.isPermit(decision.answer)) {
       const { request, chain, proof, counters } = decision.findings;
       if (request === undefined || chain === undefined || proof === undefined) {
@@ -183,7 +206,7 @@ export class Governor {
           index: undefined,
         };
       }
-      const prepared = this.#prepare(id, atMs, action, snapshot, decision, view);
+      const prepared = this.#prepare(id, action, situation, decision);
       // Nothing that fails to commit permits: the proof is consumed in the transaction that records the permit.
       const appended = await this.#append({
         ...prepared.append,
@@ -198,6 +221,7 @@ export class Governor {
           index: appended.index,
           leaf,
           view,
+          decidedMs: situation.monotonicMs,
           maxDurationSeconds: maxDurationOf(chain),
         };
       }
@@ -215,7 +239,7 @@ export class Governor {
         index: undefined,
       };
     }
-    const prepared = this.#prepare(id, atMs, action, snapshot, decision, view);
+    const prepared = this.#prepare(id, action, situation, decision);
     const appended = await this.#append(prepared.append);
     if (appended.kind === 'appended') prepared.stored();
     return {
@@ -225,13 +249,28 @@ export class Governor {
     };
   }
 
+  #decide(action: Action): Situation {
+    const { clock, governance, log } = this.#ports;
+    const view = governance.refresh();
+    const atMs = clock.wallMs();
+    const monotonicMs = clock.monotonicMs();
+    const snapshot = this.#snapshot(view, atMs);
+    const logSize = log.head().size;
+    return { view, atMs, monotonicMs, logSize, snapshot, decision: decide(action, snapshot) };
+  }
+
+  /** Asked only of who proved to hold the artifact: the proof is verified before lineage. */
+  async #awaitedParent({ answer, findings }: Decision): Promise<boolean> {
+    const parent = findings.proof?.parent;
+    if (parent === undefined || !isDenial(answer) || answer.code !== 'lineage.parent_unknown') return false;
+    return (await this.#ports.awaitParent?.(parent)) ?? false;
+  }
+
   #prepare(
     id: string,
-    atMs: number,
     action: Action,
-    snapshot: Snapshot,
+    { snapshot, view, atMs, logSize }: Situation,
     decision: Decision,
-    view: GovernanceView,
   ): { append: AppendRequest; stored: () => void } {
     const evidence = this.#sealer.seal(action, snapshot, decision);
     const receipt = decisionReceiptOf(action, snapshot, decision, {
@@ -240,6 +279,7 @@ export class Governor {
       log: this.#ports.origin,
       salt: executionSalt(this.#ports.evidenceKey, id),
       view,
+      logSize,
       evidence: evidence.addresses,
     });
     return {
@@ -256,10 +296,14 @@ export class Governor {
     }
   }
 
-  /** Governance may have moved while the permit was made durable: then the standing is decided once more. */
-  #withdrawal(action: Action, decidedOn: GovernanceView): Denial | undefined {
+  /**
+   * Governance may have moved while the permit was made durable, or that may have taken long: then the standing is decided
+   * once more. Its proof is the one this very permit consumed, so it counts as fresh.
+   */
+  #withdrawal(action: Action, decidedOn: GovernanceView, elapsedMs: number): Denial | undefined {
     const view = this.#ports.governance.refresh();
-    if (view.size === decidedOn.size && view.rootHash === decidedOn.rootHash) return undefined;
+    const moved = view.size !== decidedOn.size || view.rootHash !== decidedOn.rootHash;
+    if (!moved && elapsedMs <= MAX_UNCHECKED_MS) return undefined;
     const { answer } = decide(action, this.#snapshot(view, this.#ports.clock.wallMs()));
     return isDenial(answer) ? answer : undefined;
   }

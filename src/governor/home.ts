@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   chmodSync,
   closeSync,
@@ -91,10 +92,8 @@ export function openHome(folder: string): Home | Denial {
   const path = join(folder, 'domain.json');
   let text: string;
   try {
-    // Whoever can write here is the authority: a home that others may write to is nobody's.
-    if ((statSync(folder).mode & 0o022) !== 0) {
-      return deny('request.malformed', `${folder} can be written by others: run chmod go-w ${folder}`);
-    }
+    const foreign = findForeign(folder) ?? findForeign(path);
+    if (foreign !== undefined) return foreign;
     text = readFileSync(path, 'utf8');
   } catch {
     return deny('request.malformed', `no trust domain in ${folder}: run "writ init" first`);
@@ -113,6 +112,21 @@ export function openHome(folder: string): Home | Denial {
   return new Home(folder, name, governanceVkey);
 }
 
+/**
+ * Whoever can write a home is its authority: one that others may write to, or made in a folder above for somebody else to
+ * find (`/tmp/.writ`), is refused.
+ */
+function findForeign(path: string): Denial | undefined {
+  const { mode, uid } = statSync(path);
+  if ((mode & 0o022) !== 0) {
+    return deny('request.malformed', `${path} can be written by others: run chmod go-w ${path}`);
+  }
+  const self = process.geteuid?.();
+  return self === undefined || uid === self || uid === 0
+    ? undefined
+    : deny('request.malformed', `${path} is owned by another user (uid ${uid})`);
+}
+
 /** The nearest `.writ` folder at or above a directory, as git finds its own. */
 export function findHomeFolder(from: string): string | undefined {
   for (let folder = resolve(from); ; folder = dirname(folder)) {
@@ -125,8 +139,9 @@ export function findHomeFolder(from: string): string | undefined {
 /** Writes a file so that after a crash it is either whole or absent. */
 export function writeFileDurably(path: string, content: string | Uint8Array, mode = 0o600): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${process.pid}.tmp`;
-  const descriptor = openSync(temporary, 'w', mode);
+  // A name nobody can have prepared, so that nothing is written through a link, and two writers don't share it.
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  const descriptor = openSync(temporary, 'wx', mode);
   try {
     const bytes = typeof content === 'string' ? Buffer.from(content) : content;
     for (let written = 0; written < bytes.byteLength; ) {

@@ -2,14 +2,18 @@ export { type BundleOptions, bundleExecution } from './bundle-execution.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { createDomain, enrollAgent, publishPolicy } from './domain.ts';
 export { readEvidenceKey } from './evidence-key.ts';
-export { parentFactOf } from './execution-finder.ts';
 export {
   type ExecutionRecord,
   findExecution,
   listExecutionLogs,
   readExecution,
 } from './execution-record.ts';
-export { type GovernanceFollower, type GovernanceView, loadPolicy } from './governance-follower.ts';
+export {
+  type GovernanceFollower,
+  type GovernanceView,
+  loadPolicy,
+  openGovernanceFollower,
+} from './governance-follower.ts';
 export { appendGovernance } from './governance-writer.ts';
 export {
   type Effect,
@@ -21,6 +25,7 @@ export {
 } from './governor.ts';
 export { findHomeFolder, Home, isDomainName, isLocalName, openHome, writeFileDurably } from './home.ts';
 export { issueArtifact } from './issue.ts';
-export { type GovernorOptions, type OpenedGovernor, openGovernanceFollower, openGovernor } from './open.ts';
+export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';
+export { parentFactOf } from './parent-fact.ts';
 export { type ReplayReport, type ReplaySources, replayLog } from './replay.ts';
 export { revoke } from './revoke.ts';

@@ -11,13 +11,19 @@ import {
   measurementOf,
   toolComponents,
 } from '../environment/index.ts';
-import { LogLocked, openSqliteLog, openSqliteLogReader } from '../storage/index.ts';
-import { formatVkey, type Log, parseVkey } from '../tlog/index.ts';
+import type { GovernanceState } from '../governance/index.ts';
+import { parseDecisionReceipt } from '../receipt/index.ts';
+import { LogLocked, openSqliteLog } from '../storage/index.ts';
+import { formatVkey, type Log } from '../tlog/index.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { openLogKey } from './domain.ts';
 import { readEvidenceKey } from './evidence-key.ts';
 import { ExecutionFinder } from './execution-finder.ts';
-import { GovernanceFollower, type GovernanceView } from './governance-follower.ts';
+import {
+  type GovernanceFollower,
+  type GovernanceView,
+  openGovernanceFollower,
+} from './governance-follower.ts';
 import { appendGovernance } from './governance-writer.ts';
 import { Governor } from './governor.ts';
 import { type Home, writeFileDurably } from './home.ts';
@@ -58,20 +64,20 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
   if (isDenial(evidenceKey)) return evidenceKey;
   const follower = openGovernanceFollower(home, clock);
   if (isDenial(follower)) return follower;
-  const instance = await openInstanceLog(home, name, evidenceKey);
+  const instance = await openInstanceLog(options, evidenceKey, follower.view.state);
   if (isDenial(instance)) {
     follower.close();
     return instance;
   }
   const { log, logName, primary } = instance;
-  const enrolled = await enrollLog(home, logName, follower, clock);
+  const enrolled = findRollback(log, logName, follower) ?? (await enrollLog(home, logName, follower, clock));
   if (isDenial(enrolled)) {
     follower.close();
     await log.close();
     return enrolled;
   }
 
-  const finder = new ExecutionFinder(home, log, logName);
+  const finder = new ExecutionFinder(home, log, logName, () => follower.view.state);
   const cache = new ChainCache(MAX_CACHED_CHAINS);
   const audience = home.audience(logName);
   const audiences = primary ? [audience] : [home.audience(name), audience];
@@ -81,6 +87,7 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
     evidenceKey: createSecretKey(evidenceKey),
     clock,
     governance: follower,
+    awaitParent: (executionId) => finder.awaitCovered(executionId),
     surroundings: () => ({
       audiences,
       keepsCounters: primary,
@@ -108,27 +115,6 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
   };
 }
 
-/** Follows a home's governance log; denies where it cannot be read or does not verify. */
-export function openGovernanceFollower(home: Home, clock: Clock = systemClock): GovernanceFollower | Denial {
-  const verifier = parseVkey(home.governanceVkey);
-  if (isDenial(verifier)) return verifier;
-  try {
-    const follower = new GovernanceFollower(
-      home,
-      openSqliteLogReader(home.governanceFolder),
-      verifier,
-      clock,
-    );
-    follower.refresh();
-    if (follower.problem === undefined) return follower;
-    follower.close();
-    return follower.problem;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : 'unknown error';
-    return deny('revocation.stale', `the governance log cannot be opened: ${reason}`);
-  }
-}
-
 interface Instance {
   readonly log: Log;
   readonly logName: string;
@@ -138,19 +124,28 @@ interface Instance {
 
 /** Takes the first execution log of this name that no other process writes: `fs`, `fs~2`, … */
 async function openInstanceLog(
-  home: Home,
-  name: string,
+  { home, name, clock = systemClock }: GovernorOptions,
   evidenceKey: Uint8Array,
+  governance: GovernanceState,
 ): Promise<Instance | Denial> {
   for (let number = 1; number <= MAX_INSTANCES; number += 1) {
     const logName = number === 1 ? name : `${name}~${number}`;
     const signer = openLogKey(home, logName);
     if (isDenial(signer)) return signer;
     const directory = home.executionLogFolder(logName);
+    const origin = home.executionOrigin(logName);
+    // INVARIANT: a log is enrolled after it was made. One that is gone took its consumed proofs and counters with it, and
+    // an empty one in its place would accept them all again.
+    if (governance.logByOrigin(origin) !== undefined && !existsSync(join(directory, 'log.sqlite'))) {
+      if (number > 1) continue;
+      return deny(
+        'log.unavailable',
+        `execution log ${logName} has been used, but ${directory} does not hold it any more: restore it, or use another name`,
+      );
+    }
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
-      const origin = home.executionOrigin(logName);
-      const log = await openSqliteLog({ directory, origin, signer, evidenceKey });
+      const log = await openSqliteLog({ directory, origin, signer, evidenceKey, clock });
       return { log, logName, primary: number === 1 };
     } catch (error) {
       if (error instanceof LogLocked) continue;
@@ -159,6 +154,29 @@ async function openInstanceLog(
     }
   }
   return deny('log.unavailable', `${MAX_INSTANCES} instances of ${name} are running already`);
+}
+
+/** Entries at the end of a log in which a decision is looked for. */
+const ROLLBACK_TAIL = 64;
+
+/**
+ * A governance log that was put back, database and checkpoint together, verifies: what it lacks are the revocations since.
+ * The execution log remembers the newest one its decisions stood on.
+ */
+function findRollback(log: Log, logName: string, follower: GovernanceFollower): Denial | undefined {
+  const { size } = log.head();
+  const start = Math.max(0, size - ROLLBACK_TAIL);
+  for (const entry of log.read(start, size - start).reverse()) {
+    const receipt = parseDecisionReceipt(entry);
+    if (isDenial(receipt)) continue;
+    const { governance } = receipt;
+    if (follower.extends(governance.size, governance.rootHash)) return undefined;
+    return deny(
+      'revocation.stale',
+      `the governance log is not the one that decisions of ${logName} stood on (${governance.size} entries then, ${follower.view.size} now): restore a newer one`,
+    );
+  }
+  return undefined;
 }
 
 /** Makes the log's key known: to the domain by a governance event, to auditors by a file beside the log. */

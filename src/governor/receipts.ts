@@ -1,9 +1,8 @@
-import type { VerifiedChain } from '../artifact/index.ts';
 import { encodeBase64url } from '../codec/index.ts';
 import type { Action, Decision, Snapshot } from '../decision/index.ts';
 import { isDenial } from '../denial/index.ts';
 import {
-  type ArtifactFacts,
+  artifactFactsOf,
   DECISION_RECEIPT,
   type DecisionReceipt,
   type EvidenceKind,
@@ -18,7 +17,9 @@ export interface ReceiptContext {
   readonly atMs: number;
   readonly log: string;
   readonly salt: Uint8Array;
-  readonly view: GovernanceView;
+  readonly view: Pick<GovernanceView, 'size' | 'rootHash' | 'checkedAtMs'>;
+  /** Entries of the log when the decision was made. */
+  readonly logSize: number;
   readonly evidence: Readonly<Partial<Record<EvidenceKind, string>>>;
 }
 
@@ -27,7 +28,7 @@ export function decisionReceiptOf(
   action: Action,
   snapshot: Snapshot,
   { answer, stages, findings }: Decision,
-  { id, atMs, log, salt, view, evidence }: ReceiptContext,
+  { id, atMs, log, salt, view, logSize, evidence }: ReceiptContext,
 ): DecisionReceipt {
   const { chain, proof, agent, lineage, policy, request } = findings;
   const { measurement } = snapshot;
@@ -68,6 +69,7 @@ export function decisionReceiptOf(
     bounds: {
       maxStalenessSeconds: snapshot.maxStalenessSeconds,
       maxLineageDepth: snapshot.maxLineageDepth,
+      logSize,
     },
     ...(lineage
       ? {
@@ -80,29 +82,6 @@ export function decisionReceiptOf(
       : {}),
     evidence,
   };
-}
-
-/** A chain is presented many times: its facts are made once. */
-const factsOfChain = new WeakMap<VerifiedChain, ArtifactFacts>();
-
-function artifactFactsOf(chain: VerifiedChain): ArtifactFacts {
-  const known = factsOfChain.get(chain);
-  if (known !== undefined) return known;
-  const { root, tokens } = chain;
-  const { initiator, attribution, governance } = root.writ;
-  const facts: ArtifactFacts = {
-    digest: chain.digest,
-    issuer: root.iss,
-    tokenIds: tokens.map(({ jti }) => jti),
-    tokenHashes: tokens.map(({ hash }) => hash),
-    holders: tokens.map(({ holder }) => holder.thumbprint),
-    ...(initiator ? { initiator } : {}),
-    ...(attribution ? { attribution } : {}),
-    ...(governance?.purpose === undefined ? {} : { purpose: governance.purpose }),
-    ...(governance?.reference === undefined ? {} : { reference: governance.reference }),
-  };
-  factsOfChain.set(chain, facts);
-  return facts;
 }
 
 export interface OutcomeFacts {

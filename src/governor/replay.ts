@@ -1,5 +1,11 @@
 import { ChainCache, type Counter, DEFAULT_LIMITS, type Presentation } from '../artifact/index.ts';
-import { isJsonObject, type JsonObject, parseJson, parseJsonObject } from '../codec/index.ts';
+import {
+  encodeBase64url,
+  isJsonObject,
+  type JsonObject,
+  parseJson,
+  parseJsonObject,
+} from '../codec/index.ts';
 import { type Action, type Decision, decide, type Snapshot } from '../decision/index.ts';
 import { type Denial, deny, isDenial, isReasonCode, STAGES } from '../denial/index.ts';
 import { type Measurement, parseMeasurement } from '../environment/index.ts';
@@ -10,11 +16,15 @@ import {
   argumentsOfProof,
   DECISION_RECEIPT,
   type DecisionReceipt,
+  type EvidenceKey,
+  executionSalt,
+  isRecordOf,
   parseDecisionReceipt,
 } from '../receipt/index.ts';
-import type { LogReader } from '../tlog/index.ts';
+import { CompactTree, type LogReader, leafHash } from '../tlog/index.ts';
 import { consumeIdOf, REPLAY_MEMORY_SECONDS } from './consumption.ts';
-import { parentFactOf } from './execution-finder.ts';
+import { parentFactOf } from './parent-fact.ts';
+import { decisionReceiptOf } from './receipts.ts';
 
 export interface ReplaySources {
   /** The execution log whose decisions are derived anew. */
@@ -24,7 +34,13 @@ export interface ReplaySources {
   /** Unseals evidence; undefined where it was withheld or erased. */
   readonly readEvidence: (address: string) => Uint8Array | undefined;
   /** Executions of the logs beside this one, as they stood at a time; those of this log are found in it. */
-  readonly findElsewhere?: (executionId: string, atMs: number) => ParentFact | undefined;
+  readonly findElsewhere?: (
+    executionId: string,
+    atMs: number,
+    governance: GovernanceState,
+  ) => ParentFact | undefined;
+  /** Opens the arguments' digests, which are compared then, too. */
+  readonly evidenceKey?: EvidenceKey;
 }
 
 export interface ReplayReport {
@@ -58,6 +74,7 @@ class Replay {
   readonly #policies = new Map<string, PreparedPolicy>();
   readonly #different: ReplayReport['different'][number][] = [];
   #state = GovernanceState.empty;
+  #tree = CompactTree.empty();
   #same = 0;
   #withheld = 0;
 
@@ -89,7 +106,8 @@ class Replay {
     const { action, snapshot } = inputs;
     let decision = decide(action, snapshot);
     if (!isDenial(decision.answer)) decision = this.#consume(decision, action, snapshot, receipt);
-    const difference = findDifference(receipt, decision);
+    const difference =
+      findDifference(receipt, decision) ?? this.#findUntruth(receipt, action, snapshot, decision);
     if (difference === undefined) this.#same += 1;
     else this.#differs(index, receipt.id, difference);
   }
@@ -124,6 +142,13 @@ class Replay {
   ): { action: Action; snapshot: Snapshot } | Denial | undefined {
     const governance = this.#governanceAt(receipt.governance.size);
     if (isDenial(governance)) return governance;
+    if (encodeBase64url(this.#tree.root()) !== receipt.governance.rootHash) {
+      return deny('revocation.stale', 'the governance log is not the one the receipt names');
+    }
+    const { logSize = index } = receipt.bounds;
+    if (!(logSize >= 0 && logSize <= index)) {
+      return deny('log.unavailable', 'the receipt knows more of the log than was there');
+    }
     const action = this.#actionOf(receipt);
     if (action === undefined || isDenial(action)) return action;
     const policy = this.#policyOf(receipt);
@@ -138,7 +163,7 @@ class Replay {
       maxStalenessSeconds: receipt.bounds.maxStalenessSeconds,
       policy,
       measurement,
-      findParent: (id) => this.#findParent(id, index, receipt.atMs),
+      findParent: (id) => this.#findParent(id, logSize, receipt.atMs, governance),
       maxLineageDepth: receipt.bounds.maxLineageDepth,
       approvals: [],
       replay: receipt.code === 'replay.unavailable' ? 'unavailable' : 'fresh',
@@ -150,7 +175,10 @@ class Replay {
   }
 
   #governanceAt(size: number): GovernanceState | Denial {
-    if (this.#state.epoch > size) this.#state = GovernanceState.empty;
+    if (this.#state.epoch > size) {
+      this.#state = GovernanceState.empty;
+      this.#tree = CompactTree.empty();
+    }
     while (this.#state.epoch < size) {
       const entries = this.#sources.governance.read(
         this.#state.epoch,
@@ -161,6 +189,7 @@ class Replay {
       const next = foldGovernance(entries, this.#state);
       if (isDenial(next)) return next;
       this.#state = next;
+      for (const entry of entries) this.#tree.append(leafHash(entry));
     }
     return this.#state;
   }
@@ -191,7 +220,8 @@ class Replay {
       const { code, detail } = request.problem;
       return isReasonCode(code) ? deny(code, typeof detail === 'string' ? detail : '') : undefined;
     }
-    if (chainAddress === undefined) return undefined;
+    // A proof came with a chain; where that was not kept, nothing is guessed.
+    if (chainAddress === undefined) return request.pop === undefined ? undefined : 'withheld';
     const bytes = this.#sources.readEvidence(chainAddress);
     if (bytes === undefined) return 'withheld';
     const chain = parseJson(bytes, 'log.unavailable');
@@ -220,14 +250,42 @@ class Replay {
     return measurement === undefined || isDenial(measurement) ? 'withheld' : measurement;
   }
 
-  /** An execution as it stood when entry `before` was decided: later outcomes count for nothing. */
-  #findParent(id: string, before: number, atMs: number): ParentFact | undefined {
+  /** An execution as the decision knew it: entries from `before` on count for nothing. */
+  #findParent(id: string, before: number, atMs: number, governance: GovernanceState): ParentFact | undefined {
     const { log, findElsewhere } = this.#sources;
     const past: Pick<LogReader, 'lookup' | 'read'> = {
       lookup: (key) => log.lookup(key).filter((index) => index < before),
       read: (start, count) => log.read(start, count),
     };
-    return parentFactOf(past, id) ?? findElsewhere?.(id, atMs);
+    return parentFactOf(past, id, governance) ?? findElsewhere?.(id, atMs, governance);
+  }
+
+  /** What else the receipt says must be what the decision found: the same receipt is made again and compared. */
+  #findUntruth(
+    receipt: DecisionReceipt,
+    action: Action,
+    snapshot: Snapshot,
+    decision: Decision,
+  ): string | undefined {
+    const { id, atMs, log, governance, evidence, bounds } = receipt;
+    const { evidenceKey } = this.#sources;
+    const salt = evidenceKey === undefined ? new Uint8Array() : executionSalt(evidenceKey, id);
+    const { logSize = 0 } = bounds;
+    const again = decisionReceiptOf(action, snapshot, decision, {
+      ...{ id, atMs, log, salt, logSize, evidence },
+      view: governance,
+    });
+    const recorded: Readonly<Record<string, unknown>> = { ...receipt };
+    const derived: Readonly<Record<string, unknown>> = { ...again };
+    for (const name of new Set([...Object.keys(recorded), ...Object.keys(derived)])) {
+      // The detail is prose; the digest of the arguments is closed to who lacks the key.
+      if (name === 'detail' || name === 'bounds' || (name === 'arguments' && evidenceKey === undefined))
+        continue;
+      if (!isRecordOf({ [name]: recorded[name] ?? null }, { [name]: derived[name] ?? null })) {
+        return `${name} is not what the decision found`;
+      }
+    }
+    return undefined;
   }
 
   #readJson(address: string | undefined): JsonObject | Denial | undefined {

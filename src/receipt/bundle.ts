@@ -45,6 +45,7 @@ export function parseBundle(bytes: string | Uint8Array): EvidenceBundle | Denial
   if (json.type !== BUNDLE) return deny('request.malformed', `not a ${BUNDLE} document`);
   const { decision, outcome, evidence, salt } = json;
   const wellFormed =
+    hasOnly(json, ['type', 'decision', 'outcome', 'evidence', 'salt']) &&
     isBundledEntry(decision) &&
     (outcome === undefined || isBundledEntry(outcome)) &&
     (salt === undefined || typeof salt === 'string') &&
@@ -53,17 +54,32 @@ export function parseBundle(bytes: string | Uint8Array): EvidenceBundle | Denial
 }
 
 function isBundledEntry(value: JsonValue | undefined): boolean {
-  return isObject(value) && typeof value.entry === 'string' && typeof value.proof === 'string';
+  return (
+    isObject(value) &&
+    hasOnly(value, ['entry', 'proof']) &&
+    typeof value.entry === 'string' &&
+    typeof value.proof === 'string'
+  );
 }
 
 function isEvidence(value: JsonValue | undefined): boolean {
   if (!isObject(value)) return false;
   const { request, chain, anchor, policy, measurement } = value;
   return (
+    hasOnly(value, ['request', 'chain', 'anchor', 'policy', 'measurement']) &&
     [request, policy, measurement].every((part) => part === undefined || isObject(part)) &&
     (chain === undefined || (Array.isArray(chain) && chain.every((token) => typeof token === 'string'))) &&
-    (anchor === undefined || (isObject(anchor) && typeof anchor.iss === 'string' && isObject(anchor.jwk)))
+    (anchor === undefined ||
+      (isObject(anchor) &&
+        hasOnly(anchor, ['iss', 'jwk']) &&
+        typeof anchor.iss === 'string' &&
+        isObject(anchor.jwk)))
   );
+}
+
+/** What a verifier does not check must not stand in a bundle, where a reader would take it for checked. */
+function hasOnly(value: JsonObject, members: readonly string[]): boolean {
+  return Object.keys(value).every((member) => members.includes(member));
 }
 
 function isObject(value: JsonValue | undefined): value is JsonObject {

@@ -76,8 +76,15 @@ export interface DecisionReceipt {
   };
   /** The governance knowledge the decision stood on. */
   readonly governance: { readonly size: number; readonly rootHash: string; readonly checkedAtMs: number };
-  /** Configuration that the decision read: how old governance knowledge, how deep lineage may be. */
-  readonly bounds: { readonly maxStalenessSeconds: number; readonly maxLineageDepth: number };
+  /**
+   * What bounded the decision: how old governance knowledge and how deep lineage may be, and how many entries of its own
+   * log it knew (where a parent may stand).
+   */
+  readonly bounds: {
+    readonly maxStalenessSeconds: number;
+    readonly maxLineageDepth: number;
+    readonly logSize?: number;
+  };
   readonly lineage?: { readonly parent?: string; readonly root: string; readonly depth: number };
   /** Addresses in the sealed evidence store of what re-deriving the decision needs. */
   readonly evidence: Readonly<Partial<Record<EvidenceKind, string>>>;
@@ -89,28 +96,54 @@ export interface DecisionReceipt {
  */
 export type EvidenceKind = 'request' | 'chain' | 'policy' | 'measurement';
 
-/** Longest string of a token that a receipt repeats: receipts must fit a log entry (64 KiB). */
-const MAX_RECEIPT_STRING = 1024;
 const MAX_RECEIPT_BYTES = 65_535;
 
-/** The receipt as the log entry's bytes: JCS, strings bounded. */
-export function serializeReceipt(receipt: object): Uint8Array {
-  return Buffer.from(canonicalize(boundStrings(receipt as unknown as JsonValue)), 'utf8');
+interface ReceiptBounds {
+  readonly characters: number;
+  readonly items: number;
 }
 
-function boundStrings(value: JsonValue): JsonValue {
+/**
+ * How much of a string or list a receipt repeats. Strings come from tokens and callers, and one character may take six
+ * bytes in JCS. INVARIANT: under the last bounds every receipt fits a log entry (64 KiB), so that nobody can word a
+ * request such that its denial cannot be recorded; no digest, hash or id of ours is longer than its 128 characters.
+ */
+const RECEIPT_BOUNDS: readonly ReceiptBounds[] = [
+  { characters: 1024, items: 64 },
+  { characters: 256, items: 64 },
+  { characters: 128, items: 16 },
+];
+
+/** The receipt as the log entry's bytes: JCS, of at most 65,535 bytes. */
+export function serializeReceipt(receipt: object): Uint8Array {
+  let entry: Uint8Array = new Uint8Array();
+  for (const bounds of RECEIPT_BOUNDS) {
+    entry = Buffer.from(canonicalize(bounded(receipt as unknown as JsonValue, bounds)), 'utf8');
+    if (entry.byteLength <= MAX_RECEIPT_BYTES) break;
+  }
+  return entry;
+}
+
+/** Whether a recorded value is what a receipt repeats of the whole one: the same but for what its bounds cut off. */
+export function isRecordOf(recorded: JsonValue | object, whole: JsonValue | object): boolean {
+  const text = canonicalize(recorded as JsonValue);
+  return RECEIPT_BOUNDS.some((bounds) => canonicalize(bounded(whole as JsonValue, bounds)) === text);
+}
+
+function bounded(value: JsonValue, bounds: ReceiptBounds): JsonValue {
   if (typeof value === 'string') {
-    return value.length <= MAX_RECEIPT_STRING
-      ? value
-      : `${value.slice(0, MAX_RECEIPT_STRING - 1).toWellFormed()}…`;
+    const whole = value.toWellFormed();
+    return whole.length <= bounds.characters
+      ? whole
+      : `${whole.slice(0, bounds.characters - 1).toWellFormed()}…`;
   }
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.slice(0, 64).map(boundStrings);
-  const bounded: Record<string, JsonValue> = {};
+  if (Array.isArray(value)) return value.slice(0, bounds.items).map((item) => bounded(item, bounds));
+  const members: Record<string, JsonValue> = {};
   for (const [name, member] of Object.entries(value)) {
-    if (member !== undefined) bounded[name] = boundStrings(member);
+    if (member !== undefined) members[name] = bounded(member, bounds);
   }
-  return bounded;
+  return members;
 }
 
 /** Parses an entry of an execution log as a decision receipt: the shape is checked, not the truth of it. */
@@ -136,8 +169,11 @@ function findProblem(json: JsonObject): string | undefined {
   if (!isJsonObject(bounds) || typeof bounds.maxStalenessSeconds !== 'number')
     return 'receipt.bounds is malformed';
   if (!Number.isSafeInteger(bounds.maxLineageDepth)) return 'receipt.bounds is malformed';
-  if (!isJsonObject(stages) || !STAGES.every((stage) => isStageVerdict(stages[stage])))
+  if (bounds.logSize !== undefined && !Number.isSafeInteger(bounds.logSize))
+    return 'receipt.bounds is malformed';
+  if (!isJsonObject(stages) || Object.keys(stages).length !== STAGES.length)
     return 'receipt.stages is malformed';
+  if (!STAGES.every((stage) => isStageVerdict(stages[stage]))) return 'receipt.stages is malformed';
   if (!isJsonObject(governance) || !Number.isSafeInteger(governance.size))
     return 'receipt.governance is malformed';
   if (typeof governance.rootHash !== 'string' || !Number.isSafeInteger(governance.checkedAtMs)) {
@@ -152,8 +188,12 @@ function findProblem(json: JsonObject): string | undefined {
 function findOptionalProblem(json: JsonObject): string | undefined {
   const { artifact, proof, environment, policy, lineage, detail, agent, toolDefinition } = json;
   if (artifact !== undefined && !isArtifactFacts(artifact)) return 'receipt.artifact is malformed';
-  if (proof !== undefined && (!isJsonObject(proof) || typeof proof.jti !== 'string'))
+  if (
+    proof !== undefined &&
+    (!isJsonObject(proof) || typeof proof.jti !== 'string' || !Number.isSafeInteger(proof.iatSeconds))
+  ) {
     return 'receipt.proof is malformed';
+  }
   if (environment !== undefined && (!isJsonObject(environment) || !isDigest(environment.digest))) {
     return 'receipt.environment is malformed';
   }

@@ -1,9 +1,11 @@
+export { artifactFactsOf } from './artifact-facts.ts';
 export { BUNDLE, type BundledEntry, type EvidenceBundle, parseBundle } from './bundle.ts';
 export {
   type ArtifactFacts,
   DECISION_RECEIPT,
   type DecisionReceipt,
   type EvidenceKind,
+  isRecordOf,
   parseDecisionReceipt,
   type SaltedDigest,
   type StageVerdict,

@@ -1,4 +1,10 @@
-import { verifyChain, verifyProof } from '../artifact/index.ts';
+import {
+  checkAudience,
+  checkScope,
+  type VerifiedChain,
+  verifyChain,
+  verifyProof,
+} from '../artifact/index.ts';
 import {
   canonicalize,
   decodeBase64url,
@@ -6,30 +12,38 @@ import {
   encodeBase64url,
   isJsonObject,
   type JsonObject,
+  jsonEquals,
   parseJsonObject,
 } from '../codec/index.ts';
-import { type Denial, isDenial } from '../denial/index.ts';
+import { type Denial, isDenial, STAGES } from '../denial/index.ts';
 import { parseMeasurement } from '../environment/index.ts';
 import { parsePublicJwk } from '../key/index.ts';
 import {
+  ED25519,
+  hashesEqual,
   leafHash,
   type NoteVerifier,
   parseTlogProof,
   type VerifiedInclusion,
   verifyTlogProof,
 } from '../tlog/index.ts';
+import { artifactFactsOf } from './artifact-facts.ts';
 import { type BundledEntry, type EvidenceBundle, parseBundle } from './bundle.ts';
-import { type DecisionReceipt, parseDecisionReceipt } from './decision-receipt.ts';
+import { type DecisionReceipt, isRecordOf, parseDecisionReceipt } from './decision-receipt.ts';
 import { saltedDigest } from './evidence-address.ts';
 import { type OutcomeReceipt, parseOutcomeReceipt } from './outcome-receipt.ts';
 
 const MAX_PROOF_BYTES = 16 * 1024 * 1024;
+const SALT_BYTES = 32;
 
 export interface BundleReport {
   readonly verified: boolean;
   /** Everything found wrong, each naming its part. Empty when verified. */
   readonly problems: readonly string[];
-  /** What the receipt speaks of and the bundle does not hold: not wrong, but not checked either. */
+  /**
+   * What the bundle does not hold of what the receipt speaks of, and what it holds that the receipt does not bind (the
+   * chain or proof of a call that was denied before they were accepted): not wrong, but not checked either.
+   */
   readonly withheld: readonly string[];
   readonly decision?: DecisionReceipt;
   readonly outcome?: OutcomeReceipt;
@@ -37,20 +51,23 @@ export interface BundleReport {
 
 /**
  * Verifies a bundle offline with nothing but the public key of the log it comes from: that decision and outcome are in
- * the log, that they belong together, and that each part of the evidence is the one the receipt was made from. The
+ * the log, that they belong together, that each part of the evidence is the one the receipt was made from, and that the
+ * artifact grants what was permitted. Policy and environment are compared, not evaluated again: `replayLog` does. The
  * trust anchor is the bundle's own word: who trusts it compares `evidence.anchor` with what they know.
  */
 export function verifyBundle(bytes: string | Uint8Array, logKey: NoteVerifier): BundleReport {
   const bundle = parseBundle(bytes);
   if (isDenial(bundle)) return { verified: false, problems: [`bundle: ${bundle.detail}`], withheld: [] };
   const problems: string[] = [];
-  const withheld: string[] = [];
+  const withheld = new Set<string>();
+  // A witness's cosignature says that a checkpoint was seen, not that the log made it.
+  if (logKey.type !== ED25519) problems.push('log key: it is a witness key');
 
   const decision = verifyEntry('decision', bundle.decision, logKey, parseDecisionReceipt, problems);
-  if (decision === undefined) return { verified: false, problems, withheld };
+  if (decision === undefined) return { verified: false, problems, withheld: [] };
   const { receipt } = decision;
   if (receipt.log !== logKey.name) problems.push(`decision: the receipt names log ${receipt.log}`);
-  findStageProblem(receipt, problems);
+  findDecisionProblem(receipt, problems);
 
   const outcome =
     bundle.outcome && verifyEntry('outcome', bundle.outcome, logKey, parseOutcomeReceipt, problems);
@@ -60,7 +77,7 @@ export function verifyBundle(bytes: string | Uint8Array, logKey: NoteVerifier): 
   return {
     verified: problems.length === 0,
     problems,
-    withheld,
+    withheld: [...withheld],
     decision: receipt,
     ...(outcome ? { outcome: outcome.receipt } : {}),
   };
@@ -103,14 +120,27 @@ function verifyEntry<R extends object>(
   return { receipt, inclusion, leaf };
 }
 
-/** A permit needs every stage's yes; a denial has exactly one stage that failed, and none that ran after it. */
-function findStageProblem({ verdict, stages }: DecisionReceipt, problems: string[]): void {
-  const verdicts = Object.values(stages);
-  if (verdict === 'permit' && verdicts.some((stage) => stage !== 'pass')) {
-    problems.push('decision: a permit with a stage that did not pass');
+/**
+ * A permit has every stage's yes and what they found; a denial has the yes of the stages before the one that failed, and
+ * nothing of those after it.
+ */
+function findDecisionProblem(receipt: DecisionReceipt, problems: string[]): void {
+  const verdicts = STAGES.map((stage) => receipt.stages[stage]);
+  if (receipt.verdict === 'permit') {
+    if (verdicts.some((verdict) => verdict !== 'pass')) {
+      problems.push('decision: a permit with a stage that did not pass');
+    }
+    for (const part of ['artifact', 'proof', 'policy', 'lineage'] as const) {
+      if (receipt[part] === undefined) problems.push(`decision: a permit without its ${part}`);
+    }
+    return;
   }
-  if (verdict === 'deny' && verdicts.filter((stage) => stage === 'fail').length !== 1) {
-    problems.push('decision: a denial without exactly one failed stage');
+  const failed = verdicts.indexOf('fail');
+  const inOrder = verdicts.every((verdict, at) =>
+    at < failed ? verdict === 'pass' : verdict === (at === failed ? 'fail' : 'skip'),
+  );
+  if (failed < 0 || !inOrder) {
+    problems.push('decision: a denial whose stages are not passed, then one failed, then skipped');
   }
 }
 
@@ -119,57 +149,94 @@ function verifyOutcome(
   outcome: VerifiedEntry<OutcomeReceipt>,
   problems: string[],
 ): void {
-  if (outcome.receipt.id !== decision.receipt.id) problems.push('outcome: it is of another execution');
-  if (outcome.receipt.decision.index !== decision.inclusion.index)
-    problems.push('outcome: it names another decision');
-  if (outcome.receipt.decision.leafHash !== encodeBase64url(decision.leaf)) {
+  const { receipt, inclusion } = outcome;
+  if (receipt.id !== decision.receipt.id) problems.push('outcome: it is of another execution');
+  if (receipt.log !== decision.receipt.log) problems.push('outcome: the receipt names another log');
+  if (
+    receipt.decision.index !== decision.inclusion.index ||
+    receipt.decision.leafHash !== encodeBase64url(decision.leaf)
+  ) {
     problems.push('outcome: it names another decision');
   }
   if (decision.receipt.verdict !== 'permit') problems.push('outcome: the decision was a denial');
-  if (outcome.inclusion.index <= decision.inclusion.index)
+  if (inclusion.index <= decision.inclusion.index)
     problems.push('outcome: it was recorded before its decision');
+  // Two checkpoints could be of two histories; nothing in a bundle would tell.
+  const { checkpoint } = decision.inclusion;
+  if (
+    inclusion.checkpoint.size !== checkpoint.size ||
+    !hashesEqual(inclusion.checkpoint.rootHash, checkpoint.rootHash)
+  ) {
+    problems.push('outcome: it is proven under another checkpoint than its decision');
+  }
 }
 
 function verifyEvidence(
   receipt: DecisionReceipt,
   { evidence, salt }: EvidenceBundle,
   problems: string[],
-  withheld: string[],
+  withheld: Set<string>,
 ): void {
   for (const kind of ['request', 'chain', 'policy', 'measurement'] as const) {
-    if (receipt.evidence[kind] !== undefined && evidence[kind] === undefined) withheld.push(kind);
+    if (receipt.evidence[kind] !== undefined && evidence[kind] === undefined) withheld.add(kind);
   }
   if (evidence.policy !== undefined && digestOf(canonicalize(evidence.policy)) !== receipt.policy?.digest) {
     problems.push('evidence.policy: not the bundle the decision was made under');
   }
-  if (evidence.measurement !== undefined) {
-    const measurement = parseMeasurement(Buffer.from(canonicalize(evidence.measurement)));
-    if (isDenial(measurement) || measurement.digest !== receipt.environment?.digest) {
-      problems.push('evidence.measurement: not the environment the decision was made in');
-    }
-  }
-  verifyArguments(receipt, evidence.request, salt, problems, withheld);
+  if (evidence.measurement !== undefined) verifyMeasurement(receipt, evidence.measurement, problems);
+  verifyRequest(receipt, evidence.request, salt, problems, withheld);
   verifyAuthority(receipt, evidence, problems, withheld);
 }
 
-function verifyArguments(
+function verifyMeasurement({ environment }: DecisionReceipt, json: JsonObject, problems: string[]): void {
+  const measurement = parseMeasurement(Buffer.from(canonicalize(json)));
+  if (
+    isDenial(measurement) ||
+    measurement.digest !== environment?.digest ||
+    measurement.assurance !== environment.assurance ||
+    measurement.measuredAtSeconds !== environment.measuredAtSeconds
+  ) {
+    problems.push('evidence.measurement: not the environment the decision was made in');
+  }
+}
+
+/** Tool and arguments are those of the receipt, and where a proof was accepted, those the proof states. */
+function verifyRequest(
   receipt: DecisionReceipt,
   request: JsonObject | undefined,
   salt: string | undefined,
   problems: string[],
-  withheld: string[],
+  withheld: Set<string>,
 ): void {
   if (request === undefined) return;
-  const args = isJsonObject(request.args) ? request.args : argumentsOfProof(request.pop);
+  const problem = (text: string) => problems.push(`evidence.request: ${text}`);
+  if (request.tool !== undefined && !isRecordOf(receipt.tool, request.tool)) {
+    problem('not the tool the decision was made about');
+  }
+  const proven = receipt.proof === undefined ? undefined : argumentsOfProof(request.pop);
+  if (receipt.proof !== undefined && proven === undefined) {
+    problem('it lacks the proof that the decision was made on');
+    return;
+  }
+  // Nothing in the receipt binds a proof that was not accepted.
+  if (receipt.proof === undefined && request.pop !== undefined) withheld.add('proof');
+  const args = proven ?? request.args;
+  if (!isJsonObject(args)) {
+    problem('it holds no arguments');
+    return;
+  }
+  if (request.args !== undefined && !jsonEquals(request.args, args)) {
+    problem('its arguments are not those of its proof');
+  }
   if (salt === undefined) {
-    withheld.push('salt');
+    withheld.add('salt');
     return;
   }
   const saltBytes = decodeBase64url(salt, 'request.malformed');
-  if (isDenial(saltBytes)) {
-    problems.push('salt: not base64url');
-  } else if (args !== undefined && saltedDigest(saltBytes, canonicalize(args)) !== receipt.arguments) {
-    problems.push('evidence.request: not the arguments the decision was made about');
+  if (isDenial(saltBytes) || saltBytes.byteLength !== SALT_BYTES) {
+    problems.push('salt: not 32 bytes of base64url');
+  } else if (saltedDigest(saltBytes, canonicalize(args)) !== receipt.arguments) {
+    problem('not the arguments the decision was made about');
   }
 }
 
@@ -182,20 +249,31 @@ export function argumentsOfProof(pop: unknown): JsonObject | undefined {
   return !isDenial(payload) && isJsonObject(payload.hta) ? payload.hta : undefined;
 }
 
-/** The chain is the one the receipt names and, where the call was permitted, verifies for exactly this call. */
+/**
+ * The chain is the one the receipt names, the receipt says of it what it says, and it verifies, with its proof, for
+ * exactly this call; where the call was permitted, it grants it.
+ */
 function verifyAuthority(
   receipt: DecisionReceipt,
   { chain, anchor, request }: EvidenceBundle['evidence'],
   problems: string[],
-  withheld: string[],
+  withheld: Set<string>,
 ): void {
-  if (chain === undefined || receipt.artifact === undefined) return;
+  if (chain === undefined) {
+    if (anchor !== undefined) problems.push('evidence.anchor: there is no chain under it');
+    return;
+  }
+  if (receipt.artifact === undefined) {
+    // The decision did not accept the chain, so the receipt says nothing that it could be compared with.
+    withheld.add('chain');
+    return;
+  }
   if (digestOf(chain.join('\n')) !== receipt.artifact.digest) {
     problems.push('evidence.chain: not the artifact the decision was made under');
     return;
   }
   if (anchor === undefined) {
-    withheld.push('anchor');
+    withheld.add('anchor');
     return;
   }
   const key = parsePublicJwk(anchor.jwk, 'artifact.malformed');
@@ -207,15 +285,45 @@ function verifyAuthority(
     problems.push(`evidence.chain: ${verified.detail}`);
     return;
   }
-  if (receipt.proof === undefined || typeof request?.pop !== 'string') return;
-  const args = argumentsOfProof(request.pop) ?? {};
-  const proof = verifyProof(request.pop, verified, {
-    tool: receipt.tool,
+  if (!isRecordOf(receipt.artifact, artifactFactsOf(verified))) {
+    problems.push('decision: the receipt says of the artifact what it does not say');
+  }
+  if (receipt.verdict === 'permit') {
+    const mismatch = checkAudience(verified, receipt.audiences, { required: true });
+    if (mismatch !== undefined) problems.push(`evidence.chain: ${mismatch.detail}`);
+  }
+  verifyCall(receipt, verified, request, problems);
+}
+
+function verifyCall(
+  receipt: DecisionReceipt,
+  chain: VerifiedChain,
+  request: JsonObject | undefined,
+  problems: string[],
+): void {
+  const args = argumentsOfProof(request?.pop);
+  if (receipt.proof === undefined || args === undefined || typeof request?.pop !== 'string') return;
+  const tool = typeof request.tool === 'string' ? request.tool : receipt.tool;
+  const nowSeconds = receipt.atMs / 1000;
+  const proof = verifyProof(request.pop, chain, {
+    tool,
     args,
     nowSeconds,
     audiences: receipt.audiences.slice(-1),
     audienceRequired: true,
   });
-  if (isDenial(proof)) problems.push(`evidence.request: ${proof.detail}`);
-  else if (proof.jti !== receipt.proof.jti) problems.push('evidence.request: it is another proof');
+  if (isDenial(proof)) {
+    problems.push(`evidence.request: ${proof.detail}`);
+    return;
+  }
+  if (!isRecordOf(receipt.proof, { jti: proof.jti, iatSeconds: proof.iatSeconds })) {
+    problems.push('evidence.request: it is another proof');
+  }
+  const parentOf = (parent: string | undefined) => ({ parent: parent ?? null });
+  if (receipt.lineage && !isRecordOf(parentOf(receipt.lineage.parent), parentOf(proof.parent))) {
+    problems.push('evidence.request: it names another parent');
+  }
+  if (receipt.verdict !== 'permit') return;
+  const ungranted = checkScope(chain, tool, args, nowSeconds);
+  if (ungranted !== undefined) problems.push(`evidence.chain: ${ungranted.detail}`);
 }
