@@ -60,7 +60,20 @@ interface Leaf {
   readonly holderThumbprint: string;
 }
 
+/** A holder presents the same few leaves over and over; reading one costs as much as signing with it. */
+const MAX_REMEMBERED = 16;
+const remembered = new Map<string, Leaf>();
+
 function readLeaf(compact: string | undefined): Leaf {
+  const known = remembered.get(compact ?? '');
+  if (known !== undefined) return known;
+  const leaf = parseLeaf(compact);
+  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+  remembered.set(compact ?? '', leaf);
+  return leaf;
+}
+
+function parseLeaf(compact: string | undefined): Leaf {
   const jws = splitCompact(compact ?? '', 'artifact.malformed');
   const claims = isDenial(jws) ? jws : parseClaimsJson(jws.payload, DEFAULT_LIMITS);
   const holder = isDenial(claims) ? claims : readHolder(claims, '4b2');
