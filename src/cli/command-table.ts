@@ -66,6 +66,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     commands: {
       show: { summary: 'list decisions', load: () => import('./log-show.ts') },
       verify: { summary: 'check logs entry by entry', load: () => import('./log-verify.ts') },
+      replay: { summary: 'derive every decision again', load: () => import('./log-replay.ts') },
     },
   },
   receipt: {

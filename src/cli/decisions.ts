@@ -20,8 +20,15 @@ export interface LoggedDecision {
 
 const BATCH = 512;
 
-/** The logs a command reads: the one named, or all there are. The caller closes the readers. */
-export function openLogs(home: Home, named: string | undefined): ReadonlyMap<string, SqliteLogReader> {
+/**
+ * The logs a command reads: the one named, or all there are. One that cannot be read ends the command, or is passed over
+ * where `onUnreadable` says so. The caller closes the readers.
+ */
+export function openLogs(
+  home: Home,
+  named: string | undefined,
+  onUnreadable?: (log: string) => void,
+): ReadonlyMap<string, SqliteLogReader> {
   const names = listExecutionLogs(home);
   if (named !== undefined && !names.includes(named)) {
     const known = names.length === 0 ? 'there is none yet' : `there are: ${names.join(', ')}`;
@@ -32,7 +39,11 @@ export function openLogs(home: Home, named: string | undefined): ReadonlyMap<str
     try {
       readers.set(name, openSqliteLogReader(home.executionLogFolder(name)));
     } catch (error) {
-      if (named === undefined) continue;
+      if (named === undefined && onUnreadable !== undefined) {
+        onUnreadable(name);
+        continue;
+      }
+      closeLogs(readers);
       const reason = error instanceof Error ? error.message : 'unknown error';
       throw failure(
         'log.unavailable',

@@ -56,6 +56,10 @@ export function tellServer(
       output.line(label(''), bad('✗ '), id, faint(`  ${group}: not granted`));
     }
   }
+  const listed = new Set(tools.map(({ id }) => id));
+  for (const [id, map] of Object.entries(artifact.tools)) {
+    if (!listed.has(id)) output.line(label(''), good('✓ '), id, faint(`  ${describeArguments(map)}`));
+  }
   const withheld = tools.find(({ granted }) => !granted);
   if (withheld !== undefined) {
     const more = ['--agent', agent, '--extend', artifact.name, '--tool', withheld.id, '--purpose', 'why'];

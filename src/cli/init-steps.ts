@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { readToken, verifyChain } from '../artifact/index.ts';
 import { jsonEquals } from '../codec/index.ts';
 import { isDenial } from '../denial/index.ts';
-import { isServerName } from '../enforce/mcp/index.ts';
+import { isServerName, protocolDefinitions } from '../enforce/mcp/index.ts';
 import { revocationHandlesOf } from '../governance/index.ts';
 import { enrollAgent, type Home, issueArtifact, publishPolicy, writeFileDurably } from '../governor/index.ts';
 import { readKeyFile, SigningKey, type VerificationKey, writeKeyFile } from '../key/index.ts';
@@ -20,7 +20,7 @@ import { localAgents } from './agents.ts';
 import { readArtifactFile, writeArtifact } from './artifact-file.ts';
 import { denied, failure, usageError } from './cli-error.ts';
 import { readGovernance } from './governance.ts';
-import { listTools, type ServerCommand } from './list-tools.ts';
+import { type Listing, listTools, type ServerCommand } from './list-tools.ts';
 import { bundleOfFolder, isBundle, readToolManifest, toolManifest } from './policy-folder.ts';
 import { writeServer } from './server-file.ts';
 import { closedArguments, type ToolGrants } from './tool-grants.ts';
@@ -148,21 +148,42 @@ export async function adoptServer(
   if (isDenial(listed)) {
     throw denied(listed, `run the command by itself to see what is wrong: ${upstream.command} …`);
   }
+  const pinned = [...listed.tools, ...protocolDefinitions(name)];
   const manifest = join(policyFolder(home), 'tools', `${name}.json`);
-  const changes = changesSince(existsSync(manifest) ? readToolManifest(manifest) : undefined, listed);
-  writeFileDurably(manifest, toolManifest(name, listed), 0o644);
+  const changes = changesSince(existsSync(manifest) ? readToolManifest(manifest) : undefined, pinned);
+  writeFileDurably(manifest, toolManifest(name, pinned), 0o644);
   writeServer(home, name, upstream);
-  const tools = listed.map(({ id, definition }) => {
-    const group = actionGroupOf(definition);
-    return { id, group, granted: group === 'read' };
+  const granted = grantedDefinitions(name, listed);
+  const tools = listed.tools.map(({ id, definition }) => {
+    return { id, group: actionGroupOf(definition), granted: granted.some((tool) => tool.id === id) };
   });
   return {
     name,
     upstream,
     tools,
     changes,
-    grant: () => ensureArtifact(home, name, listed, { agent, ttlSeconds, by }),
+    grant: () => ensureArtifact(home, name, granted, { agent, ttlSeconds, by }),
   };
+}
+
+/** What of MCP besides tools only reads from a server, by the capability with which it offers it. */
+const READING_AREAS: Readonly<Record<string, string>> = {
+  resources: 'resources',
+  prompts: 'prompts',
+  completions: 'completion',
+};
+
+/**
+ * What reads from the server and does nothing else: its tools that say so, and the resources, prompts and completions
+ * it offers. What the server may ask of the client (roots, sampling, elicitation) is never granted unasked.
+ */
+function grantedDefinitions(server: string, { tools, capabilities }: Listing): readonly ToolDefinition[] {
+  const areas = [...capabilities].map((capability) => READING_AREAS[capability]);
+  const prefixes = areas.filter((area) => area !== undefined).map((area) => `mcp://${server}/${area}/`);
+  return [
+    ...tools,
+    ...protocolDefinitions(server).filter(({ id }) => prefixes.some((prefix) => id.startsWith(prefix))),
+  ].filter(({ definition }) => actionGroupOf(definition) === 'read');
 }
 
 function changesSince(
@@ -191,9 +212,7 @@ async function ensureArtifact(
   const name = `${agent.name}-${server}`;
   const file = home.artifactFile(name);
   const tools: ToolGrants = Object.fromEntries(
-    definitions
-      .filter(({ definition }) => actionGroupOf(definition) === 'read')
-      .map(({ id, definition }) => [id, closedArguments(definition).map]),
+    definitions.map(({ id, definition }) => [id, closedArguments(definition).map]),
   );
   const kept = existsSync(file) ? findStanding(home, file, tools, ttlSeconds, by.atSeconds) : undefined;
   if (kept !== undefined) return { name, file, ...kept, changed: false, tools };

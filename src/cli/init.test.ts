@@ -21,7 +21,7 @@ process.stdin.on('data', (chunk) => {
     if (mode === 'modern' && !modern) send({ id, error: { code: -32601, message: 'no' } });
     else if (method === 'initialize') {
       if (mode === 'asks') send({ id: 'a', method: 'roots/list' });
-      send({ id, result: { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 's', version: '1' } } });
+      send({ id, result: { protocolVersion: '2025-11-25', capabilities: mode === 'asks' ? { tools: {}, resources: {}, prompts: {} } : {}, serverInfo: { name: 's', version: '1' } } });
     } else if (method === 'server/discover') send({ id, result: { supportedVersions: ['2026-07-28'] } });
     else if (method !== 'tools/list') continue;
     else if (mode === 'endless') send({ id, result: { tools: [], nextCursor: 'again' } });
@@ -138,7 +138,9 @@ describe('writ init', () => {
     const { args } = json.client as { args: string[] };
     expect(args.slice(0, 5)).toEqual(['mcp', '--home', join(folder, '.writ'), '--name', 'fs']);
     expect(args[args.indexOf('--') + 1]).toBe(process.execPath);
-    expect((await writ({ cwd: folder }, 'policy', 'show', '--json')).json.tools).toHaveLength(3);
+    const policy = await writ({ cwd: folder }, 'policy', 'show', '--json');
+    const pinned = (policy.json.tools as unknown as { id: string }[]).map(({ id }) => id);
+    expect(pinned).toEqual(expect.arrayContaining(['mcp://fs/tools/touch', 'mcp://fs/resources/read']));
     const inspected = await writ({ cwd: folder }, 'artifact', 'inspect', 'agent-fs', '--json');
     expect(inspected.json.standing).toEqual({ verdict: 'valid' });
   });
@@ -180,6 +182,14 @@ describe('writ init', () => {
     for (const mode of ['modern', 'asks']) {
       expect((await init(mode)).json, mode).toMatchObject({ server: { tools: { length: 3 } } });
     }
+    const asked = await init('asks');
+    expect(Object.keys((asked.json.artifact as JsonObject).tools as JsonObject)).toEqual([
+      'mcp://fs/tools/look',
+      'mcp://fs/tools/peek',
+      'mcp://fs/resources/read',
+      'mcp://fs/resources/subscribe',
+      'mcp://fs/prompts/get',
+    ]);
     expect((await init('none')).json).toMatchObject({ server: { tools: [] }, artifact: { tools: {} } });
   });
 

@@ -28,6 +28,12 @@ const MAX_TOOLS = 2000;
 const MAX_STDERR_CHARACTERS = 4096;
 const KILL_AFTER_MS = 1000;
 
+export interface Listing {
+  readonly tools: readonly ToolDefinition[];
+  /** What else the server says it offers: `resources`, `prompts`, `completions`, … */
+  readonly capabilities: ReadonlySet<string>;
+}
+
 /**
  * Starts an MCP server once and lists its tools, every page, as this trust domain will pin them: with the handshake of
  * 2025-11-25 and before, or where the server refuses that, statelessly as of 2026-07-28.
@@ -39,16 +45,17 @@ export async function listTools(
   server: string,
   command: ServerCommand,
   options: { readonly timeoutMs: number },
-): Promise<readonly ToolDefinition[] | Denial> {
+): Promise<Listing | Denial> {
   const peer = new Peer(command, options.timeoutMs);
   try {
-    const meta = await shakeHands(peer);
+    const { meta, capabilities } = await shakeHands(peer);
     const definitions = await listPages(peer, meta);
-    return definitions.map((definition) => ({
+    const tools = definitions.map((definition) => ({
       server,
       id: mcpToolId(server, 'tools', String(definition.name)),
       definition,
     }));
+    return { tools, capabilities };
   } catch (error) {
     const reason = error instanceof PeerFailure ? error.message : 'its answers cannot be used';
     return deny('environment.unmeasured', `the server ${reason}${peer.lastWords()}`);
@@ -57,8 +64,10 @@ export async function listTools(
   }
 }
 
-/** What requests of the era that both sides speak carry. */
-async function shakeHands(peer: Peer): Promise<JsonObject> {
+/** What requests of the era that both sides speak carry, and what the server offers. */
+async function shakeHands(
+  peer: Peer,
+): Promise<{ readonly meta: JsonObject; readonly capabilities: ReadonlySet<string> }> {
   const answer = await peer.request('initialize', {
     protocolVersion: LEGACY_VERSION,
     capabilities: CAPABILITIES,
@@ -66,12 +75,17 @@ async function shakeHands(peer: Peer): Promise<JsonObject> {
   });
   if (answer.result !== undefined) {
     peer.send({ jsonrpc: '2.0', method: 'notifications/initialized' });
-    return {};
+    return { meta: {}, capabilities: capabilitiesOf(answer.result) };
   }
   const meta = { _meta: MODERN_META };
   const discovered = await peer.request('server/discover', meta);
   if (discovered.result === undefined) throw new PeerFailure('speaks no version of MCP that is known here');
-  return meta;
+  return { meta, capabilities: capabilitiesOf(discovered.result) };
+}
+
+function capabilitiesOf(result: JsonValue): ReadonlySet<string> {
+  const capabilities = isJsonObject(result) ? result.capabilities : undefined;
+  return new Set(isJsonObject(capabilities) ? Object.keys(capabilities) : []);
 }
 
 async function listPages(peer: Peer, meta: JsonObject): Promise<readonly JsonObject[]> {

@@ -56,7 +56,7 @@ async function show(session: Session, options: Options): Promise<void> {
   const home = await session.openHome();
   const wanted = options.deny === true ? 'deny' : options.permit === true ? 'permit' : undefined;
   const matches = ({ verdict }: DecisionReceipt) => wanted === undefined || verdict === wanted;
-  const readers = openLogs(home, options.log);
+  const readers = openLogs(home, options.log, (log) => output.note(unreadable(log)));
   try {
     const sizes = new Map([...readers].map(([log, reader]) => [log, reader.head().size]));
     const decisions = newest(readers, tail, matches);
@@ -75,6 +75,10 @@ async function show(session: Session, options: Options): Promise<void> {
   } finally {
     closeLogs(readers);
   }
+}
+
+function unreadable(log: string): Part {
+  return warn(`log ${log} cannot be read: run "writ log verify --log ${log}"`);
 }
 
 /** The newest decisions of several logs, oldest first. */
@@ -107,7 +111,7 @@ async function follow(
   for (;;) {
     await sleep(FOLLOW_MS);
     // Opened each time: logs come and go with their gateways.
-    const readers = openLogs(home, options.log);
+    const readers = openLogs(home, options.log, () => undefined);
     try {
       for (const [log, reader] of readers) {
         const { size } = reader.head();

@@ -61,7 +61,7 @@ export function mustFindExecution(home: Home, id: string): NonNullable<ReturnTyp
 }
 
 export function lastExecution(home: Home): string {
-  const readers = openLogs(home, undefined);
+  const readers = openLogs(home, undefined, () => undefined);
   try {
     let last: { id: string; atMs: number } | undefined;
     for (const [log, reader] of readers) {

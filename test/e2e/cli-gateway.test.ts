@@ -172,6 +172,11 @@ describe('a filesystem server behind writ mcp', () => {
     expect(executions).toMatchObject([{ depth: 0, verdict: 'permit', outcome: 'succeeded' }]);
   });
 
+  it('derives every decision again, and the same', async () => {
+    const { same, logs } = await writJson(folder, 'log', 'replay');
+    expect({ same, logs }).toMatchObject({ same: true, logs: [{ log: 'fs', different: [], withheld: 0 }] });
+  });
+
   it('ends in order when it is told to, with everything recorded', async () => {
     const child = startWrit(folder, 'mcp', '--name', 'fs', '--', process.execPath, SERVER, 'work');
     const ended = endOf(child);
