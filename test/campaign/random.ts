@@ -6,6 +6,11 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
+  /** Made with it as the seed, another one goes on from here. */
+  get state(): number {
+    return this.#state;
+  }
+
   /** In [0, 1). */
   fraction(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
