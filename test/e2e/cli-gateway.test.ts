@@ -13,7 +13,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { JsonObject } from '../../src/codec/index.ts';
 import { connect, endOf, runWrit, startWrit, writJson } from './cli-program.ts';
 
@@ -80,6 +80,14 @@ describe('a filesystem server behind writ mcp', () => {
   });
 
   it('stops at once what is revoked, and starts what is granted, while the gateway runs', async () => {
+    const follower = startWrit(folder, 'log', 'show', '--follow', '--json', '--tail', '1');
+    let followed = '';
+    follower.stdout.on('data', (chunk: Buffer) => {
+      followed += chunk.toString('utf8');
+    });
+    const sees = (count: number) =>
+      vi.waitFor(() => expect(followed.split('\n')).toHaveLength(count + 1), { timeout: 20_000 });
+    await sees(1);
     const client = await connect(folder, '--name', 'fs');
     const read = () => client.callTool({ name: 'read_text_file', arguments: { path: file } });
     await read();
@@ -92,6 +100,13 @@ describe('a filesystem server behind writ mcp', () => {
       JSON.stringify(await again.callTool({ name: 'read_text_file', arguments: { path: file } })),
     ).toContain('remember the milk');
     await again.close();
+    await sees(4);
+    follower.kill();
+    const verdicts = followed
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as JsonObject).verdict);
+    expect(verdicts.slice(1)).toEqual(['permit', 'deny', 'permit']);
   });
 
   it('packs evidence that verifies elsewhere, and not when it is touched', async () => {

@@ -2,6 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { writ } from '../../src/cli/run.test-support.ts';
 import type { JsonObject } from '../../src/codec/index.ts';
 
 export const PROGRAM = fileURLToPath(new URL('../../bin/writ.js', import.meta.url));
@@ -38,10 +39,11 @@ export async function runWrit(cwd: string, ...args: readonly string[]): Promise<
   return endOf(child);
 }
 
+/** The answer of a command that must succeed, run in this process: the same code without the start of a program. */
 export async function writJson(cwd: string, ...args: readonly string[]): Promise<JsonObject> {
-  const { code, out, err } = await runWrit(cwd, ...args.slice(0, 2), '--json', ...args.slice(2));
-  if (code !== 0) throw new Error(`writ ${args.join(' ')} exited with ${code}: ${out}${err}`);
-  return JSON.parse(out) as JsonObject;
+  const ran = await writ({ cwd }, '--json', ...args);
+  if (ran.code !== 0) throw new Error(`writ ${args.join(' ')} exited with ${ran.code}: ${ran.out}${ran.err}`);
+  return ran.json;
 }
 
 /** A real MCP client on the command that `writ init` prints. */
