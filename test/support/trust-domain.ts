@@ -6,6 +6,7 @@ import type { JsonObject } from '../../src/codec/index.ts';
 import type { Action } from '../../src/decision/index.ts';
 import { type Denial, isDenial } from '../../src/denial/index.ts';
 import {
+  bundleExecution,
   type Clock,
   createDomain,
   enrollAgent,
@@ -17,6 +18,7 @@ import {
 } from '../../src/governor/index.ts';
 import { readKeyFile, SigningKey } from '../../src/key/index.ts';
 import { buildPolicyBundle, type PolicyBundle, toolDefinitionDigest } from '../../src/policy/index.ts';
+import type { EvidenceBundle } from '../../src/receipt/index.ts';
 
 export const WRITE = 'mcp://fs/tools/write_file';
 export const READ = 'mcp://fs/tools/read_file';
@@ -115,6 +117,11 @@ export class TestDomain {
       })),
     );
     return opened;
+  }
+
+  /** The evidence bundle of one execution. */
+  async bundle(executionId: string): Promise<EvidenceBundle> {
+    return must(await bundleExecution(this.home, executionId));
   }
 
   /** A call of the worker, with a fresh proof for it. */
