@@ -3,18 +3,11 @@
  * A parser must answer each input with a value or a denial, never throw, and hold its property. Each gets at most its
  * share of the time; the numbers told are those really run. Exit code 1 where anything failed.
  */
-import { parseArgs } from 'node:util';
 import { fuzzTargets } from './fuzz-targets.ts';
+import { campaignOptions } from './options.ts';
 import { Random } from './random.ts';
 
-const { values } = parseArgs({
-  options: {
-    runs: { type: 'string', default: '1000000' },
-    seconds: { type: 'string', default: '900' },
-    seed: { type: 'string', default: '1' },
-    only: { type: 'string' },
-  },
-});
+const { seed, runs, seconds: allSeconds, only } = campaignOptions();
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
@@ -23,14 +16,11 @@ const say = (line: string): void => {
 const MAX_INPUT_MS = 2000;
 const MAX_REPORTED = 5;
 
-const runs = Number(values.runs);
-const targets = (await fuzzTargets()).filter(
-  ({ name }) => values.only === undefined || name.includes(values.only),
-);
-let secondsLeft = Number(values.seconds);
+const targets = (await fuzzTargets()).filter(({ name }) => only === undefined || name.includes(only));
+let secondsLeft = allSeconds;
 let failures = 0;
 for (const [position, { name, feed }] of targets.entries()) {
-  const random = new Random(Number(values.seed) * 1000 + position);
+  const random = new Random(seed * 1000 + position);
   const startedMs = performance.now();
   // What cheap targets leave over is for the dear ones behind them.
   const shareMs = (secondsLeft * 1000) / (targets.length - position);
