@@ -185,35 +185,43 @@ function findProblem(json: JsonObject): string | undefined {
   return findOptionalProblem(json);
 }
 
+/** Each optional member and whether a value of it is well-formed. */
+const OPTIONAL: Readonly<Record<string, (value: JsonValue) => boolean>> = {
+  detail: isString,
+  agent: isString,
+  toolDefinition: isDigest,
+  artifact: isArtifactFacts,
+  proof: (value) => isJsonObject(value) && isString(value.jti) && Number.isSafeInteger(value.iatSeconds),
+  environment: (value) =>
+    isJsonObject(value) &&
+    isDigest(value.digest) &&
+    isString(value.assurance) &&
+    Number.isFinite(value.measuredAtSeconds),
+  policy: (value) =>
+    isJsonObject(value) &&
+    isDigest(value.digest) &&
+    isString(value.id) &&
+    isAbsentOr(isStringArray, value.determining),
+  lineage: (value) =>
+    isJsonObject(value) &&
+    isString(value.root) &&
+    Number.isSafeInteger(value.depth) &&
+    isAbsentOr(isString, value.parent),
+};
+
 function findOptionalProblem(json: JsonObject): string | undefined {
-  const { artifact, proof, environment, policy, lineage, detail, agent, toolDefinition } = json;
-  if (artifact !== undefined && !isArtifactFacts(artifact)) return 'receipt.artifact is malformed';
-  if (
-    proof !== undefined &&
-    (!isJsonObject(proof) || typeof proof.jti !== 'string' || !Number.isSafeInteger(proof.iatSeconds))
-  ) {
-    return 'receipt.proof is malformed';
+  for (const [name, isWellFormed] of Object.entries(OPTIONAL)) {
+    if (!isAbsentOr(isWellFormed, json[name])) return `receipt.${name} is malformed`;
   }
-  if (environment !== undefined && (!isJsonObject(environment) || !isDigest(environment.digest))) {
-    return 'receipt.environment is malformed';
-  }
-  if (
-    policy !== undefined &&
-    (!isJsonObject(policy) || !isDigest(policy.digest) || typeof policy.id !== 'string')
-  ) {
-    return 'receipt.policy is malformed';
-  }
-  if (lineage !== undefined) {
-    if (!isJsonObject(lineage) || typeof lineage.root !== 'string' || !Number.isSafeInteger(lineage.depth)) {
-      return 'receipt.lineage is malformed';
-    }
-    if (lineage.parent !== undefined && typeof lineage.parent !== 'string')
-      return 'receipt.lineage is malformed';
-  }
-  if (detail !== undefined && typeof detail !== 'string') return 'receipt.detail is malformed';
-  if (agent !== undefined && typeof agent !== 'string') return 'receipt.agent is malformed';
-  if (toolDefinition !== undefined && !isDigest(toolDefinition)) return 'receipt.toolDefinition is malformed';
   return undefined;
+}
+
+function isAbsentOr(isWellFormed: (value: JsonValue) => boolean, value: JsonValue | undefined): boolean {
+  return value === undefined || isWellFormed(value);
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === 'string';
 }
 
 function isStageVerdict(value: unknown): value is StageVerdict {
@@ -221,16 +229,28 @@ function isStageVerdict(value: unknown): value is StageVerdict {
 }
 
 function isStringArray(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+  return Array.isArray(value) && value.every(isString);
 }
 
 function isArtifactFacts(value: JsonValue): boolean {
   return (
     isJsonObject(value) &&
     isDigest(value.digest) &&
-    typeof value.issuer === 'string' &&
+    isString(value.issuer) &&
     isStringArray(value.tokenIds) &&
     isStringArray(value.tokenHashes) &&
-    isStringArray(value.holders)
+    isStringArray(value.holders) &&
+    isAbsentOr(isInitiator, value.initiator) &&
+    isAbsentOr(isAttribution, value.attribution) &&
+    isAbsentOr(isString, value.purpose) &&
+    isAbsentOr(isString, value.reference)
   );
+}
+
+function isInitiator(value: JsonValue): boolean {
+  return isJsonObject(value) && isString(value.id) && isString(value.kind);
+}
+
+function isAttribution(value: JsonValue): boolean {
+  return isJsonObject(value) && isString(value.owner) && isAbsentOr(isStringArray, value.onBehalfOf);
 }

@@ -24,7 +24,7 @@ export interface OutcomeReceipt {
   readonly id: string;
   readonly atMs: number;
   readonly log: string;
-  /** Index and leaf hash (base64) of the permit in the same log. */
+  /** Index and leaf hash (base64url) of the permit in the same log. */
   readonly decision: { readonly index: number; readonly leafHash: string };
   readonly status: OutcomeStatus;
   /** Why it was terminated. */
@@ -53,6 +53,7 @@ export function parseOutcomeReceipt(entry: Uint8Array): OutcomeReceipt | Denial 
     typeof decision.leafHash === 'string' &&
     (code === undefined || isReasonCode(code)) &&
     (note === undefined || typeof note === 'string') &&
-    (result === undefined || (isJsonObject(result) && typeof result.digest === 'string'));
+    (result === undefined ||
+      (isJsonObject(result) && typeof result.digest === 'string' && Number.isSafeInteger(result.bytes)));
   return wellFormed ? (json as unknown as OutcomeReceipt) : deny('log.unavailable', 'not an outcome receipt');
 }
