@@ -79,7 +79,7 @@ export function tellClient(
   output.line();
   if (server === undefined || client === undefined) {
     output.line('Next, put an MCP server under it:');
-    output.line('  writ init --server fs -- npx -y @modelcontextprotocol/server-filesystem .');
+    output.line('  writ init --server fs -- npx -y @modelcontextprotocol/server-filesystem ~/work');
     return;
   }
   output.line('In your MCP client, put this in place of the server (under "mcpServers"):');

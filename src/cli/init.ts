@@ -6,6 +6,7 @@ import { denied, usageError } from './cli-error.ts';
 import { gatewayCommand } from './client-config.ts';
 import { type Define, examples } from './command.ts';
 import { parseDuration } from './duration.ts';
+import { refuseExposedHome } from './exposed-home.ts';
 import { tellAgent, tellClient, tellDomain, tellPolicy, tellServer } from './init-report.ts';
 import { type AdoptedServer, adoptServer, ensureAgent, ensurePolicy } from './init-steps.ts';
 import type { Session } from './session.ts';
@@ -33,7 +34,10 @@ In an existing domain this adds the server, or pins its tools anew.`,
     .option('--timeout <duration>', 'how long the server may take to list its tools', '60s')
     .addHelpText(
       'after',
-      examples('$ writ init', '$ writ init --server fs -- npx -y @modelcontextprotocol/server-filesystem .'),
+      examples(
+        '$ writ init',
+        '$ writ init --server fs -- npx -y @modelcontextprotocol/server-filesystem ~/work',
+      ),
     )
     .action(act(init));
 };
@@ -43,6 +47,10 @@ async function init(session: Session, command: readonly string[], options: Optio
   checkOptions(command, options);
   const ttlSeconds = parseDuration(options.ttl, '--ttl');
   const timeoutMs = parseDuration(options.timeout, '--timeout') * 1000;
+  refuseExposedHome((await session.findHomeFolder()) ?? session.newHomeFolder, {
+    args: command.slice(1),
+    cwd: surroundings.cwd,
+  });
   const { home, created } = await domainOf(session, options.name);
   const by = { actor: session.actor(home), atSeconds: nowSeconds };
   const agent = await ensureAgent(home, options.agent, by);
@@ -105,7 +113,7 @@ function checkOptions(command: readonly string[], { name, agent, server }: Optio
   if (server !== undefined && command.length === 0) {
     throw usageError(
       `how is the server ${server} started?`,
-      `add its command after --: writ init --server ${server} -- npx -y @modelcontextprotocol/server-filesystem .`,
+      `add its command after --: writ init --server ${server} -- npx -y @modelcontextprotocol/server-filesystem ~/work`,
     );
   }
 }

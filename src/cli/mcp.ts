@@ -17,6 +17,7 @@ import { artifactPath, mustReadArtifact } from './artifact-file.ts';
 import { CliError, denied, type ExitCode, failure, usageError } from './cli-error.ts';
 import { shellLine } from './client-config.ts';
 import { type Define, examples } from './command.ts';
+import { refuseExposedHome } from './exposed-home.ts';
 import { measure } from './measure.ts';
 import { readServer, type StoredServer } from './server-file.ts';
 import type { Session } from './session.ts';
@@ -71,6 +72,7 @@ async function mcp(session: Session, command: readonly string[], options: Option
   }
   const home = await openHomeFor(session, name, command);
   const upstream = upstreamOf(home, surroundings.cwd, command, options);
+  refuseExposedHome(home.folder, upstream);
   // What the upstream's program is, is read while everything else is.
   const searchPath = surroundings.path.join(delimiter);
   const measuring = measure({ ...upstream, searchPath }, join(home.folder, 'cache', 'digests.json'));

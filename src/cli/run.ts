@@ -12,7 +12,7 @@ and the decision is durable in a Merkle log.`;
 
 const START = `
 Start here:
-  $ writ init --server fs -- npx -y @modelcontextprotocol/server-filesystem .
+  $ writ init --server fs -- npx -y @modelcontextprotocol/server-filesystem ~/work
   $ writ log show
 
 Exit codes: 0 done or permit, 1 denied or not verified, 2 wrong usage.`;

@@ -210,7 +210,7 @@ export function decide(action: Action, snapshot: Snapshot): Decision {
   for (const stage of STAGES) {
     let denial: Denial | undefined;
     try {
-      denial = CHECKS[stage](action, snapshot, findings);
+      denial = CHECKS[stage](action, snapshot, findings) ?? refusalAt(stage, action);
     } catch {
       denial = deny('internal.unexpected', `stage ${stage} failed unexpectedly`);
     }
@@ -218,8 +218,17 @@ export function decide(action: Action, snapshot: Snapshot): Decision {
     if (denial !== undefined) return { answer: denial, stages, findings };
   }
   const { request } = findings;
-  if (request === undefined) return { answer: unreached('record'), stages, findings };
+  if (request === undefined || action.refusal !== undefined) {
+    return { answer: unreached('record'), stages, findings };
+  }
   return { answer: issuePermit(request.digest), stages, findings };
+}
+
+/** What no stage foresaw counts at the first one. */
+function refusalAt(stage: Stage, { refusal }: Action): Denial | undefined {
+  if (refusal === undefined) return undefined;
+  const own = refusal.reason.stage === 'any' ? 'request' : refusal.reason.stage;
+  return own === stage ? refusal : undefined;
 }
 
 /** Who asks: the initiator and everybody who holds a link of the chain. None of them approves it. */

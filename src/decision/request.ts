@@ -13,6 +13,11 @@ export interface Action {
   readonly presentation: Presentation | Denial | undefined;
   /** Digest of the tool's definition as it stands now, where the enforcement point can tell. */
   readonly toolDigest?: Digest;
+  /**
+   * What the enforcement point itself found wrong with the call. It denies at the stage of its code, after the stages
+   * before have spoken; it can never permit.
+   */
+  readonly refusal?: Denial;
 }
 
 /** An action made ready to decide: bounded, frozen, canonical. */

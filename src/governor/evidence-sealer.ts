@@ -1,5 +1,5 @@
 import { DEFAULT_LIMITS } from '../artifact/index.ts';
-import type { JsonObject, JsonValue } from '../codec/index.ts';
+import type { JsonValue } from '../codec/index.ts';
 import type { Action, Decision, Snapshot } from '../decision/index.ts';
 import { isDenial } from '../denial/index.ts';
 import { serializeMeasurement } from '../environment/index.ts';
@@ -100,11 +100,13 @@ function isKeptChain(chain: readonly string[]): boolean {
 }
 
 /** The proof holds the arguments; they stand apart only where no verified proof repeats them. */
-function requestEvidenceOf({ args, presentation, tool }: Action, proven: boolean): string {
+function requestEvidenceOf({ args, presentation, refusal, tool }: Action, proven: boolean): string {
   const pop = presentation !== undefined && !isDenial(presentation) ? presentation.aat_pop : undefined;
-  if (proven && pop !== undefined) return JSON.stringify({ tool, pop });
-  const evidence: Record<string, JsonValue> = { tool, args: args as JsonObject };
+  const evidence: Record<string, JsonValue> = { tool };
+  if (refusal !== undefined) evidence.refusal = { code: refusal.code, detail: refusal.detail };
   if (pop !== undefined) evidence.pop = pop;
+  if (proven && pop !== undefined) return JSON.stringify(evidence);
+  evidence.args = args;
   if (isDenial(presentation)) evidence.problem = { code: presentation.code, detail: presentation.detail };
   return JSON.stringify(evidence);
 }

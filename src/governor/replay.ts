@@ -204,10 +204,12 @@ class Replay {
     if (!isJsonObject(args)) return deny('log.unavailable', 'the request evidence holds no arguments');
     const presentation = this.#presentationOf(request, chainAddress);
     if (presentation === 'withheld') return undefined;
+    const refusal = denialOf(request.refusal);
     return {
       tool,
       args,
       presentation,
+      ...(refusal === undefined ? {} : { refusal }),
       ...(receipt.toolDefinition === undefined ? {} : { toolDigest: receipt.toolDefinition }),
     };
   }
@@ -216,10 +218,8 @@ class Replay {
     request: JsonObject,
     chainAddress: string | undefined,
   ): Presentation | Denial | undefined | 'withheld' {
-    if (isJsonObject(request.problem)) {
-      const { code, detail } = request.problem;
-      return isReasonCode(code) ? deny(code, typeof detail === 'string' ? detail : '') : undefined;
-    }
+    const problem = denialOf(request.problem);
+    if (problem !== undefined) return problem;
     // A proof came with a chain; where that was not kept, nothing is guessed.
     if (chainAddress === undefined) return request.pop === undefined ? undefined : 'withheld';
     const bytes = this.#sources.readEvidence(chainAddress);
@@ -298,6 +298,12 @@ class Replay {
   #differs(index: number, id: string, difference: string): void {
     if (this.#different.length < MAX_REPORTED) this.#different.push({ index, id, difference });
   }
+}
+
+/** A denial as evidence holds it. */
+function denialOf(json: unknown): Denial | undefined {
+  if (!isJsonObject(json) || !isReasonCode(json.code)) return undefined;
+  return deny(json.code, typeof json.detail === 'string' ? json.detail : '');
 }
 
 function counterKey({ tokenHash, name }: Counter): string {

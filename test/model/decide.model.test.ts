@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Decision, decide, Permit } from '../../src/decision/index.ts';
-import { isDenial, REASON_CODES, REASONS, STAGES, type Stage } from '../../src/denial/index.ts';
+import { deny, isDenial, REASON_CODES, REASONS, STAGES, type Stage } from '../../src/denial/index.ts';
 import { build, type Draft, newDraft } from './draft.ts';
 import { FAULTS, type Fault, VARIATIONS } from './faults.ts';
 import { type Opinions, referenceDecision } from './reference.ts';
@@ -37,6 +37,25 @@ describe('decide, against the reference model', () => {
       expect(STAGES.map((name) => decision.stages[name])).toEqual(
         STAGES.map((_, index) => (index < failed ? 'pass' : index === failed ? 'fail' : 'skip')),
       );
+    },
+  );
+
+  it.each(REASON_CODES)(
+    'an enforcement point that found %s denies at its stage, and never permits',
+    (code) => {
+      const { action, snapshot } = build(newDraft());
+      const { answer, stages } = decide({ ...action, refusal: deny(code, 'found by the gateway') }, snapshot);
+      expect(isDenial(answer) && answer.code).toBe(code);
+      const { stage } = REASONS[code];
+      const failed = stage === 'any' ? 0 : STAGES.indexOf(stage);
+      expect(STAGES.map((name) => stages[name])).toEqual(
+        STAGES.map((_, index) => (index < failed ? 'pass' : index === failed ? 'fail' : 'skip')),
+      );
+      // What is wrong before that stage is said first.
+      const worse = decide({ ...action, presentation: undefined, refusal: deny(code, 'found') }, snapshot);
+      const expected =
+        failed <= STAGES.indexOf('artifact') && stage !== 'artifact' ? code : 'artifact.missing';
+      expect(isDenial(worse.answer) && worse.answer.code).toBe(expected);
     },
   );
 

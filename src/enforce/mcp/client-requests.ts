@@ -204,7 +204,8 @@ export class ClientRequests {
     const actions = methodClass.actions.map(
       (action) => (): Action => ({
         ...action,
-        presentation: refusal ?? this.#present(action.tool, action.args, parent),
+        presentation: this.#present(action.tool, action.args, parent),
+        ...(refusal === undefined ? {} : { refusal }),
         ...(toolDigest === undefined ? {} : { toolDigest }),
       }),
     );

@@ -146,7 +146,8 @@ export class ServerRequests {
     const actions = methodClass.actions.map(
       (action) => (): Action => ({
         ...action,
-        presentation: methodClass.denial ?? this.#present(action.tool, action.args),
+        presentation: this.#present(action.tool, action.args),
+        ...(methodClass.denial === undefined ? {} : { refusal: methodClass.denial }),
       }),
     );
     return runAll(this.#ports.governor, actions, (execution) =>

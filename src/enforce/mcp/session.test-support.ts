@@ -22,7 +22,7 @@ export interface FakeGovernor extends CallGovernor {
 
 /**
  * A governor that permits what `decide` does not deny, after a turn of the event loop, and keeps what came of it. A
- * presentation that is a denial denies, as in the real one.
+ * presentation that is a denial denies, and so does a refusal, as in the real one.
  */
 export function fakeGovernor(
   decide: (action: Action) => Denial | undefined | Promise<Denial | undefined> = () => undefined,
@@ -35,7 +35,8 @@ export function fakeGovernor(
       const run: Run = { id: `execution-${runs.length + 1}`, action, abort: new AbortController() };
       runs.push(run);
       await Promise.resolve();
-      const denial = isDenial(action.presentation) ? action.presentation : await decide(action);
+      const { presentation, refusal } = action;
+      const denial = refusal ?? (isDenial(presentation) ? presentation : await decide(action));
       if (denial !== undefined) {
         run.denial = denial;
         return { verdict: 'deny', executionId: run.id, denial, receiptIndex: runs.length };
