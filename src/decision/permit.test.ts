@@ -14,6 +14,26 @@ describe('Permit', () => {
     expect(() => Object.assign(permit, { requestDigest: digestOf('other') })).toThrow(TypeError);
   });
 
+  it('is not forged by a subclass, a proxy, a patched method or a borrowed one', () => {
+    class Forged extends Permit {
+      constructor() {
+        super(Symbol('permit'), digest);
+      }
+    }
+    expect(() => new Forged()).toThrow(TypeError);
+    expect(() => Reflect.construct(Permit, [Symbol('permit'), digest], Object)).toThrow(TypeError);
+    const permit = issuePermit(digest);
+    const proxy = new Proxy(permit, {});
+    expect(Permit.isPermit(proxy)).toBe(false);
+    expect(() => proxy.redeem(digest)).toThrow(TypeError);
+    expect(() => permit.redeem.call(Object.create(permit), digest)).toThrow(TypeError);
+    expect(() => Object.assign(Permit, { isPermit: () => true })).toThrow(TypeError);
+    expect(() => Object.assign(Permit.prototype, { redeem: () => true })).toThrow(TypeError);
+    expect(() => Object.setPrototypeOf(permit, { redeem: () => true })).toThrow(TypeError);
+    expect(Permit.isPermit(structuredClone(permit))).toBe(false);
+    expect(permit.redeem(digest)).toBe(true);
+  });
+
   it('is spent once, and only for the request it was made for', () => {
     const permit = issuePermit(digest);
     expect(permit.redeem(digestOf('other'))).toBe(false);

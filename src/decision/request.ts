@@ -47,7 +47,7 @@ export function requestOf(action: Action): Request | Denial {
   if (argsJcs.length > MAX_ARGUMENT_BYTES) {
     return deny('request.too_large', `arguments are longer than ${MAX_ARGUMENT_BYTES} characters`);
   }
-  if (!freezeJson(args)) return deny('request.malformed', 'arguments are not JSON');
+  if (!isJsonObject(args) || !freezeJson(args)) return deny('request.malformed', 'arguments are not JSON');
   const proof = presentation !== undefined && 'aat_pop' in presentation ? presentation.aat_pop : '';
   return { ...action, argsJcs, digest: digestOfRequest(tool, argsJcs, proof) };
 }
