@@ -25,6 +25,8 @@ describe('decide, against the reference model', () => {
       expect(answerOf(decision), variation.name).toBe('permit');
       expect(Object.values(decision.stages)).toEqual(STAGES.map(() => 'pass'));
       expect(Permit.isPermit(decision.answer)).toBe(true);
+      // For this very request and no other.
+      expect(decision.answer).toMatchObject({ requestDigest: decision.findings.request?.digest });
     }
   });
 
@@ -148,6 +150,19 @@ function composable(faults: readonly Fault[]): boolean {
     ['no policy published', 'policy revoked'],
     ['bundle not at hand', 'policy revoked'],
     ['bundle not at hand', 'tool definition changed'],
+    ['for another enforcement point', 'for no enforcement point in particular'],
+    ['bundle at hand is another', 'policy revoked'],
+    ['presentation that is no request', 'nothing presented'],
+    ['presentation that is no request', 'unreadable presentation'],
+    ['for no enforcement point in particular', 'budget of the root on what is no number'],
+    ['for no enforcement point in particular', 'counted elsewhere'],
+    ['initiator enrolled with another key', 'approved by the person who set it in motion'],
+    ['initiator enrolled with another key', 'approved by the agent that delegated'],
+    ['initiator not enrolled', 'approved by the person who set it in motion'],
+    ['initiator not enrolled', 'approved by the agent that delegated'],
+    ['policy forbids', 'nobody asked whom policy names'],
+    ['no policy permits', 'nobody asked whom policy names'],
+    ['a forbid that errs', 'nobody asked whom policy names'],
   ];
   return !conflicts.some(([left, right]) => names.has(left) && names.has(right));
 }

@@ -35,6 +35,10 @@ export const WORKER = `spiffe://${DOMAIN}/agent/worker`;
 export const TOOL = 'mcp://fs/tools/read';
 export const OTHER_TOOL = 'mcp://fs/tools/write';
 export const PARENT = '019b0000-0000-7000-8000-000000000001';
+/** The name that two instances of the gateway share. */
+export const SHARED_AUDIENCE = `spiffe://${DOMAIN}/gateway/shared`;
+const ROOT_ID = '019b0000-0000-7000-8000-00000000aaaa';
+const LEAF_ID = '019b0000-0000-7000-8000-00000000bbbb';
 
 const key = (seed: number) => SigningKey.fromSeed(Buffer.alloc(32, seed));
 export const keys = { issuer: key(1), planner: key(2), worker: key(3), stranger: key(4) };
@@ -57,16 +61,52 @@ function policy(id: string, text: string): PreparedPolicy {
   return preparePolicy(bundle as Exclude<typeof bundle, readonly unknown[]>);
 }
 
+const COMPONENTS: readonly Component[] = [{ kind: 'node', name: 'node', digest: digestOf('node') }];
+
+/** Permits only where each fact that policies can read is what it should be, in the variation of that name. */
+const FACTS = `permit (
+  principal == Writ::Agent::"${WORKER}", action == Writ::Action::"${TOOL}", resource == Writ::Server::"fs"
+) when {
+  context.input has count && context.artifact has initiator && context.artifact has owner &&
+  context.artifact has purpose && context.artifact has reference && context.artifact has risk &&
+  context.environment has digest && context.lineage has parentTool &&
+  principal.enrolled && principal.thumbprint == "${keys.worker.publicKey.thumbprint}" &&
+  context.input.path == "/data/a.txt" && context.input.count == 1 && context.unrepresented.isEmpty() &&
+  context.artifact.issuer == "${ISSUER}" && context.artifact.depth == 1 &&
+  context.artifact.rootId == "${ROOT_ID}" && context.artifact.leafId == "${LEAF_ID}" &&
+  context.artifact.initiator == { id: "${PLANNER}", kind: "agent" } &&
+  context.artifact.owner == "owner" && context.artifact.purpose == "purpose" &&
+  context.artifact.reference == "reference" && context.artifact.risk == "risk" &&
+  context.artifact.expiresInSeconds == 3600 &&
+  context.environment.measured && context.environment.assurance == "self" &&
+  context.environment.digest == "${measurementOf(COMPONENTS, 'self', NOW).digest}" &&
+  !context.lineage.isRoot && context.lineage.depth == 2 && context.lineage.parentTool == "${OTHER_TOOL}" &&
+  context.time == { epochSeconds: ${NOW}, hourUtc: 12, minuteUtc: 0, dayOfWeekUtc: 3 }
+};`;
+
+/** The same where little is known. */
+const NO_FACTS = `permit (
+  principal == Writ::Agent::"${keys.worker.publicKey.thumbprintUri}", action, resource
+) when {
+  !principal.enrolled && principal.thumbprint == "${keys.worker.publicKey.thumbprint}" &&
+  !(context.artifact has initiator) && !(context.artifact has owner) && !(context.artifact has risk) &&
+  !context.environment.measured && context.environment.assurance == "none" && !(context.environment has digest) &&
+  context.lineage.isRoot && context.lineage.depth == 0 && !(context.lineage has parentTool)
+};`;
+
 const PERMIT = 'permit (principal, action, resource);';
 /** One bundle for each thing a policy can say. */
 export const policies = {
   permit: policy('permit', PERMIT),
+  other: policy('other', PERMIT),
   forbid: policy('forbid', `${PERMIT}\nforbid (principal, action, resource);`),
   silent: policy('silent', 'permit (principal, action, resource) when { context.input.path == "nowhere" };'),
   overflow: policy(
     'overflow',
     `${PERMIT}\nforbid (principal, action, resource) when { context.time.epochSeconds * 9223372036854775807 > 0 };`,
   ),
+  facts: policy('facts', FACTS),
+  noFacts: policy('noFacts', NO_FACTS),
   approval: policy('approval', `@approval("operator:2")\n${PERMIT}`),
 };
 
@@ -76,11 +116,17 @@ export interface Draft {
   args: JsonObject;
   /** Replaces what is presented. */
   presentation: undefined | Denial | 'as drafted';
+  /** What the enforcement point itself finds wrong. */
+  refusal?: Denial;
   issuer: { iss: string; signer: SigningKey };
   iatSeconds: number;
   expSeconds: number;
   nbfSeconds?: number;
   audience: string;
+  /** Whether any token names an audience. */
+  named: boolean;
+  /** Under which names the enforcement point is addressed, its own last. */
+  addressed: string[];
   rootWrit: WritClaim;
   leafWrit: WritClaim;
   grantedTool: string;
@@ -92,7 +138,7 @@ export interface Draft {
     args?: JsonObject;
     tool?: string;
     iatSeconds: number;
-    audience: string;
+    audience: string | undefined;
     absent?: boolean;
   };
   parent?: string;
@@ -106,6 +152,8 @@ export interface Draft {
   policy: PreparedPolicy;
   policyPublished: boolean;
   policyAtHand: boolean;
+  /** Another one than is published. */
+  atHand?: PreparedPolicy;
   checkedAtSeconds: number;
   approvals: (actionDigest: Digest) => ApprovalFact[];
   keepsCounters: boolean;
@@ -130,6 +178,8 @@ export function newDraft(): Draft {
     iatSeconds: NOW - 60,
     expSeconds: NOW + 3600,
     audience: AUDIENCE,
+    named: true,
+    addressed: [AUDIENCE],
     rootWrit: { initiator: { id: PLANNER, kind: 'agent' } },
     leafWrit: {},
     grantedTool: TOOL,
@@ -137,7 +187,7 @@ export function newDraft(): Draft {
     tamper: (chain) => chain,
     proof: { signer: keys.worker, iatSeconds: NOW, audience: AUDIENCE },
     parentFact: () => undefined,
-    components: [{ kind: 'node', name: 'node', digest: digestOf('node') }],
+    components: [...COMPONENTS],
     measured: true,
     measuredAtSeconds: NOW - 5,
     toolDigest: DEFINITION_DIGEST,
@@ -172,17 +222,24 @@ export function build(draft: Draft): { action: Action; snapshot: Snapshot } {
   if (isDenial(governance)) throw new TypeError(governance.detail);
   const fact = draft.parentFact(hashOf(chain.at(-1)), hashOf(chain.at(0)));
   return {
-    action: { tool: draft.tool, args: draft.args, presentation, toolDigest: draft.toolDigest },
+    action: {
+      ...{ tool: draft.tool, args: draft.args, presentation, toolDigest: draft.toolDigest },
+      ...(draft.refusal === undefined ? {} : { refusal: draft.refusal }),
+    },
     snapshot: {
       nowSeconds: NOW,
-      audiences: [AUDIENCE],
+      audiences: draft.addressed,
       keepsCounters: draft.keepsCounters,
       governance,
       governanceCheckedAtSeconds: draft.checkedAtSeconds,
       maxStalenessSeconds: 10,
-      policy: draft.policyAtHand ? draft.policy : undefined,
+      policy: draft.policyAtHand ? (draft.atHand ?? draft.policy) : undefined,
       measurement: draft.measured ? measurement : undefined,
-      findParent: (id) => (id === draft.parent ? fact : undefined),
+      findParent: (id) => {
+        // Nobody asks for the parent of a call that names none.
+        if (draft.parent === undefined) throw new TypeError('no parent was named');
+        return id === draft.parent ? fact : undefined;
+      },
       maxLineageDepth: 4,
       approvals: draft.approvals(actionDigestOf(draft, chain)),
       replay: draft.replay,
@@ -190,9 +247,6 @@ export function build(draft: Draft): { action: Action; snapshot: Snapshot } {
     },
   };
 }
-
-const ROOT_ID = '019b0000-0000-7000-8000-00000000aaaa';
-const LEAF_ID = '019b0000-0000-7000-8000-00000000bbbb';
 
 function mintChain(draft: Draft): string[] {
   const { issuer, iatSeconds, expSeconds, nbfSeconds, audience, rootWrit, leafWrit } = draft;
@@ -208,7 +262,7 @@ function mintChain(draft: Draft): string[] {
     iatSeconds,
     expSeconds,
     maxDepth: 2,
-    audiences: [audience],
+    ...(draft.named ? { audiences: [audience] } : {}),
     jti: ROOT_ID,
     writ: rootWrit,
     ...(nbfSeconds === undefined ? {} : { nbfSeconds }),
@@ -228,7 +282,7 @@ function mintChain(draft: Draft): string[] {
     jti: LEAF_ID,
     writ: leafWrit,
     // A child of counted tokens names its audience itself.
-    audiences: [audience],
+    ...(draft.named ? { audiences: [audience] } : {}),
   });
   if (isDenial(leaf)) throw new TypeError(leaf.detail);
   return [root, leaf];
@@ -243,7 +297,7 @@ function present({ proof, args, tool, parent }: Draft, chain: string[]): Present
       tool: proof.tool ?? tool,
       args: proof.args ?? args,
       iatSeconds: proof.iatSeconds,
-      audience: proof.audience,
+      ...(proof.audience === undefined ? {} : { audience: proof.audience }),
       ...(parent === undefined ? {} : { parent }),
     }),
   };

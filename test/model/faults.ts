@@ -12,6 +12,7 @@ import {
   PARENT,
   PLANNER,
   policies,
+  SHARED_AUDIENCE,
   TOOL,
   WORKER,
 } from './draft.ts';
@@ -58,12 +59,18 @@ function govern(draft: Draft, governance: NonNullable<Draft['leafWrit']['governa
   draft.leafWrit = { ...draft.leafWrit, governance: { ...draft.leafWrit.governance, ...governance } };
 }
 
+function governRoot(draft: Draft, governance: NonNullable<Draft['rootWrit']['governance']>): void {
+  draft.rootWrit = { ...draft.rootWrit, governance: { ...draft.rootWrit.governance, ...governance } };
+}
+
 function approvalBy(
   approver: string,
   decision: 'approve' | 'reject',
   expSeconds: number,
+  prepare: (draft: Draft) => void = () => {},
 ): (draft: Draft) => void {
   return (draft) => {
+    prepare(draft);
     govern(draft, { approvals: [{ role: 'operator', threshold: 1 }] });
     draft.approvals = (actionDigest) => [
       { actionDigest, approver, role: 'operator', decision, nbfSeconds: NOW - 100, expSeconds },
@@ -82,6 +89,9 @@ export const FAULTS: Readonly<Record<Stage, readonly Fault[]>> = {
     }),
     fault('endless tool', 'request.too_large', (draft) => {
       draft.tool = 'x'.repeat(1025);
+    }),
+    fault('presentation that is no request', 'request.too_large', (draft) => {
+      draft.presentation = deny('request.too_large', 'the presentation is too large');
     }),
     fault('huge arguments', 'request.too_large', (draft) => {
       draft.args = { path: 'x'.repeat(1_600_000) };
@@ -126,6 +136,9 @@ export const FAULTS: Readonly<Record<Stage, readonly Fault[]>> = {
     fault('for another enforcement point', 'artifact.audience_mismatch', (draft) => {
       draft.audience = 'spiffe://model.test/gateway/other';
     }),
+    fault('for no enforcement point in particular', 'artifact.audience_mismatch', (draft) => {
+      draft.named = false;
+    }),
     fault('leaf under another parent of the same holder', 'artifact.attenuation_invalid', (draft) => {
       draft.tamper = ([, leaf = '']) => [otherRoot(draft), leaf];
     }),
@@ -148,6 +161,13 @@ export const FAULTS: Readonly<Record<Stage, readonly Fault[]>> = {
     }),
     fault('proof for another enforcement point', 'identity.proof_invalid', (draft) => {
       draft.proof.audience = 'spiffe://model.test/gateway/other';
+    }),
+    fault('proof for the twins of this enforcement point', 'identity.proof_invalid', (draft) => {
+      draft.addressed = [SHARED_AUDIENCE, ...draft.addressed];
+      draft.proof.audience = SHARED_AUDIENCE;
+    }),
+    fault('proof for no enforcement point', 'identity.proof_invalid', (draft) => {
+      draft.proof.audience = undefined;
     }),
     fault('old proof', 'identity.proof_stale', (draft) => {
       draft.proof.iatSeconds = NOW - 31;
@@ -178,6 +198,10 @@ export const FAULTS: Readonly<Record<Stage, readonly Fault[]>> = {
     fault('number out of range', 'scope.arguments_not_granted', (draft) => {
       draft.args = { ...draft.args, count: 11 };
     }),
+    fault('budget of the root on what is no number', 'scope.arguments_not_granted', (draft) => {
+      const budgets = [{ argument: 'path', total: 5 }];
+      draft.rootWrit = { ...draft.rootWrit, use: { ...draft.rootWrit.use, budgets } };
+    }),
     fault('outside the window of the leaf', 'scope.outside_window', (draft) => {
       const windows = [{ days: ['sat', 'sun'], from: '00:00', to: '23:59', tz: 'UTC' }] as const;
       draft.leafWrit = { ...draft.leafWrit, use: { windows } };
@@ -195,6 +219,9 @@ export const FAULTS: Readonly<Record<Stage, readonly Fault[]>> = {
     fault('another digest', 'environment.mismatch', (draft) => {
       bindEnvironment(draft, { digests: [digestOf('elsewhere')] });
     }),
+    fault('another digest, by the root', 'environment.mismatch', (draft) => {
+      draft.rootWrit = { ...draft.rootWrit, environment: { digests: [digestOf('elsewhere')] } };
+    }),
     fault('a component is another', 'environment.mismatch', (draft) => {
       bindEnvironment(draft, { components: [{ kind: 'node', name: 'node', digest: digestOf('changed') }] });
     }),
@@ -203,6 +230,9 @@ export const FAULTS: Readonly<Record<Stage, readonly Fault[]>> = {
     }),
     fault('assurance too low', 'environment.assurance_too_low', (draft) => {
       bindEnvironment(draft, { assurance: 'tpm' });
+    }),
+    fault('definition that the enforcement point cannot get', 'environment.unmeasured', (draft) => {
+      draft.refusal = deny('environment.unmeasured', 'the tool has no definition');
     }),
     fault('tool definition changed', 'environment.tool_changed', (draft) => {
       draft.toolDigest = digestOf('another definition');
@@ -280,6 +310,15 @@ export const FAULTS: Readonly<Record<Stage, readonly Fault[]>> = {
     fault('another policy required', 'policy.version_mismatch', (draft) => {
       govern(draft, { policy: { id: 'another' } });
     }),
+    fault('another policy required by the root', 'policy.version_mismatch', (draft) => {
+      governRoot(draft, { policy: { id: 'another' } });
+    }),
+    fault('another policy of the same digest required', 'policy.version_mismatch', (draft) => {
+      govern(draft, { policy: { id: 'another', digest: draft.policy.bundle.digest } });
+    }),
+    fault('bundle at hand is another', 'policy.unavailable', (draft) => {
+      draft.atHand = policies.other;
+    }),
     fault('another version required', 'policy.version_mismatch', (draft) => {
       govern(draft, { policy: { id: draft.policy.bundle.id, digest: digestOf('older') } });
     }),
@@ -293,6 +332,32 @@ export const FAULTS: Readonly<Record<Stage, readonly Fault[]>> = {
   approval: [
     fault('nobody asked', 'approval.required', (draft) => {
       govern(draft, { approvals: [{ role: 'operator', threshold: 1 }] });
+    }),
+    fault('nobody asked whom the root names', 'approval.required', (draft) => {
+      governRoot(draft, { approvals: [{ role: 'auditor', threshold: 1 }] });
+    }),
+    fault('nobody asked whom policy names', 'approval.required', (draft) => {
+      draft.policy = policies.approval;
+    }),
+    fault('approved by the agent at the leaf', 'approval.required', approvalBy(WORKER, 'approve', NOW + 60)),
+    fault(
+      'approved by the person who set it in motion',
+      'approval.required',
+      approvalBy('mailto:a@b.example', 'approve', NOW + 60, (draft) => {
+        draft.rootWrit = { ...draft.rootWrit, initiator: { id: 'mailto:a@b.example', kind: 'human' } };
+      }),
+    ),
+    fault(
+      'approved by the agent that delegated',
+      'approval.required',
+      approvalBy(PLANNER, 'approve', NOW + 60, (draft) => {
+        draft.rootWrit = { ...draft.rootWrit, initiator: { id: 'mailto:a@b.example', kind: 'human' } };
+      }),
+    ),
+    fault('approved for other arguments', 'approval.required', (draft) => {
+      approvalBy('alice', 'approve', NOW + 60)(draft);
+      const { approvals } = draft;
+      draft.approvals = () => approvals(digestOf('another action'));
     }),
     fault('approved by the requester', 'approval.required', approvalBy(PLANNER, 'approve', NOW + 60)),
     fault('rejected', 'approval.rejected', approvalBy('alice', 'reject', NOW + 60)),
@@ -324,6 +389,75 @@ export const FAULTS: Readonly<Record<Stage, readonly Fault[]>> = {
 export const VARIATIONS: readonly { readonly name: string; readonly apply: (draft: Draft) => void }[] = [
   { name: 'a sound parent', apply: withParent((sound) => sound) },
   { name: 'an approval', apply: approvalBy('alice', 'approve', NOW + 60) },
+  {
+    name: 'a parent under the leaf itself',
+    apply: (draft) => {
+      draft.parent = PARENT;
+      draft.parentFact = (leafHash, rootHash) => ({
+        ...{
+          executionId: PARENT,
+          verdict: 'permit',
+          tokenHashes: [rootHash, leafHash],
+          leafTokenHash: leafHash,
+        },
+        ...{ depth: 0, rootExecutionId: PARENT, terminated: false, tool: TOOL },
+      });
+    },
+  },
+  {
+    name: 'a twin beside this enforcement point',
+    apply: (draft) => {
+      draft.addressed = [SHARED_AUDIENCE, AUDIENCE];
+      draft.audience = SHARED_AUDIENCE;
+    },
+  },
+  {
+    name: 'an artifact of last week',
+    apply: (draft) => {
+      draft.iatSeconds = NOW - 7 * 86_400;
+    },
+  },
+  {
+    name: 'a policy that reads every fact',
+    apply: (draft) => {
+      draft.policy = policies.facts;
+      draft.rootWrit = {
+        ...draft.rootWrit,
+        attribution: { owner: 'owner' },
+        governance: { purpose: 'purpose', reference: 'reference', risk: 'risk' },
+      };
+      withParent((sound) => ({ ...sound, depth: 1, tool: OTHER_TOOL }))(draft);
+    },
+  },
+  {
+    name: 'a policy that wants no fact to be known',
+    apply: (draft) => {
+      draft.policy = policies.noFacts;
+      draft.rootWrit = {};
+      draft.enrolled = [];
+      draft.measured = false;
+    },
+  },
+  {
+    name: 'a workload that is enrolled',
+    apply: (draft) => {
+      draft.rootWrit = { ...draft.rootWrit, initiator: { id: PLANNER, kind: 'workload' } };
+    },
+  },
+  {
+    name: 'a person nobody enrolled',
+    apply: (draft) => {
+      draft.rootWrit = { ...draft.rootWrit, initiator: { id: 'mailto:a@b.example', kind: 'human' } };
+    },
+  },
+  {
+    name: 'a policy pinned by every token',
+    apply: (draft) => {
+      const { id, digest } = draft.policy.bundle;
+      govern(draft, { policy: { id, digest } });
+      governRoot(draft, { policy: { id } });
+    },
+  },
   {
     name: 'an open window',
     apply: (draft) => {
