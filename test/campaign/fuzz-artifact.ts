@@ -167,7 +167,9 @@ export function artifactTargets(): FuzzTarget[] {
       name: 'chain, bent before signing',
       feed(random) {
         const asChild = random.chance(0.5);
-        const claims = mutateJson(random, { ...(asChild ? leaf : root).claims, writ: WRIT });
+        // Counted uses need an audience, and who bends everything gets nowhere: half of the tokens go without.
+        const profile = random.chance(0.5) ? { aud: GATEWAY, writ: WRIT } : {};
+        const claims = mutateJson(random, { ...(asChild ? leaf : root).claims, ...profile });
         if (!isJsonObject(claims) || !isSignable(claims)) return 'refused';
         const absent = Object.fromEntries(Object.keys(root.claims).map((name) => [name, undefined]));
         const overrides = { ...absent, ...claims };
