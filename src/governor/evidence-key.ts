@@ -12,9 +12,12 @@ export function createEvidenceKey(path: string): void {
 
 export function readEvidenceKey(path: string): Uint8Array | Denial {
   try {
-    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    // Non-blocking, so that a pipe in its place is refused instead of waited on.
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
-      if ((fstatSync(descriptor).mode & 0o077) !== 0) {
+      const status = fstatSync(descriptor);
+      if (!status.isFile()) return deny('request.malformed', `key ${path} is not a regular file`);
+      if ((status.mode & 0o077) !== 0) {
         return deny('request.malformed', `key ${path} can be read by others: run chmod 600 ${path}`);
       }
       const text = readFileSync(descriptor, 'utf8').trim();

@@ -7,6 +7,7 @@ import type { Clock } from './clock.ts';
 import { consumptionOf } from './consumption.ts';
 import { EvidenceSealer } from './evidence-sealer.ts';
 import type { GovernanceView } from './governance-follower.ts';
+import { OutcomeRecorder } from './outcome-recorder.ts';
 import { decisionReceiptOf, type OutcomeFacts, outcomeReceiptOf } from './receipts.ts';
 
 /** What came of an effect that ran. `unknown`: it may or may not have happened. */
@@ -101,12 +102,13 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export class Governor {
   readonly #ports: GovernorPorts;
   readonly #sealer: EvidenceSealer;
-  readonly #outcomes = new Set<Promise<unknown>>();
+  readonly #outcomes: OutcomeRecorder;
   readonly #running = new Map<string, AbortController>();
 
   constructor(ports: GovernorPorts) {
     this.#ports = ports;
     this.#sealer = new EvidenceSealer(ports.evidenceKey);
+    this.#outcomes = new OutcomeRecorder(ports.log);
   }
 
   /**
@@ -169,7 +171,7 @@ export class Governor {
 
   /** Waits until every outcome so far is durable. */
   async settle(): Promise<void> {
-    await Promise.allSettled(this.#outcomes);
+    await this.#outcomes.settle();
   }
 
   /** Stops what is running and drains the log. */
@@ -290,7 +292,9 @@ export class Governor {
 
   async #append(request: AppendRequest): Promise<AppendResult | { kind: 'unavailable' }> {
     try {
-      return await this.#ports.log.append(request);
+      const appended = this.#ports.log.append(request);
+      this.#outcomes.flush();
+      return await appended;
     } catch {
       return { kind: 'unavailable' };
     }
@@ -320,10 +324,9 @@ export class Governor {
       decisionLeafHash: leaf,
       durationMs: clock.monotonicMs() - startedMs,
     });
-    // The caller does not wait: without this entry the execution counts as unknown, which is what it then is.
-    const appended = this.#append({ entry: serializeReceipt(receipt), keys: [`outcome:${id}`] });
-    this.#outcomes.add(appended);
-    void appended.finally(() => this.#outcomes.delete(appended));
+    this.#outcomes.record({ entry: serializeReceipt(receipt), keys: [`outcome:${id}`] });
+    // What was stopped is no parent to anything, from now on.
+    if (facts.status === 'terminated') this.#outcomes.flush();
   }
 }
 

@@ -8,6 +8,7 @@ import type { CallGovernor, Diagnose, Presenter } from './ports.ts';
 import { Session } from './session.ts';
 import { DEFAULT_SESSION_LIMITS, type ListedTool, type SessionLimits } from './session-ports.ts';
 import { isServerName } from './tool-id.ts';
+import { turnWriter } from './turn-writer.ts';
 import { type UpstreamCommand, type UpstreamExit, UpstreamProcess } from './upstream-process.ts';
 
 export interface GatewayOptions {
@@ -86,6 +87,7 @@ class Gateway {
       this.#end = resolve;
     });
     this.#upstream = new UpstreamProcess(options.upstream);
+    const toUpstream = turnWriter(this.#upstream.stdin);
     this.#session = new Session({
       server: options.name,
       governor,
@@ -93,9 +95,9 @@ class Gateway {
       digestOf: toolDefinitionDigest,
       onDefinitions: options.onDefinitions ?? (() => {}),
       pinnedDigest: options.pinnedDigest ?? (() => undefined),
-      toClient: (bytes) => client.output.write(bytes),
+      toClient: turnWriter(client.output),
       toUpstream: (bytes) => {
-        if (!this.#upstream.isGone && this.#upstream.stdin.writable) this.#upstream.stdin.write(bytes);
+        if (!this.#upstream.isGone && this.#upstream.stdin.writable) toUpstream(bytes);
       },
       diagnose: this.#diagnose,
       limits: this.#limits,
