@@ -154,6 +154,32 @@ describe('the files of a trust domain, moved under a governor', () => {
     }));
 });
 
+describe('clocks', () => {
+  it('one that jumps a day ahead and back makes no proof good again, in this life or the next', () =>
+    inDomain(async (domain) => {
+      let aheadMs = 0;
+      const clock: Clock = { wallMs: () => Date.now() + aheadMs, monotonicMs: () => performance.now() };
+      let opened = await domain.open({ clock });
+      const chain = [domain.issue({ expSeconds: nowSeconds() + 200_000 })];
+      const call = () => domain.call(chain, { audience: opened.audience, clock });
+      const action = call();
+      expect(codeOf(await opened.governor.run(action, effect))).toBe('permit');
+      // A day later enough happens that old proofs are forgotten.
+      aheadMs = 86_400_000;
+      for (let round = 0; round < 5; round += 1) {
+        expect(codeOf(await opened.governor.run(call(), effect))).toBe('permit');
+      }
+      aheadMs = 0;
+      const before = runs;
+      expect(codeOf(await opened.governor.run(action, effect))).toBe('replay.detected');
+      await opened.close();
+      opened = await domain.open({ clock });
+      expect(codeOf(await opened.governor.run(action, effect))).toBe('replay.detected');
+      expect(runs).toBe(before);
+      await opened.close();
+    }));
+});
+
 describe('parents', () => {
   let domain: TestDomain;
   let opened: OpenedGovernor;
