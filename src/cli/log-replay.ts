@@ -44,6 +44,7 @@ async function replay(session: Session, options: Options): Promise<ExitCode> {
           log: reader,
           governance,
           readEvidence: (address) => reader.readEvidence(address, key),
+          evidenceKey: key,
           findElsewhere: (id, atMs, state) => findAmong(all, log, id, atMs, state),
         }),
       );

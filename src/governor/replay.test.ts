@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { must, nowSeconds, TestDomain, WRITE } from '../../test/support/trust-domain.ts';
 import { canonicalize, type JsonObject, type JsonValue } from '../codec/index.ts';
+import { OUTCOME_RECEIPT } from '../receipt/index.ts';
 import { openSqliteLogReader, type SqliteLogReader } from '../storage/index.ts';
 import type { LogReader } from '../tlog/index.ts';
 import { enrollAgent, type ReplaySources, readEvidenceKey, replayLog } from './index.ts';
@@ -124,10 +125,17 @@ describe('replayLog', () => {
 
   it('knows of a parent only what its child could know', () => {
     // An outcome that says the parent was stopped, found in the log now, was not there when the child was decided.
+    const { size } = log.head();
+    const outcome = Buffer.from(
+      canonicalize({
+        ...{ type: OUTCOME_RECEIPT, id: 'x', atMs: 1, log: 'x', status: 'terminated', durationMs: 1 },
+        decision: { index: parentIndex, leafHash: '' },
+      }),
+    );
     const stopped: LogReader = {
       ...{ head: () => log.head(), inclusionProof: () => [], consistencyProof: () => [] },
-      read: (start, count) => log.read(start, count),
-      lookup: (key) => (key.startsWith('outcome:') ? [log.head().size - 1] : log.lookup(key)),
+      read: (start, count) => (start === size ? [outcome] : log.read(start, count)),
+      lookup: (key) => (key.startsWith('outcome:') ? [size] : log.lookup(key)),
     };
     expect(replayLog(sources({ log: stopped })).different).toEqual([]);
   });

@@ -9,9 +9,10 @@ import {
   statSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createProof, deriveToken } from '../../src/artifact/index.ts';
-import type { JsonObject } from '../../src/codec/index.ts';
+import { digestOf, type JsonObject } from '../../src/codec/index.ts';
 import type { Action } from '../../src/decision/index.ts';
 import { isDenial } from '../../src/denial/index.ts';
 import {
@@ -24,9 +25,10 @@ import {
   replayLog,
   revoke,
 } from '../../src/governor/index.ts';
-import { readKeyFile, SigningKey } from '../../src/key/index.ts';
+import { readKeyFile, SigningKey, writeKeyFile } from '../../src/key/index.ts';
 import { type DecisionReceipt, parseDecisionReceipt, serializeReceipt } from '../../src/receipt/index.ts';
 import { openSqliteLog, openSqliteLogReader } from '../../src/storage/index.ts';
+import { leafHash } from '../../src/tlog/index.ts';
 import { must, nowSeconds, TestDomain, WRITE } from '../support/trust-domain.ts';
 
 const codeOf = (outcome: Outcome<unknown>) => (outcome.verdict === 'permit' ? 'permit' : outcome.denial.code);
@@ -222,6 +224,14 @@ describe('parents', () => {
     expect(await childOf(id)).toBe('lineage.parent_unknown');
     expect(isDenial(await bundleExecution(domain.home, id))).toBe(true);
     expect(existsSync(domain.home.logKeyFile('evil'))).toBe(false);
+    // Nor for those of a log of ours, under a key that was put in the place of its own.
+    const [known] = decisionsOf(domain);
+    const keyFile = domain.home.logKeyFile('fs');
+    renameSync(keyFile, `${keyFile}.aside`);
+    must(writeKeyFile(keyFile, SigningKey.generate()) ?? {});
+    expect(await bundleExecution(domain.home, known?.id ?? '')).toMatchObject({ code: 'log.unavailable' });
+    renameSync(`${keyFile}.aside`, keyFile);
+    expect(isDenial(await bundleExecution(domain.home, known?.id ?? ''))).toBe(false);
   });
 
   it('count once a checkpoint of their enrolled log covers them, however they got into its database', async () => {
@@ -284,6 +294,23 @@ describe('parents', () => {
       ),
     ).toBeUndefined();
     expect(await childOf(parent.executionId)).toBe('lineage.parent_denied');
+  });
+
+  it('rewritten in the database of our own log do not count', async () => {
+    const denied = await opened.governor.run(
+      { ...domain.call(chain, { audience: opened.audience }), toolDigest: digestOf('another') },
+      effect,
+    );
+    expect(codeOf(denied)).toBe('environment.tool_changed');
+    expect(await childOf(denied.executionId)).toBe('lineage.parent_denied');
+    const [permit] = decisionsOf(domain);
+    const entry = serializeReceipt({ ...permit, id: denied.executionId });
+    const database = new DatabaseSync(join(domain.home.executionLogFolder('fs'), 'log.sqlite'));
+    database
+      .prepare('UPDATE entry SET body = ?, leaf = ? WHERE idx = ?')
+      .run(entry, leafHash(entry), denied.receiptIndex ?? -1);
+    database.close();
+    expect(await childOf(denied.executionId)).toBe('lineage.parent_unknown');
   });
 });
 
