@@ -70,7 +70,7 @@ try {
   const { policyFactsOf } = await import('../src/decision/policy-facts.ts');
   const facts = policyFactsOf(findings.chain as never, snapshotNow(), findings.lineage, undefined);
   const cedarCall = must(
-    policy.authorizationCall({
+    policy.evaluationCall({
       principal: {
         id: domain.home.agent('worker'),
         enrolled: true,

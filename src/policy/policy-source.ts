@@ -32,6 +32,8 @@ export interface ParsedPolicy {
   readonly approvals: readonly ApprovalRequirement[];
   /** Attribute names the policy reads or writes. */
   readonly attributes: ReadonlySet<string>;
+  /** Whether it uses `context` otherwise than by naming a member of it. */
+  readonly usesWholeContext: boolean;
   /** A problem of the file at Cedar's byte offset within this policy; without one, at the policy's first token. */
   readonly problemAt: (byteOffset: number | undefined, reason: string) => PolicyProblem;
 }
@@ -142,7 +144,29 @@ function parseSegment(
   for (const clause of answer.json.conditions) collectAttributes(clause.body, attributes);
   const { line } = lineAndColumn(source.text, segment.start + head);
   const { effect } = answer.json;
-  return { id, path, line, effect, text: segment.text, approvals, attributes, problemAt };
+  const usesWholeContext = answer.json.conditions.some(({ body }) => hasBareContext(body));
+  return { id, path, line, effect, text: segment.text, approvals, attributes, usesWholeContext, problemAt };
+}
+
+/** Whether the variable `context` stands anywhere but before a dot or a `has`. */
+function hasBareContext(expression: unknown): boolean {
+  if (typeof expression !== 'object' || expression === null) return false;
+  return Object.entries(expression).some(([operator, operand]) => {
+    if (operator === 'Var') return operand === 'context';
+    if (typeof operand !== 'object' || operand === null) return false;
+    const isAccess = (operator === '.' || operator === 'has') && 'left' in operand;
+    if (isAccess && isContext(operand.left)) return false;
+    return hasBareContext(operand);
+  });
+}
+
+function isContext(expression: unknown): boolean {
+  return (
+    typeof expression === 'object' &&
+    expression !== null &&
+    'Var' in expression &&
+    expression.Var === 'context'
+  );
 }
 
 /** Collects every attribute name in an expression: accesses, presence tests, and members of record literals. */

@@ -14,7 +14,10 @@ function unvalidated(text: string): PreparedPolicy {
   const bundle: PolicyBundle = bundleOf(PERMIT_ALL);
   const [permit] = bundle.policies;
   if (permit === undefined) throw new TypeError('no policy');
-  return new PreparedPolicy({ ...bundle, policies: [permit, { ...permit, id: 'erring', text }] });
+  return new PreparedPolicy({
+    ...bundle,
+    policies: [permit, { ...permit, id: 'erring', text, usesWholeContext: true }],
+  });
 }
 
 /** What Cedar alone says of the request. */
@@ -262,5 +265,51 @@ describe('approvals', () => {
   it('stay with a plain permit that matches too', () => {
     const policy = prepared(`${PERMIT_ALL} @approval("operator:1") permit (principal, action, resource);`);
     expect(policy.evaluate(request())).toMatchObject({ approvals: [{ role: 'operator', threshold: 1 }] });
+  });
+});
+
+describe('what of the context is handed to Cedar', () => {
+  const contextOf = (text: string): string[] => {
+    const call = prepared(text).evaluationCall(request());
+    return isDenial(call) ? [] : Object.keys(call.context).sort();
+  };
+
+  it('is what some policy names, whole', () => {
+    expect(contextOf(PERMIT_ALL)).toEqual([]);
+    expect(contextOf('permit (principal, action, resource) when { context.time.hourUtc < 25 };')).toEqual([
+      'time',
+    ]);
+    expect(
+      contextOf(
+        `${PERMIT_ALL} forbid (principal, action, resource) unless { context has lineage && context.artifact has owner };`,
+      ),
+    ).toEqual(['artifact', 'lineage']);
+  });
+
+  it('is everything where a policy uses the context as a whole', () => {
+    const all = ['artifact', 'environment', 'input', 'lineage', 'time', 'unrepresented'];
+    const whole = 'permit (principal, action, resource) when { [context].contains(context) };';
+    expect(contextOf(whole)).toEqual(all);
+    expect(prepared(whole).evaluate(request())).toMatchObject({ determining: [expect.any(String)] });
+  });
+
+  it('changes no verdict', () => {
+    const policies = [
+      'permit (principal, action, resource) when { context.environment.measured };',
+      'permit (principal, action, resource) when { context.environment == context.environment };',
+      'permit (principal, action, resource) unless { context.unrepresented.contains("x") };',
+      'forbid (principal, action, resource) when { context.lineage.isRoot };',
+    ];
+    for (const text of policies) {
+      const policy = prepared(text);
+      const full = policy.authorizationCall(request());
+      const pruned = policy.evaluationCall(request());
+      if (isDenial(full) || isDenial(pruned)) throw new TypeError('no call');
+      const decide = (call: typeof full) =>
+        withPreparsed({ all: text }, (cedar, preparsedPolicySetId) =>
+          cedar.statefulIsAuthorized({ ...call, preparsedPolicySetId }),
+        );
+      expect(decide(pruned)).toEqual(decide(full));
+    }
   });
 });

@@ -31,6 +31,7 @@ export class PreparedPolicy {
   readonly #approvals = new Map<string, readonly ApprovalRequirement[]>();
   /** Every attribute name that some policy mentions. */
   readonly #named = new Set<string>();
+  readonly #usesWholeContext: boolean;
   readonly #actions = new Map<string, EntityJson>();
 
   /** INVARIANT: the bundle is validated; `preparePolicy` sees to it. */
@@ -41,6 +42,7 @@ export class PreparedPolicy {
       this.#approvals.set(policy.id, policy.approvals);
       for (const attribute of policy.attributes) this.#named.add(attribute);
     }
+    this.#usesWholeContext = bundle.policies.some(({ usesWholeContext }) => usesWholeContext);
     for (const [id, tool] of bundle.tools) {
       this.#actions.set(id, {
         uid: { type: 'Writ::Action', id },
@@ -59,7 +61,7 @@ export class PreparedPolicy {
    */
   evaluate(request: PolicyRequest): PolicyPermit | Denial {
     try {
-      const call = this.authorizationCall(request);
+      const call = this.evaluationCall(request);
       if (isDenial(call)) return call;
       return withPreparsed(this.#policies, (cedar, preparsedPolicySetId) =>
         verdictOf(cedar.statefulIsAuthorized({ ...call, preparsedPolicySetId }), this.#approvals),
@@ -67,6 +69,17 @@ export class PreparedPolicy {
     } catch {
       return deny('policy.evaluation_failed', 'policy evaluation raised an exception');
     }
+  }
+
+  /**
+   * The Cedar request as policies are evaluated with it: members of the context that no policy names are left out, since
+   * most of an evaluation's cost is handing the context over. A member that is named anywhere stays, whole.
+   */
+  evaluationCall(request: PolicyRequest): ReturnType<PreparedPolicy['authorizationCall']> {
+    const call = this.authorizationCall(request);
+    if (isDenial(call) || this.#usesWholeContext) return call;
+    const members = Object.entries(call.context).filter(([name]) => this.#named.has(name));
+    return { ...call, context: Object.fromEntries(members) };
   }
 
   /**
