@@ -8,6 +8,7 @@ import {
   type GatewayExit,
   isServerName,
   runMcpGateway,
+  UpstreamProcess,
 } from '../enforce/mcp/index.ts';
 import type { Component } from '../environment/index.ts';
 import { type Home, type OpenedGovernor, openGovernor } from '../governor/index.ts';
@@ -78,15 +79,23 @@ async function mcp(session: Session, command: readonly string[], options: Option
   const measuring = measure({ ...upstream, searchPath }, join(home.folder, 'cache', 'digests.json'));
   measuring.catch(() => undefined);
   const { chain, key } = holderOf(home, surroundings.cwd, options, [upstream.command, ...upstream.args]);
-  const opened = await openMeasured(home, name, measuring);
+  // The server starts while the governor opens: nothing reaches it before both are there.
+  const server = new UpstreamProcess({ ...upstream, env: surroundings.environment });
+  const opened = await openMeasured(home, name, measuring).catch((error: unknown) => {
+    server.kill('SIGKILL');
+    throw error;
+  });
   try {
     warnOfArtifact(session, opened, chain, name);
     const presenter = createPresenter({ chain, signer: key, audience: opened.audience });
-    if (isDenial(presenter)) throw denied(presenter, 'see it with "writ artifact inspect"');
+    if (isDenial(presenter)) {
+      server.kill('SIGKILL');
+      throw denied(presenter, 'see it with "writ artifact inspect"');
+    }
     const exit = await withSignals((signal) =>
       runMcpGateway({
         name,
-        upstream: { ...upstream, env: surroundings.environment },
+        upstream: server,
         client: { input: surroundings.stdin, output: surroundings.stdout },
         governor: opened.governor,
         presenter,

@@ -34,6 +34,8 @@ export interface ParsedPolicy {
   readonly attributes: ReadonlySet<string>;
   /** Whether it uses `context` otherwise than by naming a member of it. */
   readonly usesWholeContext: boolean;
+  /** Members of `context` that it uses otherwise than by naming a member of theirs. */
+  readonly wholeMembers: ReadonlySet<string>;
   /** A problem of the file at Cedar's byte offset within this policy; without one, at the policy's first token. */
   readonly problemAt: (byteOffset: number | undefined, reason: string) => PolicyProblem;
 }
@@ -144,20 +146,38 @@ function parseSegment(
   for (const clause of answer.json.conditions) collectAttributes(clause.body, attributes);
   const { line } = lineAndColumn(source.text, segment.start + head);
   const { effect } = answer.json;
-  const usesWholeContext = answer.json.conditions.some(({ body }) => hasBareContext(body));
-  return { id, path, line, effect, text: segment.text, approvals, attributes, usesWholeContext, problemAt };
+  const use: ContextUse = { whole: false, wholeMembers: new Set() };
+  for (const { body } of answer.json.conditions) collectContextUse(body, false, use);
+  const { whole: usesWholeContext, wholeMembers } = use;
+  const { text } = segment;
+  return { id, path, line, effect, text, approvals, attributes, usesWholeContext, wholeMembers, problemAt };
 }
 
-/** Whether the variable `context` stands anywhere but before a dot or a `has`. */
-function hasBareContext(expression: unknown): boolean {
-  if (typeof expression !== 'object' || expression === null) return false;
-  return Object.entries(expression).some(([operator, operand]) => {
-    if (operator === 'Var') return operand === 'context';
-    if (typeof operand !== 'object' || operand === null) return false;
+interface ContextUse {
+  whole: boolean;
+  readonly wholeMembers: Set<string>;
+}
+
+/**
+ * Finds what of `context` an expression uses as a value, and not only to get at a member of it.
+ *
+ * @param accessed whether the expression stands before a dot or a `has`.
+ */
+function collectContextUse(expression: unknown, accessed: boolean, use: ContextUse): void {
+  if (typeof expression !== 'object' || expression === null) return;
+  for (const [operator, operand] of Object.entries(expression)) {
+    if (operator === 'Var') use.whole ||= operand === 'context' && !accessed;
+    if (typeof operand !== 'object' || operand === null) continue;
     const isAccess = (operator === '.' || operator === 'has') && 'left' in operand;
-    if (isAccess && isContext(operand.left)) return false;
-    return hasBareContext(operand);
-  });
+    if (!isAccess) {
+      collectContextUse(operand, false, use);
+      continue;
+    }
+    if (operator === '.' && !accessed && isContext(operand.left) && 'attr' in operand) {
+      use.wholeMembers.add(String(operand.attr));
+    }
+    collectContextUse(operand.left, true, use);
+  }
 }
 
 function isContext(expression: unknown): boolean {

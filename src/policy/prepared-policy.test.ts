@@ -279,6 +279,9 @@ describe('what of the context is handed to Cedar', () => {
     expect(contextOf('permit (principal, action, resource) when { context.time.hourUtc < 25 };')).toEqual([
       'time',
     ]);
+    const timed = prepared('permit (principal, action, resource) when { context.time.hourUtc < 25 };');
+    const call = timed.evaluationCall(request());
+    expect(isDenial(call) ? call : call.context.time).toEqual({ hourUtc: expect.any(Number) });
     expect(
       contextOf(
         `${PERMIT_ALL} forbid (principal, action, resource) unless { context has lineage && context.artifact has owner };`,
@@ -297,6 +300,11 @@ describe('what of the context is handed to Cedar', () => {
     const policies = [
       'permit (principal, action, resource) when { context.environment.measured };',
       'permit (principal, action, resource) when { context.environment == context.environment };',
+      'permit (principal, action, resource) when { [context.time].contains(context.time) };',
+      'permit (principal, action, resource) when { (if true then context.time else context.time).hourUtc < 25 };',
+      'permit (principal, action, resource) when { context.artifact has initiator.kind };',
+      'permit (principal, action, resource) when { context has artifact.initiator.kind };',
+      'permit (principal, action, resource) when { context.artifact has initiator && context.artifact.initiator.kind == "agent" };',
       'permit (principal, action, resource) unless { context.unrepresented.contains("x") };',
       'forbid (principal, action, resource) when { context.lineage.isRoot };',
     ];

@@ -1,4 +1,4 @@
-import type { EntityJson, StatefulAuthorizationCall } from '@cedar-policy/cedar-wasm/nodejs';
+import type { CedarValueJson, EntityJson, StatefulAuthorizationCall } from '@cedar-policy/cedar-wasm/nodejs';
 import type { JsonObject } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import type { ApprovalRequirement } from './approval.ts';
@@ -32,6 +32,7 @@ export class PreparedPolicy {
   /** Every attribute name that some policy mentions. */
   readonly #named = new Set<string>();
   readonly #usesWholeContext: boolean;
+  readonly #wholeMembers = new Set<string>();
   readonly #actions = new Map<string, EntityJson>();
 
   /** INVARIANT: the bundle is validated; `preparePolicy` sees to it. */
@@ -41,6 +42,7 @@ export class PreparedPolicy {
     for (const policy of bundle.policies) {
       this.#approvals.set(policy.id, policy.approvals);
       for (const attribute of policy.attributes) this.#named.add(attribute);
+      for (const member of policy.wholeMembers) this.#wholeMembers.add(member);
     }
     this.#usesWholeContext = bundle.policies.some(({ usesWholeContext }) => usesWholeContext);
     for (const [id, tool] of bundle.tools) {
@@ -72,14 +74,24 @@ export class PreparedPolicy {
   }
 
   /**
-   * The Cedar request as policies are evaluated with it: members of the context that no policy names are left out, since
-   * most of an evaluation's cost is handing the context over. A member that is named anywhere stays, whole.
+   * The Cedar request as policies are evaluated with it: what of the context no policy names is left out, since most of
+   * an evaluation's cost is handing it over. What is named anywhere stays, and so does all of what some policy uses as a
+   * value of its own.
    */
   evaluationCall(request: PolicyRequest): ReturnType<PreparedPolicy['authorizationCall']> {
     const call = this.authorizationCall(request);
     if (isDenial(call) || this.#usesWholeContext) return call;
-    const members = Object.entries(call.context).filter(([name]) => this.#named.has(name));
-    return { ...call, context: Object.fromEntries(members) };
+    const context: Record<string, CedarValueJson> = {};
+    for (const [name, value] of Object.entries(call.context)) {
+      if (!this.#named.has(name)) continue;
+      context[name] = this.#wholeMembers.has(name) ? value : this.#namedMembers(value);
+    }
+    return { ...call, context };
+  }
+
+  #namedMembers(value: CedarValueJson): CedarValueJson {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+    return Object.fromEntries(Object.entries(value).filter(([name]) => this.#named.has(name)));
   }
 
   /**

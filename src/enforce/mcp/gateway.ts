@@ -14,7 +14,8 @@ import { type UpstreamCommand, type UpstreamExit, UpstreamProcess } from './upst
 export interface GatewayOptions {
   /** Configured name of the server: the `fs` of `mcp://fs/tools/read_text_file`. */
   readonly name: string;
-  readonly upstream: UpstreamCommand;
+  /** The server to put the gateway in front of, as a command or already started. */
+  readonly upstream: UpstreamCommand | UpstreamProcess;
   readonly client: { readonly input: Readable; readonly output: Writable };
   readonly governor: CallGovernor;
   readonly presenter: Presenter;
@@ -86,7 +87,8 @@ class Gateway {
     this.#ended = new Promise((resolve) => {
       this.#end = resolve;
     });
-    this.#upstream = new UpstreamProcess(options.upstream);
+    const { upstream } = options;
+    this.#upstream = upstream instanceof UpstreamProcess ? upstream : new UpstreamProcess(upstream);
     const toUpstream = turnWriter(this.#upstream.stdin);
     this.#session = new Session({
       server: options.name,

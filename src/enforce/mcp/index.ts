@@ -5,4 +5,9 @@ export { createPresenter, type PresenterOptions } from './presenter.ts';
 export { protocolDefinitions } from './protocol-definitions.ts';
 export type { ListedTool, SessionLimits } from './session-ports.ts';
 export { isServerName, type McpArea, mcpToolId } from './tool-id.ts';
-export { type UpstreamCommand, type UpstreamExit, upstreamEnvironment } from './upstream-process.ts';
+export {
+  type UpstreamCommand,
+  type UpstreamExit,
+  UpstreamProcess,
+  upstreamEnvironment,
+} from './upstream-process.ts';
