@@ -4,6 +4,8 @@ export interface WriterOptions {
   readonly directory: string;
   /** The log's name in its checkpoints. A log keeps the origin it was created with. */
   readonly origin: string;
+  /** 32 bytes that only the log's signer can derive (`deriveCommitKey`). */
+  readonly commitKey: Uint8Array;
   /** 32 bytes. Without one, a request that brings evidence is refused. */
   readonly evidenceKey?: Uint8Array;
   /** How long to wait for another writer of the same log to finish. By default not at all. */
@@ -13,6 +15,11 @@ export interface WriterOptions {
 export interface Head {
   readonly size: number;
   readonly rootHash: Uint8Array;
+}
+
+export interface OpenedHead extends Head {
+  /** Whether this log's writer committed it. If not, only a signed checkpoint can vouch for it. */
+  readonly isSealed: boolean;
 }
 
 export interface BatchOutcome {
@@ -25,7 +32,7 @@ export interface BatchOutcome {
 /** The one writer of a log, wherever it runs. After any rejection every later call rejects too. */
 export interface BatchWriter {
   /** The head found when the log was opened. */
-  readonly opened: Head;
+  readonly opened: OpenedHead;
   /** Called once if the writer fails on its own, between calls. */
   onFailure: ((reason: Error) => void) | undefined;
   /** Resolves when the batch is durable; earlier requests of a batch count for later ones. */

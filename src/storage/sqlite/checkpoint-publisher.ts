@@ -2,8 +2,10 @@ import { isDenial } from '../../denial/index.ts';
 import type { Signer } from '../../key/index.ts';
 import {
   formatCheckpoint,
+  HASH_BYTES,
   hashesEqual,
   LogUnavailable,
+  leafHash,
   type NoteSigner,
   type NoteVerifier,
   noteSigner,
@@ -11,10 +13,11 @@ import {
   openCheckpoint,
   rootAt,
   signNote,
+  TILE_WIDTH,
   type TileStore,
 } from '../../tlog/index.ts';
 import { openPosixTileStore, publishTiles, type TileSource } from '../posix/index.ts';
-import type { Head } from './batch-writer.ts';
+import type { Head, OpenedHead } from './batch-writer.ts';
 
 /** Signs heads of one log and publishes them with their tiles, one publication at a time. */
 export class CheckpointPublisher {
@@ -44,11 +47,20 @@ export class CheckpointPublisher {
 
   /**
    * Takes up the checkpoint that is already published.
-   * @throws LogUnavailable when it isn't this log's, or the database has lost or changed what it signed for.
+   * @throws LogUnavailable when it isn't this log's, the database has lost or changed what it signed for, or holds
+   * entries beyond it that this log's writer did not commit.
    */
-  async resume(head: Head): Promise<void> {
+  async resume(head: OpenedHead): Promise<void> {
     const note = await this.#store.readCheckpoint();
-    if (note === undefined) return;
+    if (note !== undefined) this.#takeUp(note, head);
+    // INVARIANT: what gets signed is what was signed before or what the writer committed. Who can write the database
+    // but holds no key gets nothing signed.
+    const signed = Math.max(0, this.publishedSize);
+    if (head.size > signed && !head.isSealed) throw new LogUnavailable(this.#foreignTail(signed, head.size));
+    this.#checkBodies(signed, head.size);
+  }
+
+  #takeUp(note: string, head: Head): void {
     const checkpoint = openCheckpoint(note, this.#verifier);
     if (isDenial(checkpoint)) {
       throw new LogUnavailable(
@@ -66,6 +78,25 @@ export class CheckpointPublisher {
       );
     }
     this.#latest = { size: checkpoint.size, note };
+  }
+
+  #foreignTail(start: number, end: number): string {
+    const entries = end - start === 1 ? `entry ${start}` : `entries ${start} to ${end - 1}`;
+    return `${this.#directory} is not opened: no checkpoint covers ${entries}, and what is there was not committed by this log's writer under this key. Nothing was signed. Find out who else writes to log.sqlite and restore it from a copy that has no foreign entries`;
+  }
+
+  /** Bodies of the entries that the next publication bundles: the seal covers their leaf hashes. */
+  #checkBodies(start: number, end: number): void {
+    for (let at = start - (start % TILE_WIDTH); at < end; at += TILE_WIDTH) {
+      const count = Math.min(TILE_WIDTH, end - at);
+      const leaves = this.#source.readHashes(0, at, count);
+      for (const [offset, body] of this.#source.read(at, count).entries()) {
+        const leaf = leaves.subarray(offset * HASH_BYTES, (offset + 1) * HASH_BYTES);
+        if (!hashesEqual(leafHash(body), leaf)) {
+          throw new LogUnavailable(`entry ${at + offset} is not what was appended; run \`writ log verify\``);
+        }
+      }
+    }
   }
 
   /** The published note over at least `head()` as it is now. Callers who wait for their turn share one publication. */

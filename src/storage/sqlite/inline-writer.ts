@@ -5,7 +5,7 @@ import { LogDatabase } from './log-database.ts';
 export function openInlineWriter(options: WriterOptions): BatchWriter {
   const log = LogDatabase.open(options);
   return {
-    opened: log.head,
+    opened: log.opened,
     onFailure: undefined,
     commit: async (requests, nowSeconds) => log.commit(requests, nowSeconds),
     eraseEvidence: async (address) => log.eraseEvidence(address),

@@ -8,7 +8,8 @@ import {
   leafHash,
 } from '../../tlog/index.ts';
 import { add, type Decimal, decimalOf, exceeds, formatDecimal, parseDecimal, ZERO } from '../decimal.ts';
-import type { BatchOutcome, Head, WriterOptions } from './batch-writer.ts';
+import type { BatchOutcome, Head, OpenedHead, WriterOptions } from './batch-writer.ts';
+import { CommitSeal } from './commit-seal.ts';
 import { EvidenceSeal } from './evidence-seal.ts';
 import { causeOf } from './failure.ts';
 import { HashRows } from './hash-rows.ts';
@@ -37,10 +38,13 @@ const LOOKED_AT_WHEN_IDLE = 5_000;
  * and a second fsync may lie about it; only reopening, which reads what is really there, can tell (DESIGN §6).
  */
 export class LogDatabase {
+  /** The head found when the log was opened. */
+  readonly opened: OpenedHead;
   readonly #lock: WriterLock;
   readonly #db: DatabaseSync;
   readonly #statements: ReturnType<typeof prepareStatements>;
-  readonly #seal: EvidenceSeal | undefined;
+  readonly #commitSeal: CommitSeal;
+  readonly #evidenceSeal: EvidenceSeal | undefined;
   #tree: CompactTree;
   #head: Head;
   #consumedFloor: number;
@@ -54,13 +58,16 @@ export class LogDatabase {
     this.#lock = lock;
     this.#db = db;
     this.#statements = prepareStatements(db);
-    this.#seal = options.evidenceKey === undefined ? undefined : new EvidenceSeal(options.evidenceKey);
+    this.#commitSeal = new CommitSeal(options.commitKey, options.origin);
+    this.#evidenceSeal =
+      options.evidenceKey === undefined ? undefined : new EvidenceSeal(options.evidenceKey);
     const stored = readLogRow(db);
     if (stored.origin !== options.origin) {
       throw new LogUnavailable(`${options.directory} is the log ${stored.origin}, not ${options.origin}`);
     }
     this.#consumedFloor = stored.consumedFloor;
     this.#head = { size: stored.size, rootHash: stored.rootHash };
+    this.opened = { ...this.#head, isSealed: this.#commitSeal.isSealed(this.#head, stored.seal) };
     this.#tree = resumeTree(db, this.#head);
   }
 
@@ -93,7 +100,7 @@ export class LogDatabase {
       this.#db.exec('BEGIN IMMEDIATE');
       const results = requests.map((request) => this.#append(tree, request));
       const head = { size: tree.size, rootHash: tree.root() };
-      this.#statements.setHead.run(head.size, head.rootHash);
+      this.#statements.setHead.run(head.size, head.rootHash, this.#commitSeal.seal(head));
       this.#nowSeconds = nowSeconds;
       const floor = this.#forgetExpired(requests.length * LOOKED_AT_PER_REQUEST + LOOKED_AT_PER_COMMIT);
       this.#db.exec('COMMIT');
@@ -216,9 +223,9 @@ export class LogDatabase {
   }
 
   #addEvidence(address: string, bytes: Uint8Array): void {
-    if (this.#seal === undefined) throw new TypeError('this log was opened without an evidence key');
+    if (this.#evidenceSeal === undefined) throw new TypeError('this log was opened without an evidence key');
     if (this.#statements.findEvidence.get(address) !== undefined) return;
-    const { wrappedKey, sealed } = this.#seal.seal(address, bytes);
+    const { wrappedKey, sealed } = this.#evidenceSeal.seal(address, bytes);
     this.#statements.addEvidence.run(address, wrappedKey, sealed);
   }
 
@@ -247,7 +254,7 @@ function prepareStatements(db: DatabaseSync) {
     addEntry: prepare('INSERT INTO entry VALUES (?, ?, ?)'),
     addNode: prepare('INSERT INTO node VALUES (?, ?, ?)'),
     addKey: prepare('INSERT OR IGNORE INTO lookup VALUES (?, ?)'),
-    setHead: prepare('UPDATE log SET size = ?, root = ?'),
+    setHead: prepare('UPDATE log SET size = ?, root = ?, seal = ?'),
     findConsumed: prepare('SELECT 1 FROM consumed WHERE id = ?'),
     addConsumed: prepare('INSERT OR IGNORE INTO consumed VALUES (?, ?)'),
     skipConsumed: prepare('SELECT id FROM consumed WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?'),

@@ -1,3 +1,4 @@
+import { deriveCommitKey } from './commit-seal.ts';
 import { openInlineWriter } from './inline-writer.ts';
 import { SqliteLog, type SqliteLogOptions } from './sqlite-log.ts';
 import { openThreadWriter } from './thread-writer.ts';
@@ -31,13 +32,14 @@ export async function withSqliteLog<T>(
 }
 
 /** Only what the writer needs crosses into its thread: a signer stays where it is. */
-function writerOptions({ directory, origin, evidenceKey, lockTimeoutMs }: SqliteLogOptions) {
+function writerOptions({ directory, origin, signer, evidenceKey, lockTimeoutMs }: SqliteLogOptions) {
   if (evidenceKey !== undefined && evidenceKey.byteLength !== EVIDENCE_KEY_BYTES) {
     throw new TypeError('an evidence key has 32 bytes');
   }
   return {
     directory,
     origin,
+    commitKey: deriveCommitKey(signer, origin),
     ...(evidenceKey && { evidenceKey }),
     ...(lockTimeoutMs !== undefined && { lockTimeoutMs }),
   };

@@ -6,7 +6,7 @@ import { causeOf } from './failure.ts';
 
 /** 'WRIT' in the header of the file, so that `file` and a hex dump say what it is. */
 const APPLICATION_ID = 0x57524954;
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 
 /** How long a statement waits for another connection's short lock (WAL recovery, a closing writer). */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -16,7 +16,7 @@ const BUSY_TIMEOUT_MS = 5_000;
  * *consumed* cannot differ (DESIGN §6). Level 0 of the tree is `entry.leaf`; `node` holds tile levels 1 and up.
  */
 const TABLES = [
-  'CREATE TABLE log (id INTEGER PRIMARY KEY CHECK (id = 1), origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, consumed_floor INTEGER NOT NULL) STRICT',
+  'CREATE TABLE log (id INTEGER PRIMARY KEY CHECK (id = 1), origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, seal BLOB NOT NULL, consumed_floor INTEGER NOT NULL) STRICT',
   'CREATE TABLE entry (idx INTEGER PRIMARY KEY, leaf BLOB NOT NULL, body BLOB NOT NULL) STRICT',
   'CREATE TABLE node (level INTEGER NOT NULL, idx INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, idx)) STRICT, WITHOUT ROWID',
   'CREATE TABLE lookup (key TEXT NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (key, idx)) STRICT, WITHOUT ROWID',
@@ -75,7 +75,7 @@ function createTables(db: DatabaseSync, origin: string): void {
   db.exec('BEGIN IMMEDIATE');
   for (const table of TABLES) db.exec(table);
   db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT_VERSION}`);
-  db.prepare('INSERT INTO log VALUES (1, ?, 0, ?, 0)').run(origin, EMPTY_ROOT);
+  db.prepare('INSERT INTO log VALUES (1, ?, 0, ?, ?, 0)').run(origin, EMPTY_ROOT, new Uint8Array());
   db.exec('COMMIT');
 }
 

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { describeLog } from '../../../test/suites/log-suite.ts';
 import { SigningKey } from '../../key/index.ts';
 import { LogUnavailable, noteVerifier, openCheckpoint } from '../../tlog/index.ts';
+import { deriveCommitKey } from './commit-seal.ts';
 import {
   LogLocked,
   openSqliteLog,
@@ -20,6 +21,7 @@ import { openThreadWriter } from './thread-writer.ts';
 
 const ORIGIN = 'sqlite.example/log';
 const SIGNER = SigningKey.fromSeed(new Uint8Array(32).fill(3));
+const COMMIT_KEY = deriveCommitKey(SIGNER, ORIGIN);
 const EVIDENCE_KEY = new Uint8Array(32).fill(4);
 const SECRET = Buffer.from('a secret that must not be found on disk');
 
@@ -46,7 +48,9 @@ describeLog('sqlite', async (options) => {
 });
 
 describeLog('sqlite on the calling thread', async (options) => {
-  const open = () => SqliteLog.open({ directory, ...options }, openInlineWriter({ directory, ...options }));
+  const commitKey = deriveCommitKey(options.signer, options.origin);
+  const open = () =>
+    SqliteLog.open({ directory, ...options }, openInlineWriter({ directory, commitKey, ...options }));
   let log = await open();
   return {
     log,
@@ -85,7 +89,7 @@ describe('the one writer', () => {
   });
 
   it('answers nothing more after a failure, whatever was in flight, and starts afresh when reopened', async () => {
-    const writer = await openThreadWriter({ directory, origin: ORIGIN });
+    const writer = await openThreadWriter({ directory, origin: ORIGIN, commitKey: COMMIT_KEY });
     const failures: Error[] = [];
     writer.onFailure = (reason) => failures.push(reason);
     await writer.commit([entry('good')], 0);
@@ -108,7 +112,7 @@ describe('the one writer', () => {
   });
 
   it('refuses what cannot be sent to it without mixing up the answers', async () => {
-    const writer = await openThreadWriter({ directory, origin: ORIGIN });
+    const writer = await openThreadWriter({ directory, origin: ORIGIN, commitKey: COMMIT_KEY });
     const odd = { ...entry('odd'), keys: [Object(Symbol('not cloneable'))] };
     await expect(writer.commit([odd], 0)).rejects.toThrow();
     expect((await writer.commit([entry('fine')], 0)).results).toEqual([{ kind: 'appended', index: 0 }]);

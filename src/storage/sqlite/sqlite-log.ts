@@ -8,8 +8,8 @@ import { type EvidenceState, SqliteLogReader } from './log-reader.ts';
 
 const DEFAULT_PUBLISH_INTERVAL_MS = 1_000;
 
-export interface SqliteLogOptions extends WriterOptions {
-  /** Signs checkpoints, as the key named by the origin. */
+export interface SqliteLogOptions extends Omit<WriterOptions, 'commitKey'> {
+  /** Signs checkpoints, as the key named by the origin; deterministically, as RFC 8032 has it. */
   readonly signer: Signer;
   /** How long an entry may wait for a published checkpoint that covers it. 1000 by default. */
   readonly publishIntervalMs?: number;

@@ -1,4 +1,4 @@
-import type { BatchOutcome, Head, WriterOptions } from './batch-writer.ts';
+import type { BatchOutcome, OpenedHead, WriterOptions } from './batch-writer.ts';
 import type { PackedBatch } from './packed-batch.ts';
 
 export interface WorkerData {
@@ -14,7 +14,7 @@ export type ToWriter =
 
 /** Answers come in the order of the questions, one each; `failed` answers everything from there on. */
 export type FromWriter =
-  | { readonly type: 'opened'; readonly head: Head }
+  | { readonly type: 'opened'; readonly head: OpenedHead }
   | { readonly type: 'committed'; readonly outcomes: readonly BatchOutcome[] }
   | { readonly type: 'erased'; readonly erased: boolean }
   | { readonly type: 'closed' }

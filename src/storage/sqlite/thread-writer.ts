@@ -2,7 +2,7 @@ import { getCompileCacheDir } from 'node:module';
 import { dirname, extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { LogUnavailable } from '../../tlog/index.ts';
-import type { BatchOutcome, BatchWriter, Head, WriterOptions } from './batch-writer.ts';
+import type { BatchOutcome, BatchWriter, OpenedHead, WriterOptions } from './batch-writer.ts';
 import { LogLocked } from './failure.ts';
 import { packBatch } from './packed-batch.ts';
 import type { FromWriter, ToWriter, WorkerData } from './thread-messages.ts';
@@ -60,8 +60,8 @@ export async function openThreadWriter(options: WriterOptions): Promise<BatchWri
     return waitFor();
   };
 
-  const writer: BatchWriter & { opened: Head } = {
-    opened: { size: 0, rootHash: new Uint8Array() },
+  const writer: BatchWriter & { opened: OpenedHead } = {
+    opened: { size: 0, rootHash: new Uint8Array(), isSealed: false },
     onFailure: undefined,
     async commit(requests, nowSeconds) {
       const batch = packBatch(requests);

@@ -22,7 +22,7 @@ export function runWriter(port: MessagePort, options: WriterOptions): void {
   try {
     const log = LogDatabase.open(options);
     serve(port, log, send);
-    send({ type: 'opened', head: log.head });
+    send({ type: 'opened', head: log.opened });
   } catch (error) {
     send({ type: 'failed', reason: causeOf(error), locked: error instanceof LogLocked });
     port.close();
