@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
 import type { Diagnose } from './ports.ts';
 
 const MAX_KINDS = 256;
@@ -19,27 +20,21 @@ export function createDiagnose(output: Writable, name: string): Diagnose {
   };
 }
 
+/** Control characters, the C1 ones (`U+009B` is CSI) included, and what reorders text or hides in it; but not tab, LF, CR. */
+const TERMINAL_CONTROLS = /[^\P{Cc}\t\n\r]|[\p{Cf}\p{Zl}\p{Zp}]/gu;
+
 /**
- * Passes the upstream's stderr on to the operator's, without the control characters a terminal would obey, and drops
- * what the operator's side does not take in time. It is never logged or parsed.
+ * Passes the upstream's stderr on to the operator's, without the characters a terminal would obey, and drops what the
+ * operator's side does not take in time. It is never logged or parsed.
  */
 export function passStderr(input: Readable, output: Writable): void {
+  // Of a character that lies in two chunks, both halves are needed.
+  const decoder = new StringDecoder('utf8');
   input.on('data', (chunk: Buffer) => {
     if (output.writableLength > MAX_BACKLOG_BYTES) return;
-    output.write(withoutControls(chunk));
+    output.write(decoder.write(chunk).replace(TERMINAL_CONTROLS, '?'));
   });
   input.on('error', () => {});
-}
-
-/** Replaces C0 controls but tab, newline and carriage return, and DEL, by `?`. */
-function withoutControls(chunk: Buffer): Buffer {
-  const clean = Buffer.from(chunk);
-  for (let index = 0; index < clean.byteLength; index += 1) {
-    const byte = clean[index] ?? 0;
-    if ((byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) || byte === 0x7f)
-      clean[index] = 0x3f;
-  }
-  return clean;
 }
 
 function isPowerOfTen(count: number): boolean {
