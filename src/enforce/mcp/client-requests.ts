@@ -43,6 +43,8 @@ export class ClientRequests {
   readonly #running: Running;
   readonly #table: RequestTable<Call>;
   readonly #rounds = new InputRounds();
+  /** Calls that garbage from the upstream may have been the answer to: each is given its grace once. */
+  readonly #suspects = new WeakSet<Call>();
   #upstreamFault: Fault | undefined;
   #heldBytes = 0;
 
@@ -137,8 +139,12 @@ export class ClientRequests {
       for (const call of named) this.#fail(call, FAULTS.garbage);
       return;
     }
-    const suspects = this.#table.entries().filter((call) => isForwarded(call) && call.governed);
+    // INVARIANT: one timer a call, however many lines of garbage there are.
+    const suspects = this.#table
+      .entries()
+      .filter((call) => isForwarded(call) && call.governed && !this.#suspects.has(call));
     if (suspects.length === 0) return;
+    for (const call of suspects) this.#suspects.add(call);
     setTimeout(() => {
       for (const call of suspects.filter(isForwarded)) this.#fail(call, FAULTS.garbage);
     }, this.#ports.limits.garbageGraceMs).unref();

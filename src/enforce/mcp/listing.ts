@@ -7,6 +7,7 @@ import {
 } from '../../codec/index.ts';
 import { encodeMessage } from './answer.ts';
 import type { RequestId } from './message.ts';
+import { hasLookalikeMembers } from './tool-definitions.ts';
 import { type McpArea, mcpToolId } from './tool-id.ts';
 
 export interface ListingFilter {
@@ -36,7 +37,7 @@ export function isListMethod(method: string): boolean {
 
 /**
  * Takes out of a list result what the artifact does not grant. Tools are shown one by one, and a tool whose definition
- * is not the pinned one is withheld (what it says is for the model to read); resources and prompts show when reading
+ * is not the pinned one, or can be read in two ways, is withheld (what it says is for the model to read); resources and prompts show when reading
  * or getting is granted at all. Cursors are kept, so a page may be short or empty while more follow.
  *
  * A filtered list depends on the artifact: where the result says how it may be cached (2026-07-28), it is made private
@@ -89,7 +90,7 @@ function nameOf(element: JsonValue): string | undefined {
 }
 
 function isShownTool(tool: string, definition: JsonValue, filter: ListingFilter): boolean {
-  if (!filter.grants(tool) || !isJsonObject(definition)) return false;
+  if (!filter.grants(tool) || !isJsonObject(definition) || hasLookalikeMembers(definition)) return false;
   const pinned = filter.pinnedDigest(tool);
   return pinned === undefined || filter.digestOf(definition) === pinned;
 }

@@ -49,6 +49,20 @@ export const INPUT_REQUIRING_METHODS: ReadonlySet<string> = new Set([
   'prompts/get',
 ]);
 
+/**
+ * All that a governed request may say, besides `_meta` and the input of {@link INPUT_REQUIRING_METHODS}: a member that no
+ * proof covers and no constraint was checked on does not reach the server.
+ */
+const GOVERNED_PARAMS: Readonly<Record<string, readonly string[]>> = {
+  'tools/call': ['name', 'arguments', 'task'],
+  'resources/read': ['uri'],
+  'resources/subscribe': ['uri'],
+  'prompts/get': ['name', 'arguments'],
+  'completion/complete': ['ref', 'argument', 'context'],
+  'subscriptions/listen': ['notifications'],
+};
+const COMMON_PARAMS = ['_meta', 'inputResponses', 'requestState'];
+
 /** What the server may ask of the client: by a request of its own, or (2026-07-28) inside `input_required`. */
 const SERVER_AREAS = {
   'sampling/createMessage': 'sampling',
@@ -65,6 +79,7 @@ export function classifyClientRequest(server: string, request: RequestMessage): 
     return malformed(server, method, 'input responses on a method that asks for none');
   }
   if (CLIENT_UPKEEP.has(method)) return UPKEEP;
+  if (hasUnknownParams(method, params)) return malformed(server, method, 'a member of params is not known');
   switch (method) {
     case 'tools/call':
       return classifyToolCall(server, params);
@@ -106,6 +121,12 @@ export function classifyServerRequest(server: string, method: string, params: Js
 /** What the receipt of something that has no better name is filed under. */
 export function methodAction(server: string, method: string): ProposedAction {
   return { tool: mcpToolId(server, 'methods', method), args: {} };
+}
+
+function hasUnknownParams(method: string, params: JsonObject): boolean {
+  if (!Object.hasOwn(GOVERNED_PARAMS, method)) return false;
+  const known = GOVERNED_PARAMS[method] ?? [];
+  return Object.keys(params).some((member) => !known.includes(member) && !COMMON_PARAMS.includes(member));
 }
 
 function classifyToolCall(server: string, params: JsonObject): MethodClass {

@@ -27,7 +27,7 @@ describe('requests from the client', () => {
   it('reach the upstream as the very bytes that were parsed, and answers the client likewise', async () => {
     const h = await readyHarness();
     const line =
-      ' { "params" : {"name":"read","arguments":{"n":1.50e1,"s":"\\u0041"},"x":1},"id":7, "jsonrpc":"2.0","method":"tools\\/call"}\r';
+      ' { "params" : {"name":"read","arguments":{"n":1.50e1,"s":"\\u0041"},"_meta":{"x":1}},"id":7, "jsonrpc":"2.0","method":"tools\\/call"}\r';
     h.client(line);
     await h.settle();
     expect(h.toUpstream).toEqual([line]);
@@ -109,6 +109,8 @@ describe('requests from the client', () => {
       'twin arguments',
       { method: 'tools/call', params: { name: 'read', arguments: { path: 'a', Path: 'b' } } },
     ],
+    ['what no proof covers', { method: 'tools/call', params: { name: 'read', dryRun: false } }],
+    ['a second uri', { method: 'resources/read', params: { uri: 'a:b', uris: ['c:d'] } }],
     ['a uri that is a list', { method: 'resources/read', params: { uri: ['a'] } }],
     ['a hostile parent', { method: 'tools/call', params: { name: 'read', _meta: { 'writ/parent': 7 } } }],
     [

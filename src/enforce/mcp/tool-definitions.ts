@@ -129,7 +129,7 @@ export class ToolDefinitions {
     for (const tool of tools) {
       const name = toolNameOf(tool);
       if (name === undefined || !isJsonObject(tool)) continue;
-      const ambiguous = states.has(name) || findAlias(tool, PINNED_MEMBERS);
+      const ambiguous = states.has(name) || hasLookalikeMembers(tool);
       states.set(name, ambiguous ? 'ambiguous' : this.#options.digestOf(tool));
     }
     return states;
@@ -153,6 +153,11 @@ export class ToolDefinitions {
     this.#subscribedVersion = undefined;
     this.changed();
   }
+}
+
+/** Whether a peer that matches names without regard to case could read another definition than its digest covers. */
+export function hasLookalikeMembers(definition: JsonObject): boolean {
+  return findAlias(definition, PINNED_MEMBERS);
 }
 
 function toolNameOf(tool: JsonValue): string | undefined {
