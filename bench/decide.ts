@@ -84,6 +84,7 @@ try {
 
   const rounds: {
     verify: number;
+    bound: number;
     cedar: number;
     decide: number;
     decideRate: number;
@@ -106,6 +107,13 @@ try {
       if (!key.verify(input, signature)) throw new Error('signature');
     });
     const evaluation = microseconds(CALLS, () => {
+      const result = cedar.statefulIsAuthorized({ ...cedarCall, preparsedPolicySetId: 'bench' });
+      if (result.type !== 'success' || result.response.decision !== 'allow') throw new Error('cedar');
+    });
+    // Both in turn, as a decision does them: alone, each keeps the caches to itself.
+    const bound = microseconds(CALLS, (at) => {
+      const { input, signature } = signed[at] as (typeof signed)[number];
+      if (!key.verify(input, signature)) throw new Error('signature');
       const result = cedar.statefulIsAuthorized({ ...cedarCall, preparsedPolicySetId: 'bench' });
       if (result.type !== 'success' || result.response.decision !== 'allow') throw new Error('cedar');
     });
@@ -133,6 +141,7 @@ try {
     if (round > 0) {
       rounds.push({
         verify,
+        bound,
         cedar: evaluation,
         decide: decideUs,
         decideRate: 1_000_000 / decideUs,
@@ -158,8 +167,8 @@ try {
     'µs',
   );
   print(
-    '  against verification + evaluation',
-    of((r) => r.decide / (r.verify + r.cedar)),
+    '  against verification and evaluation, in turn',
+    of((r) => r.decide / r.bound),
     '×',
     'target ≤ 1.3',
   );
