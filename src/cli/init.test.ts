@@ -10,13 +10,14 @@ const mode = process.argv[2];
 const tools = JSON.parse(process.argv[3] ?? '[]');
 const send = (message) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...message }) + '\\n');
 if (mode === 'exit') { console.error('cannot find my configuration'); process.exit(3); }
+if (mode === 'flood') setInterval(() => process.stdout.write(('x'.repeat(1 << 20) + '\\n').repeat(8)), 1);
 if (mode === 'garbage') setInterval(() => process.stdout.write('x'.repeat(1 << 20)), 1);
 let buffer = '';
 process.stdin.on('data', (chunk) => {
   buffer += chunk;
   for (let end; (end = buffer.indexOf('\\n')) >= 0; buffer = buffer.slice(end + 1)) {
     const { id, method, params } = JSON.parse(buffer.slice(0, end));
-    if (id === undefined || mode === 'silent' || mode === 'garbage') continue;
+    if (id === undefined || ['silent', 'garbage', 'flood'].includes(mode)) continue;
     const modern = params?._meta?.['io.modelcontextprotocol/protocolVersion'] === '2026-07-28';
     if (mode === 'modern' && !modern) send({ id, error: { code: -32601, message: 'no' } });
     else if (method === 'initialize') {
@@ -199,6 +200,7 @@ describe('writ init', () => {
       ['silent', /did not answer within 1 s/],
       ['endless', /end of its list/],
       ['garbage', /size limit/],
+      ['flood', /says more than/],
     ] as const) {
       const ran = await init(mode, TOOLS, '--timeout', mode === 'silent' ? '1s' : '20s');
       expect(ran.code, mode).toBe(1);
@@ -225,6 +227,7 @@ describe('writ init', () => {
     expect((await writ(at, 'init', '--server', '../fs', '--', 'x')).code).toBe(2);
     expect((await writ(at, 'init', '--name', 'Not A Name')).code).toBe(2);
     expect((await writ(at, 'init', '--agent', '../x')).code).toBe(2);
+    expect((await writ(at, 'mcp', '--name', 'fs', '--agent', '../issuer')).code).toBe(2);
     expect((await writ(at, 'init', '--ttl', 'ever')).code).toBe(2);
     rmSync(join(folder, '.writ'), { recursive: true, force: true });
   });

@@ -23,6 +23,8 @@ const MODERN_META = {
 };
 
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
+/** Of everything a server says until it has listed its tools. */
+const MAX_BYTES = 64 * 1024 * 1024;
 const MAX_PAGES = 256;
 const MAX_TOOLS = 2000;
 const MAX_STDERR_CHARACTERS = 4096;
@@ -136,6 +138,7 @@ class Peer {
   #nextId = 1;
   #partial: Buffer[] = [];
   #partialBytes = 0;
+  #totalBytes = 0;
   #stderr = '';
 
   constructor({ command, args, cwd, env }: ServerCommand, timeoutMs: number) {
@@ -200,6 +203,12 @@ class Peer {
   }
 
   #read(chunk: Buffer): void {
+    this.#totalBytes += chunk.byteLength;
+    if (this.#totalBytes > MAX_BYTES) {
+      this.#fail(new PeerFailure('says more than a list of tools can need'));
+      this.#child.stdout?.destroy();
+      return;
+    }
     for (let start = 0; start < chunk.byteLength; ) {
       const newline = chunk.indexOf(0x0a, start);
       const end = newline < 0 ? chunk.byteLength : newline;

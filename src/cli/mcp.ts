@@ -11,7 +11,7 @@ import {
   UpstreamProcess,
 } from '../enforce/mcp/index.ts';
 import type { Component } from '../environment/index.ts';
-import { type Home, type OpenedGovernor, openGovernor } from '../governor/index.ts';
+import { type Home, isLocalName, type OpenedGovernor, openGovernor } from '../governor/index.ts';
 import { readKeyFile, type SigningKey } from '../key/index.ts';
 import { findHolderKey, localAgents } from './agents.ts';
 import { artifactPath, mustReadArtifact } from './artifact-file.ts';
@@ -66,6 +66,9 @@ async function mcp(session: Session, command: readonly string[], options: Option
   const { name } = options;
   if (!isServerName(name)) {
     throw usageError(`--name "${name}" is no server name`, 'use letters, digits and . _ -');
+  }
+  if (options.agent !== undefined && !isLocalName(options.agent)) {
+    throw usageError(`--agent "${options.agent}" is no name: letters, digits and . _ ~ - only`);
   }
   const denialStyle = DENIAL_STYLES[options.denials];
   if (denialStyle === undefined) {

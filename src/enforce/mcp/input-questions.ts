@@ -13,6 +13,7 @@ export interface InputQuestion extends ProposedAction {
 }
 
 const MAX_QUESTIONS = 64;
+const MAX_NAME_CHARACTERS = 1024;
 const REQUEST_MEMBERS = ['method', 'params'];
 const ERROR_DATA_MEMBERS = ['elicitations'];
 
@@ -32,6 +33,7 @@ export function readInputQuestions(
   if (requests.length > MAX_QUESTIONS) return unreadable();
   const asked: InputQuestion[] = [];
   for (const [name, request] of requests) {
+    if (name.length > MAX_NAME_CHARACTERS) return unreadable();
     if (!isJsonObject(request) || findAlias(request, REQUEST_MEMBERS)) return unreadable();
     const question = readQuestion(server, name, request);
     if (question === undefined) return unreadable();

@@ -111,6 +111,15 @@ describe('tool definitions', () => {
     expect(h.ownRequests('tools/list')).toHaveLength(2);
   });
 
+  it('end where a cursor is longer than could be kept', async () => {
+    const h = harness();
+    h.client(call(1, 'read'));
+    h.listTools([READ_TOOL], { nextCursor: 'a'.repeat(100_000) });
+    await h.settle();
+    expect(h.answer(1)).toHaveProperty('error.data.code', 'environment.unmeasured');
+    expect(h.ownRequests('tools/list')).toHaveLength(1);
+  });
+
   it('are none where the upstream has no tools', async () => {
     const h = harness();
     h.client(call(1, 'read'));

@@ -186,6 +186,7 @@ describe('input_required', () => {
         ),
       },
     ],
+    ['under an endless name', { inputRequests: { ['k'.repeat(2000)]: { method: 'roots/list' } } }],
     ['a list', { inputRequests: [] }],
     ['a state that is no string', { requestState: 7 }],
   ])('is withheld when it asks %s', async (_what, more) => {

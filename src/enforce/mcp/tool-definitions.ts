@@ -16,6 +16,7 @@ import { MAX_TOOLS, readToolList } from './tool-list.ts';
 const PINNED_MEMBERS = ['name', 'title', 'description', 'inputSchema', 'outputSchema', 'annotations'];
 
 const MAX_BACKOFF_MS = 1000;
+const MAX_NAME_CHARACTERS = 1024;
 
 /**
  * What the upstream says of a tool now: its definition's digest; `unlisted` where the complete list lacks it;
@@ -119,16 +120,24 @@ export class ToolDefinitions {
 
   async #takeList(): Promise<Map<string, Digest | 'ambiguous'> | undefined> {
     const { requests, timeoutMs, diagnose } = this.#options;
-    const tools = await readToolList(requests, this.#era ?? { kind: 'legacy' }, timeoutMs);
-    if (tools === undefined) diagnose("the upstream's list of tools is not usable");
-    return tools === undefined ? undefined : this.#digest(tools);
+    const states = new Map<string, Digest | 'ambiguous'>();
+    const complete = await readToolList(requests, this.#era ?? { kind: 'legacy' }, timeoutMs, (tools) =>
+      this.#digest(tools, states),
+    );
+    if (complete) return states;
+    diagnose("the upstream's list of tools is not usable");
+    return undefined;
   }
 
-  #digest(tools: JsonArray): Map<string, Digest | 'ambiguous'> {
-    const states = new Map<string, Digest | 'ambiguous'>();
+  /** Adds what these definitions are to what those before them were. */
+  #digest(
+    tools: JsonArray,
+    states = new Map<string, Digest | 'ambiguous'>(),
+  ): Map<string, Digest | 'ambiguous'> {
     for (const tool of tools) {
       const name = toolNameOf(tool);
-      if (name === undefined || !isJsonObject(tool)) continue;
+      // A call of a name this long is denied whatever its definition is.
+      if (name === undefined || name.length > MAX_NAME_CHARACTERS || !isJsonObject(tool)) continue;
       const ambiguous = states.has(name) || hasLookalikeMembers(tool);
       states.set(name, ambiguous ? 'ambiguous' : this.#options.digestOf(tool));
     }
