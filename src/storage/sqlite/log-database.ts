@@ -67,8 +67,8 @@ export class LogDatabase {
     }
     this.#consumedFloor = stored.consumedFloor;
     this.#head = { size: stored.size, rootHash: stored.rootHash };
-    this.opened = { ...this.#head, isSealed: this.#commitSeal.isSealed(this.#head, stored.seal) };
     this.#tree = resumeTree(db, this.#head);
+    this.opened = { ...this.#head, isSealed: this.#commitSeal.isSealed(this.#head, stored.seal) };
   }
 
   /** @throws LogUnavailable when the log has another writer, or what is stored is not what was committed. */

@@ -125,6 +125,12 @@ describe('entries that no checkpoint covers', () => {
   });
 });
 
+it('an empty log with a root of its own is refused as a damaged one', async () => {
+  await withSqliteLog(options(), async () => undefined);
+  sql('UPDATE log SET root = zeroblob(32)');
+  await expect(reopened()).rejects.toThrow(LogUnavailable);
+});
+
 it('a log refused for planted entries opens again once they are taken out', async () => {
   await appendPublished('a', 'b');
   const db = new DatabaseSync(join(directory, 'log.sqlite'));
