@@ -1,6 +1,7 @@
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import { findAlias } from './alias.ts';
+import { isOutOfProportion } from './proportion.ts';
 
 export type RequestId = string | number;
 
@@ -94,11 +95,16 @@ const ERROR_MEMBERS = ['code', 'message', 'data'];
  *
  * INVARIANT: what is forwarded is read alike by every parser. Besides what `parseJson` refuses, that excludes raw
  * carriage returns (universal-newline readers would see several messages), unknown top-level members and members
- * that differ from known ones in letter case only (some parsers match names case-insensitively), and batches.
+ * that differ from known ones in letter case only (some parsers match names case-insensitively), and batches. Readers
+ * that end lines at U+2028 (Node's `readline`) may see such a string in pieces, but no message in a piece: what a piece
+ * has between quotes is punctuation of ours, or lacks its quotes.
  *
  * @param line the bytes up to and including the newline.
  */
 export function parseMessage(line: Uint8Array, limits: MessageLimits): Message | RefusedLine {
+  if (isOutOfProportion(line, limits.maxDepth)) {
+    return refuse('parse', malformed('too many values, or nested too deep'), NO_HINTS);
+  }
   const carriageReturn = line.indexOf(CARRIAGE_RETURN);
   if (carriageReturn !== -1 && carriageReturn < line.byteLength - 2) {
     return refuse('parse', deny('request.malformed', 'carriage return inside a message'), salvageHints(line));
