@@ -100,7 +100,7 @@ export class LogDatabase {
       this.#db.exec('BEGIN IMMEDIATE');
       const results = requests.map((request) => this.#append(tree, request));
       const head = { size: tree.size, rootHash: tree.root() };
-      this.#statements.setHead.run(head.size, head.rootHash, this.#commitSeal.seal(head));
+      this.#moveHead(head);
       this.#nowSeconds = nowSeconds;
       const floor = this.#forgetExpired(requests.length * LOOKED_AT_PER_REQUEST + LOOKED_AT_PER_COMMIT);
       this.#db.exec('COMMIT');
@@ -109,6 +109,19 @@ export class LogDatabase {
       this.#consumedFloor = floor;
       return { results, head };
     });
+  }
+
+  /** By compare-and-swap: with the writer lock's file deleted there can be two writers, and neither may undo the other. */
+  #moveHead(head: Head): void {
+    const seal = this.#commitSeal.seal(head);
+    const { changes } = this.#statements.setHead.run(
+      head.size,
+      head.rootHash,
+      seal,
+      this.#head.size,
+      this.#head.rootHash,
+    );
+    if (changes !== 1) throw new LogUnavailable('something else has written to it');
   }
 
   /** Deletes the blob and its key and overwrites where they stood, in the database and in the WAL. */
@@ -254,7 +267,7 @@ function prepareStatements(db: DatabaseSync) {
     addEntry: prepare('INSERT INTO entry VALUES (?, ?, ?)'),
     addNode: prepare('INSERT INTO node VALUES (?, ?, ?)'),
     addKey: prepare('INSERT OR IGNORE INTO lookup VALUES (?, ?)'),
-    setHead: prepare('UPDATE log SET size = ?, root = ?, seal = ?'),
+    setHead: prepare('UPDATE log SET size = ?, root = ?, seal = ? WHERE size = ? AND root = ?'),
     findConsumed: prepare('SELECT 1 FROM consumed WHERE id = ?'),
     addConsumed: prepare('INSERT OR IGNORE INTO consumed VALUES (?, ?)'),
     skipConsumed: prepare('SELECT id FROM consumed WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?'),

@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { EMPTY_ROOT, LogUnavailable } from '../../tlog/index.ts';
 import { causeOf } from './failure.ts';
+import { makePrivateFile } from './private-files.ts';
 
 /** 'WRIT' in the header of the file, so that `file` and a hex dump say what it is. */
 const APPLICATION_ID = 0x57524954;
@@ -31,9 +32,10 @@ export function databasePath(directory: string): string {
 
 /** Opens the database for the one writer; creates it where there is none. The writer lock must be held. */
 export function openForWriting(directory: string, origin: string): DatabaseSync {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
   const path = databasePath(directory);
   return openChecked(path, { readOnly: false }, (db) => {
+    // Before there is a WAL, which takes over the file's mode.
+    makePrivateFile(path);
     // WAL and FULL: a commit returns after its fsync. WAL checkpoints are made on purpose, between batches.
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0');
     db.exec('PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; PRAGMA cache_size = -16384');

@@ -1,11 +1,12 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { isJsonObject, parseJson } from '../../codec/index.ts';
 import { isDenial } from '../../denial/index.ts';
 import { LogUnavailable } from '../../tlog/index.ts';
-import { causeOf, LogLocked } from './failure.ts';
+import { causeOf, isBusy, LogLocked } from './failure.ts';
+import { makePrivateDirectory, makePrivateFile } from './private-files.ts';
 import { closeQuietly } from './schema.ts';
 
 const MAX_HOLDER_BYTES = 1_024;
@@ -29,17 +30,18 @@ export class WriterLock {
   static acquire(directory: string, timeoutMs: number): WriterLock {
     let db: DatabaseSync | undefined;
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
-      db = new DatabaseSync(join(directory, 'writer.lock'), { timeout: timeoutMs });
+      makePrivateDirectory(directory);
+      const file = join(directory, 'writer.lock');
+      db = new DatabaseSync(file, { timeout: timeoutMs });
+      makePrivateFile(file);
       db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
       const holder = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
       writeFileSync(join(directory, 'writer.json'), `${JSON.stringify(holder)}\n`, { mode: 0o600 });
       return new WriterLock(db);
     } catch (error) {
       closeQuietly(db);
-      const cause = causeOf(error);
-      if (!cause.includes('locked')) {
-        throw new LogUnavailable(`the writer lock of ${directory} cannot be taken: ${cause}`);
+      if (!isBusy(error)) {
+        throw new LogUnavailable(`the writer lock of ${directory} cannot be taken: ${causeOf(error)}`);
       }
       throw new LogLocked(
         `${directory} already has a writer: ${describeHolder(directory)}; a log has one writer, stop it or use another log`,
