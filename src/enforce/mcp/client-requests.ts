@@ -45,6 +45,7 @@ export class ClientRequests {
   readonly #rounds = new InputRounds();
   /** Calls that garbage from the upstream may have been the answer to: each is given its grace once. */
   readonly #suspects = new WeakSet<Call>();
+  #forwardedSinceGarbage = false;
   #upstreamFault: Fault | undefined;
   #heldBytes = 0;
 
@@ -139,7 +140,9 @@ export class ClientRequests {
       for (const call of named) this.#fail(call, FAULTS.garbage);
       return;
     }
-    // INVARIANT: one timer a call, however many lines of garbage there are.
+    // INVARIANT: garbage costs one timer and one look at a call, however many lines of it there are.
+    if (!this.#forwardedSinceGarbage) return;
+    this.#forwardedSinceGarbage = false;
     const suspects = this.#table
       .entries()
       .filter((call) => isForwarded(call) && call.governed && !this.#suspects.has(call));
@@ -253,6 +256,7 @@ export class ClientRequests {
       this.#giveUp(call);
       call.settle(stoppedEffect(reason, 'unknown'));
     });
+    this.#forwardedSinceGarbage = true;
     this.#ports.toUpstream(line);
     return end;
   }

@@ -302,6 +302,19 @@ describe('answers from the upstream', () => {
     expect(h.answer(1)).toHaveProperty('error.message', FAULTS.garbage.message);
   });
 
+  it('that become garbage again end a later call, too', async () => {
+    const h = await readyHarness({ limits: { garbageGraceMs: 10 } });
+    for (const id of [1, 2]) {
+      h.client(call(id, 'read'));
+      await h.settle();
+      h.upstream('x');
+      h.upstream('x');
+    }
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    await h.settle();
+    for (const id of [1, 2]) expect(h.answer(id)).toHaveProperty('error.message', FAULTS.garbage.message);
+  });
+
   it('survive noise on the same stream when they come in time', async () => {
     const h = await readyHarness({ limits: { garbageGraceMs: 20 } });
     h.client(call(1, 'read'));
