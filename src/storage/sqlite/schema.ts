@@ -38,7 +38,7 @@ export function openForWriting(directory: string, origin: string): DatabaseSync 
     makePrivateFile(path);
     // WAL and FULL: a commit returns after its fsync. WAL checkpoints are made on purpose, between batches.
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0');
-    db.exec('PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; PRAGMA cache_size = -16384');
+    db.exec('PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; PRAGMA cache_size = -4096');
     createTables(db, origin);
   });
 }
@@ -47,7 +47,7 @@ export function openForWriting(directory: string, origin: string): DatabaseSync 
 export function openForReading(directory: string): DatabaseSync {
   const path = databasePath(directory);
   if (!existsSync(path)) throw new LogUnavailable(`there is no log at ${path}`);
-  return openChecked(path, { readOnly: true }, (db) => db.exec('PRAGMA cache_size = -4096'));
+  return openChecked(path, { readOnly: true }, (db) => db.exec('PRAGMA cache_size = -1024'));
 }
 
 function openChecked(

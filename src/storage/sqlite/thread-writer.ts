@@ -23,7 +23,12 @@ export async function openThreadWriter(options: WriterOptions): Promise<BatchWri
   // Node names a folder of its version inside the cache's directory; it wants the directory back.
   const compileCache = cache === undefined ? undefined : dirname(cache);
   const workerData: WorkerData = { options, compileCache };
-  const worker = new Worker(entry, { workerData, name: 'writ-log' });
+  // Batches are short-lived and small: a small young generation is enough for them.
+  const worker = new Worker(entry, {
+    workerData,
+    name: 'writ-log',
+    resourceLimits: { maxYoungGenerationSizeMb: 4 },
+  });
   const waiters: Waiter[] = [];
   let failure: LogUnavailable | undefined;
   let closed = false;
