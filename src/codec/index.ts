@@ -14,4 +14,5 @@ export {
   parseJsonObject,
 } from './json.ts';
 export { isAdmissibleNumber } from './number.ts';
+export { isOutOfProportion } from './proportion.ts';
 export { findStringMember } from './string-member.ts';

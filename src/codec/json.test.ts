@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { isDenial } from '../denial/index.ts';
 import { canonicalize, isJsonObject, type JsonLimits, parseJson, parseJsonObject } from './index.ts';
 
@@ -166,5 +166,18 @@ describe('isJsonObject', () => {
   it('tells objects from arrays, null and class instances', () => {
     expect([{}, Object.create(null)].every(isJsonObject)).toBe(true);
     expect([[], null, new Date(), new Map(), 'a', undefined].some(isJsonObject)).toBe(false);
+  });
+});
+
+describe('texts that would take far more memory than they have bytes', () => {
+  it('are refused before the engine builds them', () => {
+    const parse = vi.spyOn(JSON, 'parse');
+    const deep = '['.repeat(900_000);
+    for (const input of [deep, Buffer.from(deep), `[${'0,'.repeat(4_500_000)}0]`]) {
+      const refused = parseJson(input, 'request.malformed', { maxBytes: 16 * 1024 * 1024 });
+      expect(isDenial(refused) && refused.detail).toBe('too many values, or nested too deep');
+    }
+    expect(parse).not.toHaveBeenCalled();
+    parse.mockRestore();
   });
 });

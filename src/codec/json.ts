@@ -1,5 +1,6 @@
 import { type Denial, deny, isDenial, type ReasonCode } from '../denial/index.ts';
 import { isAdmissibleNumber } from './number.ts';
+import { isOutOfProportion, PROPORTION_EXEMPT_BYTES } from './proportion.ts';
 
 export type JsonPrimitive = string | number | boolean | null;
 export type JsonArray = readonly JsonValue[];
@@ -41,6 +42,12 @@ export function parseJson(
   const size = typeof input === 'string' ? Buffer.byteLength(input) : input.byteLength;
   if (size > maxBytes) return deny(code, `JSON text of ${size} bytes exceeds ${maxBytes}`);
 
+  const maxDepth = limits.maxDepth ?? DEFAULT_MAX_DEPTH;
+  if (size > PROPORTION_EXEMPT_BYTES) {
+    // The engine would build all of it before anybody could say how deep it is.
+    const bytes = typeof input === 'string' ? Buffer.from(input) : input;
+    if (isOutOfProportion(bytes, maxDepth)) return deny(code, 'too many values, or nested too deep');
+  }
   let text: string;
   let value: JsonValue;
   try {
@@ -51,7 +58,7 @@ export function parseJson(
     return deny(code, error instanceof SyntaxError ? 'not JSON' : 'not UTF-8');
   }
   // INVARIANT: from here `text` is valid JSON, so the walk only looks for what JSON.parse tolerates.
-  const problem = findAmbiguity(text, limits.maxDepth ?? DEFAULT_MAX_DEPTH, limits.integerMembers);
+  const problem = findAmbiguity(text, maxDepth, limits.integerMembers);
   return problem === undefined ? value : deny(code, problem);
 }
 

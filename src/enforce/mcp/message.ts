@@ -1,7 +1,12 @@
-import { isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../codec/index.ts';
+import {
+  isJsonObject,
+  isOutOfProportion,
+  type JsonObject,
+  type JsonValue,
+  parseJson,
+} from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import { findAlias } from './alias.ts';
-import { isOutOfProportion } from './proportion.ts';
 
 export type RequestId = string | number;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
+import { isOutOfProportion } from '../../codec/index.ts';
 import { parseMessage } from './message.ts';
-import { isOutOfProportion } from './proportion.ts';
 
 const LARGE = 400_000;
 const MAX_DEPTH = 64;

@@ -1,5 +1,5 @@
 /** Shorter texts are harmless however they are built. */
-const EXEMPT_BYTES = 256 * 1024;
+export const PROPORTION_EXEMPT_BYTES = 256 * 1024;
 const MAX_VALUES = 2_000_000;
 
 const QUOTE = 0x22;
@@ -15,7 +15,7 @@ const CLOSE_OBJECT = 0x7d;
  * parser could say how deep it is. Looks at the bytes up to where they stop being JSON, in linear time.
  */
 export function isOutOfProportion(text: Uint8Array, maxDepth: number): boolean {
-  if (text.byteLength <= EXEMPT_BYTES) return false;
+  if (text.byteLength <= PROPORTION_EXEMPT_BYTES) return false;
   let depth = 0;
   let values = 0;
   for (let position = 0; position < text.byteLength; position += 1) {
