@@ -17,9 +17,6 @@ import {
 import { type Clock, systemClock } from './clock.ts';
 import type { Home } from './home.ts';
 
-/** How long another file in the log's place may go unnoticed. */
-const FILE_CHECK_MS = 20;
-
 /** How many new events one refresh folds at a time. */
 const READ_BATCH = 1024;
 const MAX_POLICY_BYTES = 2 * 1024 * 1024;
@@ -50,7 +47,6 @@ export class GovernanceFollower {
   #tree = CompactTree.empty();
   #view: GovernanceView;
   #behind = true;
-  #fileSeenMs = Number.NEGATIVE_INFINITY;
   #problem: Denial | undefined;
 
   /** @throws LogUnavailable when there is no governance log to read. */
@@ -112,9 +108,7 @@ export class GovernanceFollower {
    * would be written to a file that nobody here reads.
    */
   #followFile(): void {
-    const nowMs = this.#clock.monotonicMs();
-    if (nowMs - this.#fileSeenMs < FILE_CHECK_MS) return;
-    this.#fileSeenMs = nowMs;
+    // On every refresh, although it costs a system call: a revocation counts from the moment it returns.
     const inode = inodeOf(this.#home);
     if (inode === this.#inode) return;
     const reader = openSqliteLogReader(this.#home.governanceFolder);
