@@ -70,11 +70,12 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
     return instance;
   }
   const { log, logName, primary } = instance;
-  const enrolled = findRollback(log, logName, follower) ?? (await enrollLog(home, logName, follower, clock));
-  if (isDenial(enrolled)) {
+  const unfit = await findUnfit(log, logName, follower, { home, clock });
+  if (unfit !== undefined) {
+    // An open log has a thread, which would keep the process from ending.
     follower.close();
     await log.close();
-    return enrolled;
+    return unfit;
   }
 
   const finder = new ExecutionFinder(home, log, logName, () => follower.view.state);
@@ -113,6 +114,21 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
       follower.close();
     },
   };
+}
+
+/** Why decisions cannot be recorded in a log that was just opened. Does not throw. */
+async function findUnfit(
+  log: Log,
+  logName: string,
+  follower: GovernanceFollower,
+  { home, clock }: { readonly home: Home; readonly clock: Clock },
+): Promise<Denial | undefined> {
+  try {
+    return findRollback(log, logName, follower) ?? (await enrollLog(home, logName, follower, clock));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'unknown error';
+    return deny('log.unavailable', `execution log ${logName} cannot be used: ${reason}`);
+  }
 }
 
 interface Instance {

@@ -2,6 +2,7 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -153,6 +154,19 @@ describe('the files of a trust domain, moved under a governor', () => {
       // The log of one name under another is not taken for it.
       renameSync(folder, domain.home.executionLogFolder('other'));
       await expect(domain.open({ name: 'other' })).rejects.toThrow(/log\.unavailable/);
+    }));
+});
+
+describe('a governor that cannot be opened', () => {
+  it('says so and lets go of its log, which the next one takes', () =>
+    inDomain(async (domain) => {
+      const obstacle = join(domain.home.executionLogFolder('fs'), 'log.vkey');
+      mkdirSync(obstacle, { recursive: true, mode: 0o700 });
+      expect(await refusalOf(domain)).toContain('log.unavailable: execution log fs cannot be used');
+      rmSync(obstacle, { recursive: true });
+      const opened = await domain.open();
+      expect(opened.log).toBe('fs');
+      await opened.close();
     }));
 });
 
