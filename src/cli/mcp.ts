@@ -84,34 +84,34 @@ async function mcp(session: Session, command: readonly string[], options: Option
   const { chain, key } = holderOf(home, surroundings.cwd, options, [upstream.command, ...upstream.args]);
   // The server starts while the governor opens: nothing reaches it before both are there.
   const server = new UpstreamProcess({ ...upstream, env: surroundings.environment });
-  const opened = await openMeasured(home, name, measuring).catch((error: unknown) => {
+  try {
+    const opened = await openMeasured(home, name, measuring);
+    try {
+      warnOfArtifact(session, opened, chain, name);
+      const presenter = createPresenter({ chain, signer: key, audience: opened.audience });
+      if (isDenial(presenter)) throw denied(presenter, 'see it with "writ artifact inspect"');
+      const exit = await withSignals((signal) =>
+        runMcpGateway({
+          name,
+          upstream: server,
+          client: { input: surroundings.stdin, output: surroundings.stdout },
+          governor: opened.governor,
+          presenter,
+          pinnedDigest: (tool) => opened.view().policy?.bundle.tools.get(tool)?.digest,
+          onDefinitions: (tools) => opened.setTools(tools),
+          stderr: surroundings.stderr,
+          limits: { denialStyle },
+          signal,
+        }),
+      );
+      return exitCodeOf(exit, upstream.command);
+    } finally {
+      await opened.close();
+    }
+  } catch (error) {
     server.kill('SIGKILL');
     throw error;
-  });
-  try {
-    warnOfArtifact(session, opened, chain, name);
-    const presenter = createPresenter({ chain, signer: key, audience: opened.audience });
-    if (isDenial(presenter)) {
-      server.kill('SIGKILL');
-      throw denied(presenter, 'see it with "writ artifact inspect"');
-    }
-    const exit = await withSignals((signal) =>
-      runMcpGateway({
-        name,
-        upstream: server,
-        client: { input: surroundings.stdin, output: surroundings.stdout },
-        governor: opened.governor,
-        presenter,
-        pinnedDigest: (tool) => opened.view().policy?.bundle.tools.get(tool)?.digest,
-        onDefinitions: (tools) => opened.setTools(tools),
-        stderr: surroundings.stderr,
-        limits: { denialStyle },
-        signal,
-      }),
-    );
-    return exitCodeOf(exit, upstream.command);
   } finally {
-    await opened.close();
     surroundings.stdin.destroy();
   }
 }
