@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
-import { type Denial, deny } from '../denial/index.ts';
+import { type Denial, deny, isDenial } from '../denial/index.ts';
+import { readPrivateFile } from '../key/index.ts';
 import { writeFileDurably } from './home.ts';
 
 const KEY_BYTES = 32;
@@ -11,23 +11,9 @@ export function createEvidenceKey(path: string): void {
 }
 
 export function readEvidenceKey(path: string): Uint8Array | Denial {
-  try {
-    // Non-blocking, so that a pipe in its place is refused instead of waited on.
-    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      const status = fstatSync(descriptor);
-      if (!status.isFile()) return deny('request.malformed', `key ${path} is not a regular file`);
-      if ((status.mode & 0o077) !== 0) {
-        return deny('request.malformed', `key ${path} can be read by others: run chmod 600 ${path}`);
-      }
-      const text = readFileSync(descriptor, 'utf8').trim();
-      if (!/^[0-9a-f]{64}$/.test(text))
-        return deny('request.malformed', `key ${path} is not 32 bytes of hex`);
-      return Buffer.from(text, 'hex');
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch {
-    return deny('request.malformed', `key ${path} cannot be read: run "writ doctor"`);
-  }
+  const text = readPrivateFile(path);
+  if (isDenial(text)) return text;
+  return /^[0-9a-f]{64}$/.test(text.trim())
+    ? Buffer.from(text.trim(), 'hex')
+    : deny('request.malformed', `key ${path} is not 32 bytes of hex`);
 }
