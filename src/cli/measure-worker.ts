@@ -8,10 +8,10 @@ if (compileCache !== undefined) enableCompileCache(compileCache);
 const { keepDigests, measureEnforcer, measureUpstream, recallDigests } = await import(
   '../environment/index.ts'
 );
-await recallDigests(digestsFile);
+const recalled = await recallDigests(digestsFile);
 const [enforcer, measured] = await Promise.all([measureEnforcer(), measureUpstream(upstream)]);
 const answer: Measured = isDenial(measured)
   ? { code: measured.code, detail: measured.detail }
   : { components: [...enforcer, ...measured.components] };
 parentPort?.postMessage(answer);
-await keepDigests(digestsFile);
+await keepDigests(digestsFile, recalled);

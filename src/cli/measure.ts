@@ -30,11 +30,11 @@ export interface MeasureRequest {
  * and hashed, which takes longer than everything else at the start; here where they are known and were not touched.
  */
 export async function measure(upstream: UpstreamCommand, digestsFile: string): Promise<readonly Component[]> {
-  await recallDigests(digestsFile);
+  const recalled = await recallDigests(digestsFile);
   if (!(await isEnforcerKnown())) return measureInThread(upstream, digestsFile);
   const [enforcer, measured] = await Promise.all([measureEnforcer(), measureUpstream(upstream)]);
   if (isDenial(measured)) throw unmeasured(measured, upstream);
-  await keepDigests(digestsFile);
+  await keepDigests(digestsFile, recalled);
   return [...enforcer, ...measured.components];
 }
 

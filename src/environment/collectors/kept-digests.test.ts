@@ -33,12 +33,15 @@ describe('kept digests', () => {
     // A digest that the content does not have shows that the file was not read.
     const planted = digestOf('planted');
     first.learnDigest(identityOf(program), planted);
-    await first.keepDigests(kept);
+    await first.keepDigests(kept, 0);
     expect(statSync(kept).mode & 0o777).toBe(0o600);
 
     const second = await freshProcess();
-    await second.recallDigests(kept);
+    const recalled = await second.recallDigests(kept);
     expect(await second.digestFile(program)).toBe(planted);
+    const { ino } = statSync(kept);
+    await second.keepDigests(kept, recalled);
+    expect(statSync(kept).ino).toBe(ino);
 
     // Rewritten with its old size and its old times: the change time gives it away.
     const { atime, mtime } = statSync(program);
@@ -55,7 +58,7 @@ describe('kept digests', () => {
     writeFileSync(program, 'one');
     const first = await freshProcess();
     first.learnDigest(identityOf(program), digestOf('planted'));
-    await first.keepDigests(kept);
+    await first.keepDigests(kept, 0);
     const whole = readFileSync(kept);
     const cases: (() => void)[] = [
       () => chmodSync(kept, 0o666),

@@ -14,30 +14,39 @@ const IDENTITY = /^\d+(?::\d+){4}$/;
  * file that is missing, malformed or open to others is as good as none: then everything is read.
  *
  * The file belongs to whoever owns the trust domain: who can write there holds its keys as well.
+ *
+ * @returns how many there are now.
  */
-export async function recallDigests(path: string): Promise<void> {
+export async function recallDigests(path: string): Promise<number> {
   try {
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
       const { mode, uid, size } = await file.stat();
-      if ((mode & 0o077) !== 0 || uid !== process.getuid?.() || size > MAX_BYTES) return;
+      if ((mode & 0o077) !== 0 || uid !== process.getuid?.() || size > MAX_BYTES) return 0;
       const json = parseJsonObject(await file.readFile(), 'environment.unmeasured', { maxBytes: MAX_BYTES });
-      if (isDenial(json) || json.type !== TYPE || !isJsonObject(json.files)) return;
-      for (const [identity, digest] of Object.entries(json.files)) {
+      if (isDenial(json) || json.type !== TYPE || !isJsonObject(json.files)) return 0;
+      const kept = Object.entries(json.files);
+      for (const [identity, digest] of kept) {
         if (IDENTITY.test(identity) && isDigest(digest)) learnDigest(identity, digest);
       }
+      return kept.length;
     } finally {
       await file.close();
     }
   } catch {
     // None kept yet.
+    return 0;
   }
 }
 
-/** Keeps what is known for the next process. Failing to is no fault: the next one reads everything again. */
-export async function keepDigests(path: string): Promise<void> {
+/**
+ * Keeps what is known for the next process, where that is more than was recalled. Failing to is no fault: the next one
+ * reads everything again.
+ */
+export async function keepDigests(path: string, recalled: number): Promise<void> {
   try {
     const files = await knownDigests();
+    if (Object.keys(files).length === recalled) return;
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     const temporary = `${path}.${process.pid}.tmp`;
     const file = await open(temporary, 'w', 0o600);
