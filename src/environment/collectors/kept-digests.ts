@@ -15,7 +15,7 @@ const IDENTITY = /^\d+(?::\d+){4}$/;
  *
  * The file belongs to whoever owns the trust domain: who can write there holds its keys as well.
  *
- * @returns how many there are now.
+ * @returns how many the file held.
  */
 export async function recallDigests(path: string): Promise<number> {
   try {
