@@ -44,6 +44,27 @@ describe('tool definitions', () => {
     expect(h.governor.runs[0]?.action.toolDigest).toBe(pinned);
   });
 
+  it('that nobody can take note of are not known: calls are denied, and the session goes on', async () => {
+    const h = harness({
+      limits: { definitionsTimeoutMs: 50 },
+      onDefinitions: () => {
+        throw new TypeError('more than can be measured');
+      },
+    });
+    h.client({ jsonrpc: '2.0', method: 'notifications/initialized' });
+    h.listTools([READ_TOOL]);
+    await h.settle();
+    h.client(call(1, 'read'));
+    h.listTools([READ_TOOL]);
+    await h.settle();
+    expect(h.answer(1)).toHaveProperty('error.data.code', 'environment.unmeasured');
+    expect(h.forwarded().map((line) => parseObject(line).method)).not.toContain('tools/call');
+    expect(h.events).toContain("the upstream's list of tools is not usable");
+    h.client({ jsonrpc: '2.0', id: 2, method: 'ping' });
+    h.upstream(result(2, {}));
+    expect(h.answer(2)).toHaveProperty('result');
+  });
+
   it("whose ids the client can't use", async () => {
     const h = harness();
     h.client({ jsonrpc: '2.0', method: 'notifications/initialized' });

@@ -87,6 +87,7 @@ export interface HarnessOptions {
   readonly pins?: SessionPorts['pinnedDigest'];
   readonly limits?: Partial<SessionLimits>;
   readonly presenter?: Presenter;
+  readonly onDefinitions?: SessionPorts['onDefinitions'];
 }
 
 export function harness(options: HarnessOptions = {}): Harness {
@@ -100,7 +101,7 @@ export function harness(options: HarnessOptions = {}): Harness {
     presenter: options.presenter ?? fakePresenter(options.grants),
     digestOf: toolDefinitionDigest,
     pinnedDigest: options.pins ?? (() => undefined),
-    onDefinitions: () => {},
+    onDefinitions: options.onDefinitions ?? (() => {}),
     toClient: (bytes) => toClient.push(withoutNewline(bytes)),
     toUpstream: (bytes) => toUpstream.push(withoutNewline(bytes)),
     diagnose: (event) => events.push(event),

@@ -31,7 +31,7 @@ export interface ToolDefinitionsOptions {
   /** Longest a call waits for the list, and the list for each page, in milliseconds. */
   readonly timeoutMs: number;
   readonly diagnose: Diagnose;
-  /** Told of every complete list, before any call is decided by it. */
+  /** Told of every complete list, before any call is decided by it. A list that it throws on is not used. */
   readonly onList: (digests: ReadonlyMap<string, Digest>) => void;
 }
 
@@ -109,24 +109,29 @@ export class ToolDefinitions {
       this.#dirty = false;
       this.#known = false;
       const states = await this.#takeList();
+      if (states === undefined) this.#options.diagnose("the upstream's list of tools is not usable");
       if (this.#dirty || states === undefined) continue;
       this.#states = states;
       this.#known = true;
-      this.#options.onList(unambiguous(states));
     }
     // Together with the last look at #dirty, so that no change falls between the two.
     this.#listing = undefined;
   }
 
   async #takeList(): Promise<Map<string, Digest | 'ambiguous'> | undefined> {
-    const { requests, timeoutMs, diagnose } = this.#options;
+    const { requests, timeoutMs, onList } = this.#options;
     const states = new Map<string, Digest | 'ambiguous'>();
-    const complete = await readToolList(requests, this.#era ?? { kind: 'legacy' }, timeoutMs, (tools) =>
-      this.#digest(tools, states),
-    );
-    if (complete) return states;
-    diagnose("the upstream's list of tools is not usable");
-    return undefined;
+    try {
+      const complete = await readToolList(requests, this.#era ?? { kind: 'legacy' }, timeoutMs, (tools) =>
+        this.#digest(tools, states),
+      );
+      if (!complete) return undefined;
+      if (!this.#dirty) onList(unambiguous(states));
+      return states;
+    } catch {
+      // INVARIANT: nothing an upstream lists ends the gateway; what cannot be taken note of is not known.
+      return undefined;
+    }
   }
 
   /** Adds what these definitions are to what those before them were. */
