@@ -61,7 +61,7 @@ describe('tool definitions', () => {
     expect(h.forwarded().map((line) => parseObject(line).method)).not.toContain('tools/call');
     expect(h.events).toContain("the upstream's list of tools is not usable");
     h.client({ jsonrpc: '2.0', id: 2, method: 'ping' });
-    h.upstream(result(2, {}));
+    h.upstream({ jsonrpc: '2.0', id: 2, result: {} });
     expect(h.answer(2)).toHaveProperty('result');
   });
 
