@@ -41,24 +41,23 @@ export class ClientRequests {
   readonly #ports: SessionPorts;
   readonly #definitions: ToolDefinitions;
   readonly #running: Running;
-  readonly #table: RequestTable<Call>;
+  readonly #table: RequestTable<CallEnd>;
   readonly #rounds = new InputRounds();
   /** Calls that garbage from the upstream may have been the answer to: each is given its grace once. */
   readonly #suspects = new WeakSet<Call>();
   #forwardedSinceGarbage = false;
   #upstreamFault: Fault | undefined;
-  #heldBytes = 0;
 
   constructor(ports: SessionPorts, definitions: ToolDefinitions, running: Running) {
     this.#ports = ports;
     this.#definitions = definitions;
     this.#running = running;
-    this.#table = new RequestTable(ports.limits.maxInFlight, ports.limits.maxInFlightBytes);
+    this.#table = new RequestTable(ports.limits, ports.toClient);
   }
 
   /** Bytes of requests that are being decided. */
   get heldBytes(): number {
-    return this.#heldBytes;
+    return this.#table.heldBytes;
   }
 
   /** Whether no request but subscriptions awaits its answer. */
@@ -84,12 +83,11 @@ export class ClientRequests {
     const methodClass = classifyClientRequest(this.#ports.server, request);
     const governed = methodClass.kind !== 'upkeep';
     const call: Call = new InFlight(id, method, params, line, governed);
-    this.#table.add(id, call);
+    this.#table.add(call);
     if (governed) {
-      this.#heldBytes += line.byteLength;
       this.#running.track(this.#govern(call, methodClass));
     } else {
-      call.line = undefined;
+      this.#table.takeLine(call);
       this.#ports.toUpstream(line);
     }
   }
@@ -111,7 +109,7 @@ export class ClientRequests {
     call.cancelled = true;
     if (call.state !== 'forwarded') return;
     this.#ports.toUpstream(line);
-    this.#table.abandon(id);
+    this.#table.abandon(call);
     call.settle({
       status: call.method === LISTEN ? 'succeeded' : 'unknown',
       value: { kind: 'cancelled' },
@@ -123,7 +121,7 @@ export class ClientRequests {
   endSubscription(id: RequestId): boolean {
     const call = this.#table.get(id);
     if (call?.method !== LISTEN || call.state !== 'forwarded') return false;
-    this.#table.close(id);
+    this.#table.close(call);
     call.settle({ status: 'succeeded', value: { kind: 'delivered' }, note: 'ended by the upstream' });
     return true;
   }
@@ -161,8 +159,7 @@ export class ClientRequests {
 
   #refusalOf(id: RequestId): Denial | undefined {
     if (this.#definitions.isOwnSubscription(id)) return deny('request.malformed', 'id is reserved');
-    if (this.#table.isTaken(id)) return deny('request.malformed', 'id is in flight already');
-    return this.#table.isFull ? deny('request.too_large', 'too many requests in flight') : undefined;
+    return this.#table.refusalOf(id);
   }
 
   async #govern(call: Call, methodClass: MethodClass): Promise<void> {
@@ -178,21 +175,13 @@ export class ClientRequests {
         receiptIndex: undefined,
       };
     }
-    this.#takeLine(call);
+    this.#table.takeLine(call);
     try {
-      if (outcome === undefined) this.#forget(call);
+      if (outcome === undefined) this.#table.close(call);
       else await this.#finish(call, outcome);
     } catch {
-      this.#close(call, encodeDenial(call.id, deny('internal.unexpected', 'governor failed')));
+      this.#table.answer(call, encodeDenial(call.id, deny('internal.unexpected', 'governor failed')));
     }
-  }
-
-  /** The bytes to forward, for the last time. */
-  #takeLine(call: Call): Buffer | undefined {
-    const { line } = call;
-    call.line = undefined;
-    this.#heldBytes -= line?.byteLength ?? 0;
-    return line;
   }
 
   async #decideAndForward(call: Call, methodClass: MethodClass): Promise<Outcome<CallEnd> | undefined> {
@@ -236,7 +225,7 @@ export class ClientRequests {
   /** The effect: write exactly the bytes that were parsed, wait for the answer. */
   #forward(call: Call, execution: Execution): Promise<EffectResult<CallEnd>> {
     const { method, params } = call;
-    const line = this.#takeLine(call);
+    const line = this.#table.takeLine(call);
     if (call.cancelled) return Promise.resolve(cancelledBeforehand());
     if (line === undefined || this.#upstreamFault !== undefined) {
       return Promise.resolve(faultEffect(FAULTS.notRunning));
@@ -273,7 +262,7 @@ export class ClientRequests {
       call.settle({ ...faultEffect(FAULTS.unsupportedAnswer), evidence: line });
       return;
     }
-    this.#close(call, this.#withReceipt(call, response, line));
+    this.#table.answer(call, this.#withReceipt(call, response, line));
     call.settle({ status, value: { kind: 'delivered' }, evidence: line });
   }
 
@@ -282,11 +271,11 @@ export class ClientRequests {
     const { result, error } = response;
     call.state = 'settled';
     if (!isComplete(result) || error?.code === URL_ELICITATION_REQUIRED) {
-      this.#close(call, encodeFault(id, FAULTS.unsupportedAnswer));
+      this.#table.answer(call, encodeFault(id, FAULTS.unsupportedAnswer));
       return;
     }
     if (result === undefined || !isListMethod(method)) {
-      this.#close(call, line);
+      this.#table.answer(call, line);
       return;
     }
     const { server, presenter, pinnedDigest, digestOf } = this.#ports;
@@ -294,8 +283,8 @@ export class ClientRequests {
     const listing = filterListing(method, id, result, { server, grants, pinnedDigest, digestOf });
     const { tools } = result;
     if (method === 'tools/list' && Array.isArray(tools)) this.#definitions.observe(tools);
-    if (listing === undefined) this.#close(call, encodeFault(id, FAULTS.unsupportedAnswer));
-    else this.#close(call, listing === 'unchanged' ? line : listing);
+    if (listing === undefined) this.#table.answer(call, encodeFault(id, FAULTS.unsupportedAnswer));
+    else this.#table.answer(call, listing === 'unchanged' ? line : listing);
   }
 
   async #finish(call: Call, outcome: Outcome<CallEnd>): Promise<void> {
@@ -307,10 +296,10 @@ export class ClientRequests {
       const modern = eraOf(params).kind === 'modern';
       const { denial, executionId } = outcome;
       if (call.executionId !== undefined) {
-        this.#close(call, encodeStopped(id, denial, executionId));
+        this.#table.answer(call, encodeStopped(id, denial, executionId));
         return;
       }
-      this.#close(
+      this.#table.answer(
         call,
         call.method === 'tools/call'
           ? encodeCallDenial(id, denial, receiptOf(outcome), limits.denialStyle, modern)
@@ -322,13 +311,13 @@ export class ClientRequests {
     switch (value.kind) {
       case 'delivered':
       case 'cancelled':
-        this.#forget(call);
+        this.#table.close(call);
         return;
       case 'fault':
-        this.#close(call, encodeFault(id, value.fault, executionId));
+        this.#table.answer(call, encodeFault(id, value.fault, executionId));
         return;
       case 'stopped':
-        this.#close(call, encodeStopped(id, value.denial, executionId));
+        this.#table.answer(call, encodeStopped(id, value.denial, executionId));
         return;
       case 'asks':
         await this.#letQuestionsThrough(call, value.response, value.line, executionId);
@@ -348,7 +337,7 @@ export class ClientRequests {
     const { server, governor } = this.#ports;
     const questions = readInputQuestions(server, response);
     if (isDenial(questions)) {
-      this.#close(call, encodeFault(call.id, FAULTS.unsupportedAnswer, executionId));
+      this.#table.answer(call, encodeFault(call.id, FAULTS.unsupportedAnswer, executionId));
       return;
     }
     const withheld = await findWithheldQuestion(governor, questions.asked, ({ tool, args }) =>
@@ -356,7 +345,7 @@ export class ClientRequests {
     );
     if (withheld !== undefined) {
       const { denial, receipt } = withheld;
-      this.#close(
+      this.#table.answer(
         call,
         denial === undefined
           ? encodeFault(call.id, FAULTS.unsupportedAnswer, receipt)
@@ -365,14 +354,14 @@ export class ClientRequests {
       return;
     }
     if (call.cancelled) {
-      this.#forget(call);
+      this.#table.close(call);
       return;
     }
     if (response.error === undefined) {
       const names = questions.asked.map(({ name }) => name);
       this.#rounds.open(call.method, call.params, response.result?.requestState, names);
     }
-    this.#close(call, this.#withReceipt(call, response, line));
+    this.#table.answer(call, this.#withReceipt(call, response, line));
   }
 
   #withReceipt(call: Call, response: ResponseMessage, line: Buffer): Buffer {
@@ -389,24 +378,13 @@ export class ClientRequests {
       return;
     }
     call.state = 'settled';
-    this.#close(call, encodeFault(call.id, fault));
+    this.#table.answer(call, encodeFault(call.id, fault));
   }
 
   #giveUp(call: Call): void {
-    this.#table.abandon(call.id);
+    this.#table.abandon(call);
     if (call.method === 'initialize') return;
     this.#ports.toUpstream(encodeNotification('notifications/cancelled', { requestId: call.id }));
-  }
-
-  /** Answers the client, once. */
-  #close(call: Call, bytes: Buffer): void {
-    this.#forget(call);
-    if (!call.cancelled && !call.answered) this.#ports.toClient(bytes);
-    call.answered = true;
-  }
-
-  #forget(call: Call): void {
-    if (this.#table.get(call.id) === call) this.#table.close(call.id);
   }
 }
 

@@ -1,49 +1,87 @@
+import { type Denial, deny } from '../../denial/index.ts';
+import type { InFlight } from './in-flight.ts';
 import type { RequestId } from './message.ts';
 
 /**
  * Requests in flight in one direction, by id, and the ids that were given up but may still be answered.
  *
  * INVARIANT: an id is in flight once (MCP: the requestor MUST NOT reuse ids). An id given up stays taken until it is
- * answered, so that a late answer is never read as the answer to another request.
+ * answered, so that a late answer is never read as the answer to another request. No request is answered twice.
  */
-export class RequestTable<T extends { readonly bytes: number }> {
-  readonly #open = new Map<RequestId, T>();
+export class RequestTable<End> {
+  readonly #open = new Map<RequestId, InFlight<End>>();
   readonly #abandoned = new Set<RequestId>();
   readonly #maxOpen: number;
   readonly #maxBytes: number;
+  readonly #toRequester: (bytes: Buffer) => void;
   #bytes = 0;
+  #heldBytes = 0;
 
-  constructor(maxOpen: number, maxBytes: number) {
-    this.#maxOpen = maxOpen;
-    this.#maxBytes = maxBytes;
+  constructor(
+    limits: { maxInFlight: number; maxInFlightBytes: number },
+    toRequester: (bytes: Buffer) => void,
+  ) {
+    this.#maxOpen = limits.maxInFlight;
+    this.#maxBytes = limits.maxInFlightBytes;
+    this.#toRequester = toRequester;
   }
 
-  get isFull(): boolean {
-    return this.#open.size >= this.#maxOpen || this.#bytes >= this.#maxBytes;
+  /** Bytes of requests that are being decided. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Why a request under this id cannot be taken, if it cannot. */
+  refusalOf(id: RequestId): Denial | undefined {
+    if (this.isTaken(id)) return deny('request.malformed', 'id is in flight already');
+    const isFull = this.#open.size >= this.#maxOpen || this.#bytes >= this.#maxBytes;
+    return isFull ? deny('request.too_large', 'too many requests in flight') : undefined;
   }
 
   isTaken(id: RequestId): boolean {
     return this.#open.has(id) || this.#abandoned.has(id);
   }
 
-  get(id: RequestId): T | undefined {
+  get(id: RequestId): InFlight<End> | undefined {
     return this.#open.get(id);
   }
 
-  add(id: RequestId, entry: T): void {
-    this.#open.set(id, entry);
-    this.#bytes += entry.bytes;
+  entries(): InFlight<End>[] {
+    return [...this.#open.values()];
   }
 
-  close(id: RequestId): void {
-    this.#bytes -= this.#open.get(id)?.bytes ?? 0;
-    this.#open.delete(id);
+  add(request: InFlight<End>): void {
+    this.#open.set(request.id, request);
+    this.#bytes += request.bytes;
+    this.#heldBytes += request.bytes;
+  }
+
+  /** The bytes to forward, for the first and last time. */
+  takeLine(request: InFlight<End>): Buffer | undefined {
+    const { line } = request;
+    request.line = undefined;
+    this.#heldBytes -= line?.byteLength ?? 0;
+    return line;
+  }
+
+  /** Answers the requester, unless it was answered or no longer wants to be. */
+  answer(request: InFlight<End>, bytes: Buffer): void {
+    this.close(request);
+    if (!request.cancelled && !request.answered) this.#toRequester(bytes);
+    request.answered = true;
+  }
+
+  /** The request is over; nothing where it is already, and another has its id. */
+  close(request: InFlight<End>): void {
+    if (this.#open.get(request.id) !== request) return;
+    this.#bytes -= request.bytes;
+    this.#open.delete(request.id);
   }
 
   /** Gives the request up; the oldest given-up ids are forgotten beyond the table's own bound. */
-  abandon(id: RequestId): void {
-    this.close(id);
-    this.#abandoned.add(id);
+  abandon(request: InFlight<End>): void {
+    this.close(request);
+    this.#abandoned.add(request.id);
     if (this.#abandoned.size <= this.#maxOpen) return;
     const [oldest] = this.#abandoned;
     if (oldest !== undefined) this.#abandoned.delete(oldest);
@@ -52,9 +90,5 @@ export class RequestTable<T extends { readonly bytes: number }> {
   /** Whether `id` was given up; it is free again afterwards. */
   takeAbandoned(id: RequestId): boolean {
     return this.#abandoned.delete(id);
-  }
-
-  entries(): T[] {
-    return [...this.#open.values()];
   }
 }

@@ -29,19 +29,18 @@ type ServerRequest = InFlight<EffectEnd>;
 export class ServerRequests {
   readonly #ports: SessionPorts;
   readonly #running: Running;
-  readonly #table: RequestTable<ServerRequest>;
-  #heldBytes = 0;
+  readonly #table: RequestTable<EffectEnd>;
   #ended = false;
 
   constructor(ports: SessionPorts, running: Running) {
     this.#ports = ports;
     this.#running = running;
-    this.#table = new RequestTable(ports.limits.maxInFlight, ports.limits.maxInFlightBytes);
+    this.#table = new RequestTable(ports.limits, ports.toUpstream);
   }
 
   /** Bytes of requests that are being decided. */
   get heldBytes(): number {
-    return this.#heldBytes;
+    return this.#table.heldBytes;
   }
 
   isTaken(id: RequestId): boolean {
@@ -51,23 +50,19 @@ export class ServerRequests {
   receive(request: RequestMessage, line: Buffer): void {
     if (this.#ended) return;
     const { id, method, params } = request;
-    if (this.#table.isTaken(id)) {
-      this.#ports.toUpstream(encodeDenial(id, deny('request.malformed', 'id is in flight already')));
-      return;
-    }
-    if (this.#table.isFull) {
-      this.#ports.toUpstream(encodeDenial(id, deny('request.too_large', 'too many requests in flight')));
+    const refusal = this.#table.refusalOf(id);
+    if (refusal !== undefined) {
+      this.#ports.toUpstream(encodeDenial(id, refusal));
       return;
     }
     const methodClass = classifyServerRequest(this.#ports.server, method, params);
     const governed = methodClass.kind !== 'upkeep';
     const entry: ServerRequest = new InFlight(id, method, params, line, governed);
-    this.#table.add(id, entry);
+    this.#table.add(entry);
     if (governed) {
-      this.#heldBytes += line.byteLength;
       this.#running.track(this.#govern(entry, methodClass));
     } else {
-      entry.line = undefined;
+      this.#table.takeLine(entry);
       this.#ports.toClient(line);
     }
   }
@@ -77,7 +72,7 @@ export class ServerRequests {
     const entry = this.#table.get(response.id);
     if (entry === undefined) return this.#table.takeAbandoned(response.id);
     if (entry.state !== 'forwarded') return false;
-    this.#close(entry, line);
+    this.#table.answer(entry, line);
     const status = response.error === undefined ? 'succeeded' : 'failed';
     entry.settle({ status, value: { kind: 'delivered' }, evidence: line });
     return true;
@@ -89,7 +84,7 @@ export class ServerRequests {
       .flatMap((id) => this.#table.get(id) ?? [])
       .filter(({ state }) => state === 'forwarded');
     for (const entry of entries) {
-      this.#close(entry, encodeFault(entry.id, FAULTS.garbledAnswer));
+      this.#table.answer(entry, encodeFault(entry.id, FAULTS.garbledAnswer));
       entry.settle(faultEffect(FAULTS.garbledAnswer));
     }
     return entries.length > 0;
@@ -102,7 +97,7 @@ export class ServerRequests {
     if (entry.cancelled) return true;
     entry.cancelled = true;
     if (entry.state !== 'forwarded') return true;
-    this.#table.abandon(id);
+    this.#table.abandon(entry);
     this.#ports.toClient(line);
     entry.settle({ status: 'unknown', value: { kind: 'cancelled' }, note: 'cancelled by the upstream' });
     return true;
@@ -121,7 +116,7 @@ export class ServerRequests {
     for (const entry of this.#table.entries()) {
       entry.cancelled = true;
       if (entry.state !== 'forwarded') continue;
-      this.#table.close(entry.id);
+      this.#table.close(entry);
       entry.settle(faultEffect(fault));
     }
   }
@@ -138,7 +133,7 @@ export class ServerRequests {
         receiptIndex: undefined,
       };
     }
-    this.#takeLine(entry);
+    this.#table.takeLine(entry);
     this.#finish(entry, outcome);
   }
 
@@ -166,14 +161,14 @@ export class ServerRequests {
   }
 
   #forward(entry: ServerRequest, execution: Execution): Promise<EffectResult<EffectEnd>> {
-    const line = this.#takeLine(entry);
+    const line = this.#table.takeLine(entry);
     if (entry.cancelled || line === undefined) return Promise.resolve(cancelledBeforehand());
     if (execution.signal.aborted) {
       return Promise.resolve(stoppedEffect(execution.signal.reason, 'failed'));
     }
     // People answer these: they take the time they take, until the upstream or the session gives up.
     const end = entry.start(execution, 0, (_interruption, reason) => {
-      this.#table.abandon(entry.id);
+      this.#table.abandon(entry);
       this.#ports.toClient(encodeNotification('notifications/cancelled', { requestId: entry.id }));
       entry.settle(stoppedEffect(reason, 'unknown'));
     });
@@ -185,32 +180,15 @@ export class ServerRequests {
     const { id } = entry;
     if (outcome.verdict === 'deny') {
       entry.state = 'settled';
-      this.#close(entry, encodeDenial(id, outcome.denial, receiptOf(outcome)));
+      this.#table.answer(entry, encodeDenial(id, outcome.denial, receiptOf(outcome)));
       return;
     }
     const { executionId } = outcome;
     const { value } = outcome;
-    if (value.kind === 'fault') this.#close(entry, encodeFault(id, value.fault, executionId));
-    else if (value.kind === 'stopped') this.#close(entry, encodeStopped(id, value.denial, executionId));
-    else this.#forget(entry);
-  }
-
-  #takeLine(entry: ServerRequest): Buffer | undefined {
-    const { line } = entry;
-    entry.line = undefined;
-    this.#heldBytes -= line?.byteLength ?? 0;
-    return line;
-  }
-
-  /** Answers the upstream, once. */
-  #close(entry: ServerRequest, bytes: Buffer): void {
-    this.#forget(entry);
-    if (!entry.cancelled && !entry.answered) this.#ports.toUpstream(bytes);
-    entry.answered = true;
-  }
-
-  #forget(entry: ServerRequest): void {
-    if (this.#table.get(entry.id) === entry) this.#table.close(entry.id);
+    if (value.kind === 'fault') this.#table.answer(entry, encodeFault(id, value.fault, executionId));
+    else if (value.kind === 'stopped')
+      this.#table.answer(entry, encodeStopped(id, value.denial, executionId));
+    else this.#table.close(entry);
   }
 }
 
