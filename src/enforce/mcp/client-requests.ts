@@ -1,4 +1,3 @@
-import type { Digest, JsonObject } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import {
   encodeCallDenial,
@@ -9,19 +8,17 @@ import {
   FAULTS,
   type Fault,
 } from './answer.ts';
+import { asksForInput, CallGate, isComplete, isSupportedAnswer } from './call-gate.ts';
 import { addReceipt, readCallMeta } from './call-meta.ts';
 import { cancelledBeforehand, type EffectEnd, faultEffect, stoppedEffect } from './effect-end.ts';
 import { eraOf } from './era.ts';
 import { InFlight } from './in-flight.ts';
-import { readInputQuestions } from './input-questions.ts';
-import { InputRounds } from './input-rounds.ts';
 import { filterListing, isListMethod } from './listing.ts';
 import type { RequestId, RequestMessage, ResponseMessage } from './message.ts';
-import { classifyClientRequest, INPUT_REQUIRING_METHODS, type MethodClass } from './method-class.ts';
-import type { Action, EffectResult, Execution, Outcome } from './ports.ts';
-import { findWithheldQuestion } from './question-gate.ts';
+import { classifyClientRequest, type MethodClass } from './method-class.ts';
+import type { EffectResult, Execution, Outcome } from './ports.ts';
 import { RequestTable } from './request-table.ts';
-import { receiptOf, runAll } from './run-all.ts';
+import { GOVERNOR_FAILED, receiptOf, runAll } from './run-all.ts';
 import type { Running } from './running.ts';
 import type { SessionPorts } from './session-ports.ts';
 import type { ToolDefinitions } from './tool-definitions.ts';
@@ -33,7 +30,6 @@ type CallEnd =
 
 type Call = InFlight<CallEnd>;
 
-const URL_ELICITATION_REQUIRED = -32042;
 const LISTEN = 'subscriptions/listen';
 
 /** Requests from the client: decided, forwarded byte for byte, answered exactly once. */
@@ -42,7 +38,7 @@ export class ClientRequests {
   readonly #definitions: ToolDefinitions;
   readonly #running: Running;
   readonly #table: RequestTable<CallEnd>;
-  readonly #rounds = new InputRounds();
+  readonly #gate: CallGate;
   /** Calls that garbage from the upstream may have been the answer to: each is given its grace once. */
   readonly #suspects = new WeakSet<Call>();
   #forwardedSinceGarbage = false;
@@ -51,6 +47,7 @@ export class ClientRequests {
   constructor(ports: SessionPorts, definitions: ToolDefinitions, running: Running) {
     this.#ports = ports;
     this.#definitions = definitions;
+    this.#gate = new CallGate(ports, definitions);
     this.#running = running;
     this.#table = new RequestTable(ports.limits, ports.toClient);
   }
@@ -167,13 +164,7 @@ export class ClientRequests {
     try {
       outcome = await this.#decideAndForward(call, methodClass);
     } catch {
-      // INVARIANT: whatever went wrong is a denial, and the caller hears so once.
-      outcome = {
-        verdict: 'deny',
-        executionId: '',
-        denial: deny('internal.unexpected', 'governor failed'),
-        receiptIndex: undefined,
-      };
+      outcome = GOVERNOR_FAILED;
     }
     this.#table.takeLine(call);
     try {
@@ -185,46 +176,17 @@ export class ClientRequests {
   }
 
   async #decideAndForward(call: Call, methodClass: MethodClass): Promise<Outcome<CallEnd> | undefined> {
-    const { method, params } = call;
-    const meta = readCallMeta(params);
-    let refusal = methodClass.denial ?? (isDenial(meta) ? meta : undefined);
-    if (refusal === undefined && this.#rounds.isRepeat(params)) refusal = this.#rounds.check(method, params);
-    let toolDigest: Digest | undefined;
-    if (refusal === undefined && methodClass.toolName !== undefined) {
-      const found = this.#definitions.lookUp(methodClass.toolName, eraOf(params));
-      const state = typeof found === 'string' ? found : await found;
-      if (state === 'unknown') refusal = deny('environment.unmeasured', 'the tool definitions are not known');
-      else if (state === 'ambiguous') refusal = deny('environment.tool_changed', 'definition is ambiguous');
-      else if (state !== 'unlisted') toolDigest = state;
-    }
+    const asked = this.#gate.actionsOf(call, methodClass);
+    const { actions, passes } = 'then' in asked ? await asked : asked;
     if (call.cancelled) return undefined;
-    const parent = isDenial(meta) ? undefined : meta.parent;
-    const actions = methodClass.actions.map(
-      (action) => (): Action => ({
-        ...action,
-        presentation: this.#present(action.tool, action.args, parent),
-        ...(refusal === undefined ? {} : { refusal }),
-        ...(toolDigest === undefined ? {} : { toolDigest }),
-      }),
-    );
     return runAll(this.#ports.governor, actions, (execution) =>
-      refusal === undefined && methodClass.kind === 'governed'
-        ? this.#forward(call, execution)
-        : Promise.resolve(faultEffect(FAULTS.unsupportedMethod)),
+      passes ? this.#forward(call, execution) : Promise.resolve(faultEffect(FAULTS.unsupportedMethod)),
     );
-  }
-
-  #present(tool: string, args: JsonObject, parent: string | undefined): Action['presentation'] {
-    try {
-      return this.#ports.presenter.present(tool, args, parent);
-    } catch {
-      return deny('internal.unexpected', 'the presenter failed');
-    }
   }
 
   /** The effect: write exactly the bytes that were parsed, wait for the answer. */
   #forward(call: Call, execution: Execution): Promise<EffectResult<CallEnd>> {
-    const { method, params } = call;
+    const { method } = call;
     const line = this.#table.takeLine(call);
     if (call.cancelled) return Promise.resolve(cancelledBeforehand());
     if (line === undefined || this.#upstreamFault !== undefined) {
@@ -233,9 +195,7 @@ export class ClientRequests {
     if (execution.signal.aborted) {
       return Promise.resolve(stoppedEffect(execution.signal.reason, 'failed'));
     }
-    if (this.#rounds.isRepeat(params) && !this.#rounds.consume(method, params)) {
-      return Promise.resolve(faultEffect(FAULTS.repeated));
-    }
+    if (!this.#gate.takeRound(call)) return Promise.resolve(faultEffect(FAULTS.repeated));
     const timeoutMs = method === LISTEN ? 0 : this.#ports.limits.callTimeoutMs;
     const end = call.start(execution, timeoutMs, (interruption, reason) => {
       if (interruption === 'timeout') {
@@ -268,9 +228,9 @@ export class ClientRequests {
 
   #answerUpkeep(call: Call, response: ResponseMessage, line: Buffer): void {
     const { id, method } = call;
-    const { result, error } = response;
+    const { result } = response;
     call.state = 'settled';
-    if (!isComplete(result) || error?.code === URL_ELICITATION_REQUIRED) {
+    if (!isSupportedAnswer(response)) {
       this.#table.answer(call, encodeFault(id, FAULTS.unsupportedAnswer));
       return;
     }
@@ -324,44 +284,14 @@ export class ClientRequests {
     }
   }
 
-  /**
-   * The upstream asks the client for input (2026-07-28 `input_required`; 2025-11-25 URL elicitation errors). Each
-   * question is an action of its own, a child of the call; the client sees the answer only when all are permitted.
-   */
   async #letQuestionsThrough(
     call: Call,
     response: ResponseMessage,
     line: Buffer,
     executionId: string,
   ): Promise<void> {
-    const { server, governor } = this.#ports;
-    const questions = readInputQuestions(server, response);
-    if (isDenial(questions)) {
-      this.#table.answer(call, encodeFault(call.id, FAULTS.unsupportedAnswer, executionId));
-      return;
-    }
-    const withheld = await findWithheldQuestion(governor, questions.asked, ({ tool, args }) =>
-      this.#present(tool, args, executionId),
-    );
-    if (withheld !== undefined) {
-      const { denial, receipt } = withheld;
-      this.#table.answer(
-        call,
-        denial === undefined
-          ? encodeFault(call.id, FAULTS.unsupportedAnswer, receipt)
-          : encodeDenial(call.id, denial, receipt),
-      );
-      return;
-    }
-    if (call.cancelled) {
-      this.#table.close(call);
-      return;
-    }
-    if (response.error === undefined) {
-      const names = questions.asked.map(({ name }) => name);
-      this.#rounds.open(call.method, call.params, response.result?.requestState, names);
-    }
-    this.#table.answer(call, this.#withReceipt(call, response, line));
+    const instead = await this.#gate.withhold(call, response, executionId);
+    this.#table.answer(call, instead ?? this.#withReceipt(call, response, line));
   }
 
   #withReceipt(call: Call, response: ResponseMessage, line: Buffer): Buffer {
@@ -390,15 +320,4 @@ export class ClientRequests {
 
 function isForwarded(call: Call): boolean {
   return call.state === 'forwarded';
-}
-
-function asksForInput(method: string, { result, error }: ResponseMessage): boolean {
-  if (error !== undefined) return error.code === URL_ELICITATION_REQUIRED;
-  return result?.resultType === 'input_required' && INPUT_REQUIRING_METHODS.has(method);
-}
-
-/** Kinds of result not known here (tasks, say) would let a newer client and server talk past the gateway. */
-function isComplete(result: JsonObject | undefined): boolean {
-  const resultType = result?.resultType;
-  return resultType === undefined || resultType === 'complete';
 }

@@ -1,7 +1,8 @@
 import { createProof, readToken } from '../../artifact/index.ts';
+import type { JsonObject } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Signer } from '../../key/index.ts';
-import type { Presenter } from './ports.ts';
+import type { Action, Presenter } from './ports.ts';
 
 export interface PresenterOptions {
   /** Compact tokens, root first. */
@@ -59,4 +60,18 @@ function grantedTools(chain: readonly string[]): { tools: ReadonlySet<string>; h
   }
   if (tools === undefined || holder === undefined) return deny('artifact.missing', 'the artifact is empty');
   return { tools, holder };
+}
+
+/** Asks a presenter, which is code of its own: what it throws is a denial. */
+export function present(
+  presenter: Presenter,
+  tool: string,
+  args: JsonObject,
+  parent?: string,
+): Action['presentation'] {
+  try {
+    return presenter.present(tool, args, parent);
+  } catch {
+    return deny('internal.unexpected', 'the presenter failed');
+  }
 }

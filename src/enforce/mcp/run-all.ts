@@ -1,3 +1,4 @@
+import { deny } from '../../denial/index.ts';
 import type { Action, CallGovernor, Effect, Outcome } from './ports.ts';
 
 /**
@@ -24,6 +25,14 @@ export async function runAll<T>(
   });
   return outer.verdict === 'permit' ? outer.value : outer;
 }
+
+/** What the caller hears, once, when the governor itself fails: whatever went wrong is a denial. */
+export const GOVERNOR_FAILED: Outcome<never> = {
+  verdict: 'deny',
+  executionId: '',
+  denial: deny('internal.unexpected', 'governor failed'),
+  receiptIndex: undefined,
+};
 
 /** The receipt a caller may be told of: none where the decision could not be recorded. */
 export function receiptOf(outcome: Outcome<unknown>): string | undefined {

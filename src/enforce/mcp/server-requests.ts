@@ -1,5 +1,4 @@
 import { isJsonObject, type JsonObject } from '../../codec/index.ts';
-import { deny } from '../../denial/index.ts';
 import {
   encodeDenial,
   encodeFault,
@@ -13,8 +12,9 @@ import { InFlight } from './in-flight.ts';
 import type { RequestId, RequestMessage, ResponseMessage } from './message.ts';
 import { classifyServerRequest, type MethodClass } from './method-class.ts';
 import type { Action, EffectResult, Execution, Outcome } from './ports.ts';
+import { present } from './presenter.ts';
 import { RequestTable } from './request-table.ts';
-import { receiptOf, runAll } from './run-all.ts';
+import { GOVERNOR_FAILED, receiptOf, runAll } from './run-all.ts';
 import type { Running } from './running.ts';
 import type { SessionPorts } from './session-ports.ts';
 
@@ -126,12 +126,7 @@ export class ServerRequests {
     try {
       outcome = await this.#decideAndForward(entry, methodClass);
     } catch {
-      outcome = {
-        verdict: 'deny',
-        executionId: '',
-        denial: deny('internal.unexpected', 'governor failed'),
-        receiptIndex: undefined,
-      };
+      outcome = GOVERNOR_FAILED;
     }
     this.#table.takeLine(entry);
     this.#finish(entry, outcome);
@@ -141,7 +136,7 @@ export class ServerRequests {
     const actions = methodClass.actions.map(
       (action) => (): Action => ({
         ...action,
-        presentation: this.#present(action.tool, action.args),
+        presentation: present(this.#ports.presenter, action.tool, action.args),
         ...(methodClass.denial === undefined ? {} : { refusal: methodClass.denial }),
       }),
     );
@@ -150,14 +145,6 @@ export class ServerRequests {
         ? this.#forward(entry, execution)
         : Promise.resolve(faultEffect(FAULTS.unsupportedMethod)),
     );
-  }
-
-  #present(tool: string, args: JsonObject): Action['presentation'] {
-    try {
-      return this.#ports.presenter.present(tool, args);
-    } catch {
-      return deny('internal.unexpected', 'the presenter failed');
-    }
   }
 
   #forward(entry: ServerRequest, execution: Execution): Promise<EffectResult<EffectEnd>> {
