@@ -10,7 +10,6 @@ import {
   runMcpGateway,
   UpstreamProcess,
 } from '../enforce/mcp/index.ts';
-import type { Component } from '../environment/index.ts';
 import { type Home, isLocalName, type OpenedGovernor, openGovernor } from '../governor/index.ts';
 import { readKeyFile, type SigningKey } from '../key/index.ts';
 import { findHolderKey, localAgents } from './agents.ts';
@@ -77,15 +76,15 @@ async function mcp(session: Session, command: readonly string[], options: Option
   const home = await openHomeFor(session, name, command);
   const upstream = upstreamOf(home, surroundings.cwd, command, options);
   refuseExposedHome(home.folder, upstream);
+  const { chain, key } = holderOf(home, surroundings.cwd, options, [upstream.command, ...upstream.args]);
   // What the upstream's program is, is read while everything else is.
   const searchPath = surroundings.path.join(delimiter);
   const measuring = measure({ ...upstream, searchPath }, join(home.folder, 'cache', 'digests.json'));
-  measuring.catch(() => undefined);
-  const { chain, key } = holderOf(home, surroundings.cwd, options, [upstream.command, ...upstream.args]);
   // The server starts while the governor opens: nothing reaches it before both are there.
   const server = new UpstreamProcess({ ...upstream, env: surroundings.environment });
   try {
-    const opened = await openMeasured(home, name, measuring);
+    const opened = await openGovernor({ home, name, components: measuring });
+    if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
     try {
       warnOfArtifact(session, opened, chain, name);
       const presenter = createPresenter({ chain, signer: key, audience: opened.audience });
@@ -114,26 +113,6 @@ async function mcp(session: Session, command: readonly string[], options: Option
   } finally {
     surroundings.stdin.destroy();
   }
-}
-
-/** Opens the governor while the environment is being measured; nothing runs before both are there. */
-async function openMeasured(
-  home: Home,
-  name: string,
-  measuring: Promise<readonly Component[]>,
-): Promise<OpenedGovernor> {
-  const components: Component[] = [];
-  const [opening, measured] = await Promise.allSettled([openGovernor({ home, name, components }), measuring]);
-  if (opening.status === 'rejected') throw opening.reason;
-  const opened = opening.value;
-  if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
-  if (measured.status === 'rejected') {
-    await opened.close();
-    throw measured.reason;
-  }
-  components.push(...measured.value);
-  opened.setTools([]);
-  return opened;
 }
 
 async function openHomeFor(session: Session, name: string, command: readonly string[]): Promise<Home> {

@@ -32,8 +32,8 @@ export interface GovernorOptions {
   readonly home: Home;
   /** Configured name of the enforcement point: its audience and its execution log are named after it. */
   readonly name: string;
-  /** What was measured of the runtime (enforcer and upstream). */
-  readonly components: readonly Component[];
+  /** What was measured of the runtime (enforcer and upstream), or its coming: the log is opened meanwhile. */
+  readonly components: readonly Component[] | Promise<readonly Component[]>;
   readonly clock?: Clock;
   /** Governance knowledge older than this denies. */
   readonly maxStalenessSeconds?: number;
@@ -56,10 +56,17 @@ const DEFAULT_MAX_LINEAGE_DEPTH = 32;
 const MAX_CACHED_CHAINS = 1024;
 const MAX_INSTANCES = 16;
 
-/** Opens a governor on a trust domain on disk: governance followed, an execution log of its own, keys at hand. */
+/**
+ * Opens a governor on a trust domain on disk: governance followed, an execution log of its own, keys at hand. Rejects
+ * only where measuring does, with its reason.
+ */
 export async function openGovernor(options: GovernorOptions): Promise<OpenedGovernor | Denial> {
   const { home, name, clock = systemClock } = options;
-  let measurement: Measurement = measure(options.components, [], clock);
+  const measuring = Promise.resolve(options.components);
+  // Awaited below, unless something else fails first.
+  measuring.catch(() => undefined);
+  // INVARIANT: a measurement is as old as the oldest of its components; listing tools again makes none of it younger.
+  const measuredAtSeconds = Math.floor(clock.wallMs() / 1000);
   const evidenceKey = readEvidenceKey(home.evidenceKeyFile);
   if (isDenial(evidenceKey)) return evidenceKey;
   const follower = openGovernanceFollower(home, clock);
@@ -76,6 +83,16 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
     follower.close();
     await log.close();
     return unfit;
+  }
+  let components: readonly Component[];
+  let measurement: Measurement;
+  try {
+    components = await measuring;
+    measurement = measure(components, [], measuredAtSeconds);
+  } catch (error) {
+    follower.close();
+    await log.close();
+    throw error;
   }
 
   const finder = new ExecutionFinder(home, log, logName, () => follower.view.state);
@@ -106,7 +123,7 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
     audience,
     view: () => follower.refresh(),
     setTools(tools) {
-      measurement = measure(options.components, tools, clock);
+      measurement = measure(components, tools, measuredAtSeconds);
     },
     async close() {
       await governor.close();
@@ -221,11 +238,11 @@ async function enrollLog(
 function measure(
   components: readonly Component[],
   tools: readonly { readonly id: string; readonly digest: Digest }[],
-  clock: Clock,
+  measuredAtSeconds: number,
 ): Measurement {
   return measurementOf(
     joinComponents(components, toolComponents(new Map(tools.map(({ id, digest }) => [id, digest])))),
     'self',
-    Math.floor(clock.wallMs() / 1000),
+    measuredAtSeconds,
   );
 }

@@ -170,6 +170,28 @@ describe('a governor that cannot be opened', () => {
     }));
 });
 
+describe('a measurement', () => {
+  it('grows old, however often the upstream lists its tools anew', () =>
+    inDomain(async (domain) => {
+      let aheadMs = 0;
+      const clock: Clock = {
+        wallMs: () => Date.now() + aheadMs,
+        monotonicMs: () => performance.now() + aheadMs,
+      };
+      const opened = await domain.open({ clock });
+      const chain = [domain.issue({ writ: { environment: { maxAgeSeconds: 30 } } })];
+      const call = () =>
+        opened.governor.run(domain.call(chain, { audience: opened.audience, clock }), effect);
+      const before = runs;
+      expect(codeOf(await call())).toBe('permit');
+      aheadMs = 60_000;
+      opened.setTools([]);
+      expect(codeOf(await call())).toBe('environment.stale');
+      expect(runs).toBe(before + 1);
+      await opened.close();
+    }));
+});
+
 describe('clocks', () => {
   it('one that jumps a day ahead and back makes no proof good again, in this life or the next', () =>
     inDomain(async (domain) => {
