@@ -10,8 +10,10 @@ const mode = process.argv[2];
 const tools = JSON.parse(process.argv[3] ?? '[]');
 const send = (message) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...message }) + '\\n');
 if (mode === 'exit') { console.error('cannot find my configuration'); process.exit(3); }
-if (mode === 'flood') setInterval(() => process.stdout.write(('x'.repeat(1 << 20) + '\\n').repeat(8)), 1);
-if (mode === 'garbage') setInterval(() => process.stdout.write('x'.repeat(1 << 20)), 1);
+// As fast as it is read: what a pipe does not take would pile up here until the server itself fails.
+const pour = (text) => process.stdout.write(text, () => setImmediate(pour, text));
+if (mode === 'flood') pour('x'.repeat(1 << 20) + '\\n');
+if (mode === 'garbage') pour('x'.repeat(1 << 20));
 let buffer = '';
 process.stdin.on('data', (chunk) => {
   buffer += chunk;

@@ -440,6 +440,22 @@ describe('replayLog', () => {
     const withheld = replayLog({ log, governance, readEvidence: () => undefined });
     expect(withheld).toMatchObject({ same: 0, withheld: 12 });
 
+    // Without the permit that spent it, a counter that was spent cannot be derived; nor can it be called wrong.
+    const { decisions } = readLog();
+    const spent = decisions.find(({ code }) => code === 'scope.use_exhausted');
+    const spender = decisions.find(
+      ({ verdict, artifact }) => verdict === 'permit' && artifact?.digest === spent?.artifact?.digest,
+    );
+    const erased = spender?.evidence.request;
+    const partly = replayLog({
+      log,
+      governance,
+      readEvidence: (address) => (address === erased ? undefined : readEvidence(address)),
+    });
+    expect(erased).toBeDefined();
+    expect(partly.different).toEqual([]);
+    expect(partly.withheld).toBeGreaterThanOrEqual(2);
+
     // A log in which a denial was turned into a permit does not replay.
     const altered = {
       head: () => log.head(),

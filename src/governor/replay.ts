@@ -77,6 +77,7 @@ class Replay {
   #tree = CompactTree.empty();
   #same = 0;
   #withheld = 0;
+  #permitsWithheld = false;
 
   constructor(sources: ReplaySources) {
     this.#sources = sources;
@@ -97,6 +98,7 @@ class Replay {
     const inputs = this.#inputsOf(receipt, index);
     if (inputs === undefined) {
       this.#withheld += 1;
+      this.#permitsWithheld ||= receipt.verdict === 'permit';
       return;
     }
     if (isDenial(inputs)) {
@@ -105,7 +107,14 @@ class Replay {
     }
     const { action, snapshot } = inputs;
     let decision = decide(action, snapshot);
-    if (!isDenial(decision.answer)) decision = this.#consume(decision, action, snapshot, receipt);
+    if (!isDenial(decision.answer)) {
+      // What a withheld permit consumed is not known either, and nothing is guessed.
+      if (this.#permitsWithheld && receipt.stages.replay === 'fail') {
+        this.#withheld += 1;
+        return;
+      }
+      decision = this.#consume(decision, action, snapshot, receipt);
+    }
     const difference =
       findDifference(receipt, decision) ?? this.#findUntruth(receipt, action, snapshot, decision);
     if (difference === undefined) this.#same += 1;
