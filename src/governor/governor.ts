@@ -7,6 +7,7 @@ import type { Clock } from './clock.ts';
 import { consumptionOf } from './consumption.ts';
 import { EvidenceSealer } from './evidence-sealer.ts';
 import type { GovernanceView } from './governance-follower.ts';
+import { GovernanceLook, hasMoved, type Look } from './governance-look.ts';
 import { OutcomeRecorder } from './outcome-recorder.ts';
 import { decisionReceiptOf, type OutcomeFacts, outcomeReceiptOf } from './receipts.ts';
 
@@ -70,7 +71,8 @@ type Recorded =
       digest: Permit['requestDigest'];
       index: number;
       leaf: Uint8Array;
-      view: GovernanceView;
+      look: Look;
+      salt: Uint8Array;
       /** Monotonic time of the decision. */
       decidedMs: number;
       maxDurationSeconds: number | undefined;
@@ -81,11 +83,20 @@ type Recorded =
 interface Situation {
   readonly decision: Decision;
   readonly snapshot: Snapshot;
-  readonly view: GovernanceView;
+  readonly look: Look;
   readonly atMs: number;
   readonly monotonicMs: number;
   /** Entries of the log at that moment. */
   readonly logSize: number;
+}
+
+/** A permitted execution, as its outcome receipt needs it. */
+interface Started {
+  readonly id: string;
+  readonly index: number;
+  readonly leaf: Uint8Array;
+  readonly salt: Uint8Array;
+  readonly startedMs: number;
 }
 
 type Ending = Pick<OutcomeFacts, 'status' | 'code' | 'note' | 'result'>;
@@ -103,12 +114,14 @@ export class Governor {
   readonly #ports: GovernorPorts;
   readonly #sealer: EvidenceSealer;
   readonly #outcomes: OutcomeRecorder;
+  readonly #look: GovernanceLook;
   readonly #running = new Map<string, AbortController>();
 
   constructor(ports: GovernorPorts) {
     this.#ports = ports;
     this.#sealer = new EvidenceSealer(ports.evidenceKey);
     this.#outcomes = new OutcomeRecorder(ports.log);
+    this.#look = new GovernanceLook(ports.governance, ports.clock);
   }
 
   /**
@@ -132,11 +145,11 @@ export class Governor {
     if (recorded.permit === undefined) {
       return { verdict: 'deny', denial: recorded.denial, executionId: id, receiptIndex: recorded.index };
     }
-    const { permit, digest, index, leaf, view, decidedMs, maxDurationSeconds } = recorded;
+    const { permit, digest, index, leaf, salt, maxDurationSeconds } = recorded;
     const startedMs = this.#ports.clock.monotonicMs();
-    const conclude = (facts: Ending) => this.#recordOutcome(id, index, leaf, startedMs, facts);
+    const conclude = (facts: Ending) => this.#recordOutcome({ id, index, leaf, salt, startedMs }, facts);
 
-    const withdrawn = this.#withdrawal(action, view, startedMs - decidedMs);
+    const withdrawn = this.#withdrawal(action, recorded, startedMs);
     if (withdrawn !== undefined) {
       conclude({ status: 'terminated', code: withdrawn.code, note: 'withdrawn before the effect started' });
       return { verdict: 'deny', denial: withdrawn, executionId: id, receiptIndex: index };
@@ -197,7 +210,7 @@ export class Governor {
     let situation = this.#decide(action);
     const awaited = await this.#awaitedParent(situation.decision);
     if (awaited) situation = this.#decide(action);
-    const { snapshot, view } = situation;
+    const { snapshot } = situation;
     let { decision } = situation;
     if (Permit.isPermit(decision.answer)) {
       const { request, chain, proof, counters } = decision.findings;
@@ -222,7 +235,8 @@ export class Governor {
           digest: request.digest,
           index: appended.index,
           leaf,
-          view,
+          look: situation.look,
+          salt: prepared.salt,
           decidedMs: situation.monotonicMs,
           maxDurationSeconds: maxDurationOf(chain),
         };
@@ -251,14 +265,28 @@ export class Governor {
     };
   }
 
+  /**
+   * No permit stands on a shared look alone: `#withdrawal` looks again. Nor does a denial that a newer look could have
+   * spared.
+   */
   #decide(action: Action): Situation {
-    const { clock, governance, log } = this.#ports;
-    const view = governance.refresh();
+    const shared = this.#look.shared();
+    if (shared === undefined) return this.#decideOn(action, this.#look.now());
+    const situation = this.#decideOn(action, shared);
+    const { answer } = situation.decision;
+    if (!isDenial(answer)) return situation;
+    const newest = this.#look.now();
+    const isOvertaken = answer.code === 'revocation.stale' || hasMoved(shared, newest);
+    return isOvertaken ? this.#decideOn(action, newest) : situation;
+  }
+
+  #decideOn(action: Action, look: Look): Situation {
+    const { clock, log } = this.#ports;
     const atMs = clock.wallMs();
     const monotonicMs = clock.monotonicMs();
-    const snapshot = this.#snapshot(view, atMs);
+    const snapshot = this.#snapshot(look.view, atMs);
     const logSize = log.head().size;
-    return { view, atMs, monotonicMs, logSize, snapshot, decision: decide(action, snapshot) };
+    return { look, atMs, monotonicMs, logSize, snapshot, decision: decide(action, snapshot) };
   }
 
   /** Asked only of who proved to hold the artifact: the proof is verified before lineage. */
@@ -271,21 +299,23 @@ export class Governor {
   #prepare(
     id: string,
     action: Action,
-    { snapshot, view, atMs, logSize }: Situation,
+    { snapshot, look, atMs, logSize }: Situation,
     decision: Decision,
-  ): { append: AppendRequest; stored: () => void } {
+  ): { append: AppendRequest; salt: Uint8Array; stored: () => void } {
+    const salt = executionSalt(this.#ports.evidenceKey, id);
     const evidence = this.#sealer.seal(action, snapshot, decision);
     const receipt = decisionReceiptOf(action, snapshot, decision, {
       id,
       atMs,
       log: this.#ports.origin,
-      salt: executionSalt(this.#ports.evidenceKey, id),
-      view,
+      salt,
+      view: look.view,
       logSize,
       evidence: evidence.addresses,
     });
     return {
       append: { entry: serializeReceipt(receipt), keys: [`execution:${id}`], evidence: evidence.blobs },
+      salt,
       stored: () => evidence.stored(),
     };
   }
@@ -303,23 +333,29 @@ export class Governor {
   /**
    * Governance may have moved while the permit was made durable, or that may have taken long: then the standing is decided
    * once more. Its proof is the one this very permit consumed, so it counts as fresh.
+   *
+   * INVARIANT: the look at governance is younger than the decision, so that a call made after a revocation returned
+   * never starts on what was known before it. Permits that became durable together share one.
    */
-  #withdrawal(action: Action, decidedOn: GovernanceView, elapsedMs: number): Denial | undefined {
-    const view = this.#ports.governance.refresh();
-    const moved = view.size !== decidedOn.size || view.rootHash !== decidedOn.rootHash;
-    if (!moved && elapsedMs <= MAX_UNCHECKED_MS) return undefined;
-    const { answer } = decide(action, this.#snapshot(view, this.#ports.clock.wallMs()));
+  #withdrawal(
+    action: Action,
+    { look, decidedMs }: { look: Look; decidedMs: number },
+    nowMs: number,
+  ): Denial | undefined {
+    const newest = this.#look.after(look);
+    if (!hasMoved(look, newest) && nowMs - decidedMs <= MAX_UNCHECKED_MS) return undefined;
+    const { answer } = decide(action, this.#snapshot(newest.view, this.#ports.clock.wallMs()));
     return isDenial(answer) ? answer : undefined;
   }
 
-  #recordOutcome(id: string, index: number, leaf: Uint8Array, startedMs: number, facts: Ending): void {
-    const { clock, origin, evidenceKey } = this.#ports;
+  #recordOutcome({ id, index, leaf, salt, startedMs }: Started, facts: Ending): void {
+    const { clock, origin } = this.#ports;
     const receipt = outcomeReceiptOf({
       ...facts,
       id,
       atMs: clock.wallMs(),
       log: origin,
-      salt: executionSalt(evidenceKey, id),
+      salt,
       decisionIndex: index,
       decisionLeafHash: leaf,
       durationMs: clock.monotonicMs() - startedMs,

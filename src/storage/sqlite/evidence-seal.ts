@@ -17,6 +17,9 @@ const WRAPPED_BYTES = SALT_BYTES + NONCE_BYTES + KEY_BYTES + TAG_BYTES;
 /** Random nonces allow 2^32 wraps under one key (SP 800-38D §8.3); a new salt gives a new one well before that. */
 const WRAPS_PER_SALT = 2 ** 30;
 
+/** One call for many blobs: asking for random bytes costs as much as sealing a blob. */
+const POOL_BLOBS = 64;
+
 /** Each blob key seals one blob, so its nonce may be constant. */
 const BLOB_NONCE = new Uint8Array(NONCE_BYTES);
 
@@ -33,6 +36,7 @@ export class EvidenceSeal {
   #salt = new Uint8Array();
   #wrapKey: KeyObject | undefined;
   #wrapsLeft = 0;
+  #pool = Buffer.alloc(0);
 
   constructor(evidenceKey: Uint8Array) {
     if (evidenceKey.byteLength !== KEY_BYTES) throw new TypeError('an evidence key has 32 bytes');
@@ -46,13 +50,24 @@ export class EvidenceSeal {
       this.#wrapsLeft = WRAPS_PER_SALT;
     }
     this.#wrapsLeft -= 1;
-    const fresh = randomBytes(KEY_BYTES + NONCE_BYTES);
+    const fresh = this.#freshBytes(KEY_BYTES + NONCE_BYTES);
     const blobKey = fresh.subarray(0, KEY_BYTES);
     // KeyObjects: a cipher set up from bytes costs three times as much.
     const nonce = fresh.subarray(KEY_BYTES);
     const sealed = encrypt(createSecretKey(blobKey), BLOB_NONCE, bytes);
     const wrapped = encrypt(this.#wrapKey, nonce, blobKey, address);
-    return { wrappedKey: Buffer.concat([this.#salt, nonce, wrapped]), sealed };
+    const wrappedKey = Buffer.concat([this.#salt, nonce, wrapped]);
+    // Whoever reads this memory later must not find the keys of blobs that were erased.
+    fresh.fill(0);
+    return { wrappedKey, sealed };
+  }
+
+  /** Random bytes that are handed out once. */
+  #freshBytes(count: number): Buffer {
+    if (this.#pool.byteLength < count) this.#pool = randomBytes(count * POOL_BLOBS);
+    const bytes = this.#pool.subarray(0, count);
+    this.#pool = this.#pool.subarray(count);
+    return bytes;
   }
 }
 

@@ -8,6 +8,9 @@ import { type EvidenceState, SqliteLogReader } from './log-reader.ts';
 
 const DEFAULT_PUBLISH_INTERVAL_MS = 1_000;
 
+/** A turn that takes longer hands over what it has appended so far: the writer's thread need not wait for its end. */
+const MAX_GATHERING_MS = 1;
+
 export interface SqliteLogOptions extends Omit<WriterOptions, 'commitKey'> {
   /** Signs checkpoints, as the key named by the origin; deterministically, as RFC 8032 has it. */
   readonly signer: Signer;
@@ -33,6 +36,7 @@ export class SqliteLog implements Log {
   readonly #sealsEvidence: boolean;
   readonly #nowSeconds: () => number;
   #pending: Pending[] = [];
+  #gatheringSinceMs = 0;
   #lastCommit: Promise<void> = Promise.resolve();
   #head: Head;
   #timer: NodeJS.Timeout | undefined;
@@ -111,8 +115,13 @@ export class SqliteLog implements Log {
         throw new TypeError('this log was opened without an evidence key');
       }
       // Appends of one turn travel together, so that callers who run side by side share one fsync.
-      if (this.#pending.length === 0) setImmediate(() => this.#flush());
+      const nowMs = performance.now();
+      if (this.#pending.length === 0) {
+        this.#gatheringSinceMs = nowMs;
+        setImmediate(() => this.#flush());
+      }
       this.#pending.push({ request, resolve, reject });
+      if (nowMs - this.#gatheringSinceMs >= MAX_GATHERING_MS) this.#flush();
     });
   }
 
