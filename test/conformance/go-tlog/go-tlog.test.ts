@@ -20,7 +20,7 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 /** In which of its words depends on the version: older ones leave some tiles to the proofs of the entries. */
 const INCONSISTENT =
-  /^refused: entry \d+: (downloaded inconsistent tile|invalid transparency proof|not what its leaf hash is of)/;
+  /^refused: (tiles: downloaded inconsistent tile|entry \d+: (invalid transparency proof|not what its leaf hash is of))/;
 
 const mallory = SigningKey.generate();
 
@@ -49,7 +49,7 @@ describe.skipIf(checker === undefined)('golang.org/x/mod/sumdb', () => {
     expect(check(vkey, rewritten.folder).accepted).toBe(true);
   });
 
-  it.each([0, 1, 2, 255, 256, 257, 512])('accepts a log of %i entries', async (size) => {
+  it.each([0, 1, 256, 257])('accepts a log of %i entries', async (size) => {
     const { folder } = await PublishedLog.create(join(root, `size-${size}`), { size });
     expect(check(vkey, folder)).toEqual({ accepted: true, said: `accepted: ${size} entries` });
   });
@@ -158,7 +158,7 @@ describe.skipIf(checker === undefined)('golang.org/x/mod/sumdb', () => {
     ],
     [
       'a tile that is cut off',
-      /^refused: entry 256: TileReader returned bad result/,
+      /^refused: tiles: TileReader returned bad result/,
       (copy) => {
         copy.change('tile/0/001', (bytes) => bytes.subarray(0, -32));
         return undefined;
@@ -166,7 +166,7 @@ describe.skipIf(checker === undefined)('golang.org/x/mod/sumdb', () => {
     ],
     [
       'a tile that is missing',
-      /^refused: entry 256: open .*no such file/,
+      /^refused: tiles: open .*no such file/,
       (copy) => {
         rmSync(copy.path('tile/0/001'));
         return undefined;

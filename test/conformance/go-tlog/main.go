@@ -28,6 +28,9 @@ const (
 	tileWidth  = 1 << tileHeight
 )
 
+// emptyRoot is the root of a tree without entries, which older versions of tlog leave out of account.
+var emptyRoot = tlog.Hash(sha256.Sum256(nil))
+
 func main() {
 	if len(os.Args) != 3 && len(os.Args) != 4 {
 		fmt.Println("usage: go-tlog <vkey> <folder of the log> [<earlier checkpoint>]")
@@ -54,9 +57,13 @@ func check(vkey, folder, earlier string) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("checkpoint: %w", err)
 	}
-	hashes := tlog.TileHashReader(tree, &tileFolder{folder: folder, kept: map[tlog.Tile][]byte{}})
-	if err := checkRoot(tree, hashes); err != nil {
+	tiles := tlog.TileHashReader(tree, &tileFolder{folder})
+	if err := checkRoot(tree, tiles); err != nil {
 		return 0, fmt.Errorf("root: %w", err)
+	}
+	hashes, err := readAll(tree, tiles)
+	if err != nil {
+		return 0, fmt.Errorf("tiles: %w", err)
 	}
 	if err := checkRecords(tree, hashes, folder); err != nil {
 		return 0, err
@@ -103,7 +110,7 @@ func openCheckpoint(file string, verifier note.Verifier) (tlog.Tree, error) {
 }
 
 func checkRoot(tree tlog.Tree, hashes tlog.HashReader) error {
-	root := tlog.Hash(sha256.Sum256(nil))
+	root := emptyRoot
 	if tree.N > 0 {
 		var err error
 		if root, err = tlog.TreeHash(tree.N, hashes); err != nil {
@@ -114,6 +121,28 @@ func checkRoot(tree tlog.Tree, hashes tlog.HashReader) error {
 		return errors.New("the tiles have another root")
 	}
 	return nil
+}
+
+// readAll reads every hash of the tree once.
+func readAll(tree tlog.Tree, tiles tlog.HashReader) (tlog.HashReader, error) {
+	if tree.N == 0 {
+		return tiles, nil
+	}
+	indexes := make([]int64, tlog.StoredHashCount(tree.N))
+	for i := range indexes {
+		indexes[i] = int64(i)
+	}
+	all, err := tiles.ReadHashes(indexes)
+	if err != nil {
+		return nil, err
+	}
+	return tlog.HashReaderFunc(func(wanted []int64) ([]tlog.Hash, error) {
+		hashes := make([]tlog.Hash, len(wanted))
+		for i, index := range wanted {
+			hashes[i] = all[index]
+		}
+		return hashes, nil
+	}), nil
 }
 
 func checkRecords(tree tlog.Tree, hashes tlog.HashReader, folder string) error {
@@ -158,7 +187,7 @@ func checkConsistency(old, tree tlog.Tree, hashes tlog.HashReader) error {
 	if old.N > tree.N {
 		return fmt.Errorf("it had %d entries and now has %d", old.N, tree.N)
 	}
-	if old.N == 0 {
+	if old.N == 0 && old.Hash == emptyRoot {
 		return nil
 	}
 	proof, err := tlog.ProveTree(tree.N, old.N, hashes)
@@ -169,20 +198,13 @@ func checkConsistency(old, tree tlog.Tree, hashes tlog.HashReader) error {
 }
 
 // tileFolder reads the tiles of a C2SP tlog-tiles folder. What it returns is hearsay: tlog.TileHashReader checks it.
-type tileFolder struct {
-	folder string
-	kept   map[tlog.Tile][]byte
-}
+type tileFolder struct{ folder string }
 
 func (t *tileFolder) Height() int { return tileHeight }
 
 func (t *tileFolder) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	data := make([][]byte, len(tiles))
 	for i, tile := range tiles {
-		if kept, ok := t.kept[tile]; ok {
-			data[i] = kept
-			continue
-		}
 		bytes, err := os.ReadFile(pathOf(t.folder, tile))
 		if err != nil {
 			return nil, err
@@ -192,12 +214,7 @@ func (t *tileFolder) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	return data, nil
 }
 
-// SaveTiles is told of tiles that have been checked.
-func (t *tileFolder) SaveTiles(tiles []tlog.Tile, data [][]byte) {
-	for i, tile := range tiles {
-		t.kept[tile] = data[i]
-	}
-}
+func (t *tileFolder) SaveTiles(tiles []tlog.Tile, data [][]byte) {}
 
 // pathOf is tile/L/N where Go has tile/8/L/N, and tile/entries/N where it has tile/8/data/N.
 func pathOf(folder string, tile tlog.Tile) string {
