@@ -23,7 +23,7 @@ export const define: Define = (command, act) => {
 attestation log. Into the folder go, for --format sigstore:
   receipt.sigstore.json   a Sigstore bundle: an in-toto Statement about the receipts, signed by their log
   trusted_root.json       the attestation log that the bundle's log entry is in, and its key
-  log.pub                 the key of the execution log, which signed the Statement
+  log-key.pem             the key of the execution log, which signed the Statement
   decision.json           the decision receipt, byte for byte as logged: the Statement's subject
   outcome.json            the outcome receipt, where there is one
 Arguments and results are not in it.`,
@@ -91,7 +91,7 @@ function filesOf(attestation: ExecutionAttestation): ReadonlyMap<string, string 
   return new Map<string, string | Uint8Array>([
     [BUNDLE_FILE, json(bundle)],
     ['trusted_root.json', json(trustedRoot)],
-    ['log.pub', signer.toPem()],
+    ['log-key.pem', signer.toPem()],
     ['decision.json', subjects.decision],
     ...(subjects.outcome === undefined ? [] : [['outcome.json', subjects.outcome] as const]),
   ]);

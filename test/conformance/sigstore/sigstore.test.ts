@@ -1,5 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { VerificationError } from '@sigstore/verify';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -12,6 +15,8 @@ beforeAll(async () => {
   world = await AttestedDomain.create();
 });
 afterAll(() => world?.dispose());
+
+const sha256Of = (bytes: Uint8Array | undefined) => digestOf(bytes ?? '').replace('sha256:', '');
 
 function draft(): Draft {
   const bundle = world.bundle();
@@ -56,12 +61,37 @@ describe('stock @sigstore/verify', () => {
   });
 });
 
+describe('docs/verify-with-other-tools.md', () => {
+  it('shows a program that verifies an export, and fails where it was tampered with', async () => {
+    const root = fileURLToPath(new URL('../../..', import.meta.url));
+    const page = readFileSync(join(root, 'docs/verify-with-other-tools.md'), 'utf8');
+    const [, program = ''] = /^```js\n(.*?)^```$/ms.exec(page) ?? [];
+    const { folder } = world.domain;
+    writeFileSync(join(folder, 'verify.mjs'), program);
+    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+    const run = () => promisify(execFile)(process.execPath, ['verify.mjs'], { cwd: folder });
+
+    const { decision, outcome } = world.at(-1).subjects;
+    expect((await run()).stdout.split('\n')).toEqual([
+      'permit mcp://fs/tools/write_file',
+      `${sha256Of(decision)}  attestation/decision.json`,
+      `${sha256Of(outcome)}  attestation/outcome.json`,
+      '',
+    ]);
+
+    const file = join(world.folder, 'receipt.sigstore.json');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, JSON.stringify({ ...world.bundle(), dsseEnvelope: world.bundle(0).dsseEnvelope }));
+    await expect(run()).rejects.toThrow('tlog entry signature mismatch');
+    writeFileSync(file, text);
+  });
+});
+
 describe('the Statement', () => {
   const statement = (index?: number): JsonObject => JSON.parse(payloadOf(world.bundle(index)));
 
   it('is about the receipts, byte for byte as the execution log holds them', () => {
     const { decision, outcome } = world.at(-1).subjects;
-    const sha256Of = (bytes: Uint8Array | undefined) => digestOf(bytes ?? '').replace('sha256:', '');
     expect(statement().subject).toEqual([
       { name: 'decision.json', digest: { sha256: sha256Of(decision) } },
       { name: 'outcome.json', digest: { sha256: sha256Of(outcome) } },
@@ -92,11 +122,11 @@ describe('the Statement', () => {
 
 describe('writ receipt export', () => {
   it('hands out the key that signed, as OpenSSL reads it', () => {
-    expect(readFileSync(join(world.folder, 'log.pub'), 'utf8')).toBe(world.at(-1).signer.toPem());
+    expect(readFileSync(join(world.folder, 'log-key.pem'), 'utf8')).toBe(world.at(-1).signer.toPem());
     expect(world.files).toEqual([
       'receipt.sigstore.json',
       'trusted_root.json',
-      'log.pub',
+      'log-key.pem',
       'decision.json',
       'outcome.json',
     ]);
