@@ -2,13 +2,13 @@ import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { must, nowSeconds, TestDomain } from '../../test/support/trust-domain.ts';
-import { writ } from '../cli/run.test-support.ts';
 import { isDenial } from '../denial/index.ts';
+import { attestExecution, type OpenedGovernor, openGovernanceFollower } from '../governor/index.ts';
 import { readKeyFile } from '../key/index.ts';
 import { isSigstoreBundle, verifyAttestation } from '../receipt/index.ts';
 import { openSqliteLogReader } from '../storage/index.ts';
 import { noteVerifier, openCheckpoint } from '../tlog/index.ts';
-import { attestExecution, type OpenedGovernor, openGovernanceFollower } from './index.ts';
+import { writ } from './run.test-support.ts';
 
 let domain: TestDomain;
 let opened: OpenedGovernor;
