@@ -75,6 +75,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
       show: { summary: 'show one decision and what came of it', load: () => import('./receipt-show.ts') },
       bundle: { summary: 'pack the evidence of one execution', load: () => import('./receipt-bundle.ts') },
       verify: { summary: 'verify such a bundle, offline', load: () => import('./receipt-verify.ts') },
+      export: {
+        summary: 'write it in a format that other tools verify',
+        load: () => import('./receipt-export.ts'),
+      },
     },
   },
   lineage: {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDenial } from '../denial/index.ts';
 import type { GovernanceState } from '../governance/index.ts';
@@ -8,7 +8,7 @@ import { parseVkey } from '../tlog/index.ts';
 
 /** What checking one log found. */
 export interface LogCheck {
-  /** `governance`, or the name of an execution log. */
+  /** `governance`, `attestation`, or the name of an execution log. */
   readonly log: string;
   readonly verified: boolean;
   readonly entries: number | null;
@@ -32,8 +32,26 @@ export async function checkExecutionLog(
   name: string,
   state: GovernanceState | undefined,
 ): Promise<LogCheck> {
-  const folder = home.executionLogFolder(name);
-  const vkeys = state?.logByOrigin(home.executionOrigin(name))?.vkeys ?? [];
+  return checkEnrolledLog(name, home.executionOrigin(name), home.executionLogFolder(name), state);
+}
+
+/** Checks the attestation log in the same way; undefined where the domain has none. */
+export async function checkAttestationLog(
+  home: Home,
+  state: GovernanceState | undefined,
+): Promise<LogCheck | undefined> {
+  const { attestationOrigin: origin, attestationFolder: folder } = home;
+  if (!existsSync(folder) && state?.logByOrigin(origin) === undefined) return undefined;
+  return checkEnrolledLog('attestation', origin, folder, state);
+}
+
+async function checkEnrolledLog(
+  name: string,
+  origin: string,
+  folder: string,
+  state: GovernanceState | undefined,
+): Promise<LogCheck> {
+  const vkeys = state?.logByOrigin(origin)?.vkeys ?? [];
   if (vkeys.length === 0) {
     const why =
       state === undefined ? 'the governance log does not verify' : 'the governance log does not enroll it';

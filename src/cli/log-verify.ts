@@ -3,7 +3,7 @@ import type { GovernanceState } from '../governance/index.ts';
 import { type Home, listExecutionLogs, openGovernanceFollower } from '../governor/index.ts';
 import { type ExitCode, failure, usageError } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
-import { checkExecutionLog, checkGovernanceLog, type LogCheck } from './log-check.ts';
+import { checkAttestationLog, checkExecutionLog, checkGovernanceLog, type LogCheck } from './log-check.ts';
 import type { Session } from './session.ts';
 import { bad, faint, good } from './text.ts';
 
@@ -39,6 +39,12 @@ async function verify(session: Session, options: Options): Promise<ExitCode> {
     const state = stateOf(home);
     for (const name of namesOf(home, options.log)) {
       checks.push(await output.during(`checking log ${name}`, () => checkExecutionLog(home, name, state)));
+    }
+    if (options.log === undefined) {
+      const check = await output.during('checking the attestation log', () =>
+        checkAttestationLog(home, state),
+      );
+      if (check !== undefined) checks.push(check);
     }
   }
   const verified = checks.every((check) => check.verified);

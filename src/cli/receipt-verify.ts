@@ -1,5 +1,5 @@
 import { isDenial } from '../denial/index.ts';
-import { type BundleReport, verifyBundle } from '../receipt/index.ts';
+import { type BundleReport, isSigstoreBundle, verifyAttestation, verifyBundle } from '../receipt/index.ts';
 import { parseVkey } from '../tlog/index.ts';
 import type { ExitCode } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
@@ -20,7 +20,7 @@ export const define: Define = (command, act) => {
       `Verify an evidence bundle offline, with nothing but the public key of the log it comes from:
 that decision and outcome are in the log, belong together, and that the evidence is what the decision stood on.`,
     )
-    .argument('<bundle>', 'the bundle, as "writ receipt bundle" writes it')
+    .argument('<bundle>', 'the bundle, as "writ receipt bundle" or "writ receipt export" writes it')
     .requiredOption('--log-key <file>', "the log's verification key (execution/<log>/log.vkey)")
     .addHelpText(
       'after',
@@ -68,5 +68,6 @@ function reportOn(cwd: string, file: string, keyFile: string): BundleReport {
   const logKey = parseVkey(Buffer.from(keyBytes).toString('utf8').trim());
   if (isDenial(logKey)) return refused(`log key: ${logKey.detail}`);
   const bundle = readInputFile(cwd, file, MAX_BUNDLE_BYTES);
-  return isDenial(bundle) ? refused(`bundle: ${bundle.detail}`) : verifyBundle(bundle, logKey);
+  if (isDenial(bundle)) return refused(`bundle: ${bundle.detail}`);
+  return isSigstoreBundle(bundle) ? verifyAttestation(bundle, logKey) : verifyBundle(bundle, logKey);
 }

@@ -58,7 +58,13 @@ export class Home {
   executionLogFolder(log: string): string {
     return join(this.executionFolder, log);
   }
-  keyFile(name: 'issuer' | 'governance'): string {
+  get attestationOrigin(): string {
+    return `${this.domain}/attestation`;
+  }
+  get attestationFolder(): string {
+    return join(this.folder, 'attestation');
+  }
+  keyFile(name: 'issuer' | 'governance' | 'attestation'): string {
     return join(this.folder, 'keys', `${name}.pem`);
   }
   agentKeyFile(name: string): string {

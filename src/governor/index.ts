@@ -1,3 +1,4 @@
+export { attestExecution, type ExecutionAttestation } from './attest-execution.ts';
 export { type BundleOptions, bundleExecution } from './bundle-execution.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { createDomain, enrollAgent, publishPolicy } from './domain.ts';

@@ -46,6 +46,16 @@ export class VerificationKey {
     return `urn:ietf:params:oauth:jwk-thumbprint:sha-256:${this.thumbprint}`;
   }
 
+  /** SubjectPublicKeyInfo in DER (RFC 8410 §4). */
+  toDer(): Uint8Array {
+    return this.#key.export({ type: 'spki', format: 'der' });
+  }
+
+  /** The same as PEM text. */
+  toPem(): string {
+    return this.#key.export({ type: 'spki', format: 'pem' }).toString();
+  }
+
   /** Ed25519 verification (RFC 8032 §5.1.7). Never throws on hostile input. */
   verify(data: Uint8Array, signature: Uint8Array): boolean {
     if (signature.byteLength !== SIGNATURE_BYTES) return false;
