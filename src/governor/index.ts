@@ -27,5 +27,5 @@ export { findHomeFolder, Home, isDomainName, isLocalName, openHome, writeFileDur
 export { issueArtifact } from './issue.ts';
 export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';
 export { parentFactOf } from './parent-fact.ts';
-export { type ReplayReport, type ReplaySources, replayLog } from './replay.ts';
+export { type ReplayReport, type ReplaySources, replayLog } from './replay/replay-log.ts';
 export { revoke } from './revoke.ts';
