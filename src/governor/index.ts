@@ -1,6 +1,13 @@
-export { type BundleOptions, bundleExecution } from './bundle-execution.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { createDomain, enrollAgent, publishPolicy } from './domain.ts';
+export { bundleExecution, bundleLineage } from './evidence/bundle-execution.ts';
+export type { BundleOptions } from './evidence/pack-bundle.ts';
+export {
+  type EvidenceReport,
+  EvidenceVerifier,
+  type Rederived,
+  verifyEvidence,
+} from './evidence/verify-evidence.ts';
 export { readEvidenceKey } from './evidence-key.ts';
 export {
   type ExecutionRecord,
