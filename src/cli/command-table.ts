@@ -83,6 +83,9 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
   },
   lineage: {
     summary: 'which execution led to which',
-    commands: { show: { summary: 'draw the executions as a tree', load: () => import('./lineage-show.ts') } },
+    commands: {
+      show: { summary: 'draw the executions as a tree', load: () => import('./lineage-show.ts') },
+      bundle: { summary: 'pack the evidence of a whole lineage', load: () => import('./lineage-bundle.ts') },
+    },
   },
 };

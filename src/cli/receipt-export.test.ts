@@ -73,7 +73,10 @@ describe('attestExecution', () => {
     const { bundle, subjects } = must(await attest(denied));
     expect(subjects.outcome).toBeUndefined();
     const report = verifyAttestation(JSON.stringify(bundle), logKey());
-    expect(report).toMatchObject({ verified: true, decision: { id: denied, verdict: 'deny' } });
+    expect(report).toMatchObject({
+      verified: true,
+      executions: [{ decision: { id: denied, verdict: 'deny' } }],
+    });
   });
 
   it('says nothing of arguments and results', async () => {

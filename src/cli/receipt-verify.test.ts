@@ -31,6 +31,12 @@ async function verify(content: string | Uint8Array | undefined, key = 'log.vkey'
 describe('writ receipt verify', () => {
   it('does not verify what is no bundle, whatever it is', async () => {
     const entry = { entry: 'e30=', proof: 'c2sp.org/tlog-proof@v1\nindex 0\n\nx\n1\nAAAA\n\n— x AAAA\n' };
+    const bundle = {
+      type: 'writ/bundle@v2',
+      about: { execution: 'x' },
+      evidence: {},
+      governance: { vkey: '', checkpoint: '', consistency: [], entries: [] },
+    };
     for (const content of [
       undefined,
       '',
@@ -41,11 +47,12 @@ describe('writ receipt verify', () => {
       Buffer.from([0xff, 0xfe, 0x00, 0x80]),
       '['.repeat(500_000),
       ' '.repeat(33 * 1024 * 1024),
-      '{"type":"writ/bundle@v1"}',
-      '{"type":"writ/bundle@v1","type":"writ/bundle@v1"}',
-      JSON.stringify({ type: 'writ/bundle@v1', decision: { entry: '!', proof: '' }, evidence: {} }),
-      JSON.stringify({ type: 'writ/bundle@v1', decision: entry, outcome: entry, evidence: {} }),
-      JSON.stringify({ type: 'writ/bundle@v1', decision: entry, evidence: { request: [], chain: {} } }),
+      '{"type":"writ/bundle@v2"}',
+      '{"type":"writ/bundle@v2","type":"writ/bundle@v2"}',
+      JSON.stringify({ ...bundle, executions: [{ decision: { entry: '!', proof: '' } }] }),
+      JSON.stringify({ ...bundle, executions: [{ decision: entry, outcome: entry }] }),
+      JSON.stringify({ ...bundle, executions: [{ decision: entry }], evidence: { request: [] } }),
+      JSON.stringify({ ...bundle, executions: [] }),
     ]) {
       await verify(content);
     }

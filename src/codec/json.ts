@@ -99,7 +99,7 @@ function findAmbiguity(
     const character = text.charCodeAt(position);
     if (character === QUOTE) {
       const end = endOfString(text, position);
-      const decoded = decodeString(text, position, end);
+      const decoded = decodeString(text, position, end, expectName);
       if (!decoded.isWellFormed()) return 'lone surrogate in a string';
       if (expectName) {
         if (decoded === '__proto__') return 'member named __proto__';
@@ -138,17 +138,18 @@ function findAmbiguity(
 }
 
 function endOfString(text: string, start: number): number {
-  let position = start + 1;
-  for (;;) {
-    const character = text.charCodeAt(position);
-    if (character === QUOTE) return position;
-    position += character === BACKSLASH ? 2 : 1;
+  for (let quote = text.indexOf('"', start + 1); ; quote = text.indexOf('"', quote + 1)) {
+    let before = quote - 1;
+    while (before > start && text.charCodeAt(before) === BACKSLASH) before -= 1;
+    if ((quote - 1 - before) % 2 === 0) return quote;
   }
 }
 
-function decodeString(text: string, start: number, end: number): string {
+/** What a string says; where it is no name and no escape of it can make it ill-formed, as it is written. */
+function decodeString(text: string, start: number, end: number, isName: boolean): string {
   const raw = text.slice(start + 1, end);
-  return raw.includes('\\') ? (JSON.parse(text.slice(start, end + 1)) as string) : raw;
+  if (!raw.includes(isName ? '\\' : '\\u')) return raw;
+  return JSON.parse(text.slice(start, end + 1)) as string;
 }
 
 function endOfNumber(text: string, start: number): number {

@@ -4,6 +4,7 @@ import type { JsonObject } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { readKeyFile, SigningKey, type VerificationKey, writeKeyFile } from '../key/index.ts';
 import {
+  EVIDENCE_KINDS,
   type EvidenceKind,
   formatEnvelopeEntry,
   formatSigstoreBundle,
@@ -17,7 +18,7 @@ import {
 } from '../receipt/index.ts';
 import { type SqliteLog, withSqliteLog } from '../storage/index.ts';
 import { formatVkey, noteVerifier, openCheckpoint } from '../tlog/index.ts';
-import { bundleExecution } from './bundle-execution.ts';
+import { bundleExecution } from './evidence/bundle-execution.ts';
 import { findExecution } from './execution-record.ts';
 import { openGovernanceFollower } from './governance-follower.ts';
 import { appendGovernance } from './governance-writer.ts';
@@ -36,7 +37,7 @@ export interface ExecutionAttestation {
   readonly index: number;
 }
 
-const EVIDENCE: ReadonlySet<EvidenceKind> = new Set(['request', 'chain', 'policy', 'measurement']);
+const EVIDENCE: ReadonlySet<EvidenceKind> = new Set(EVIDENCE_KINDS);
 
 /**
  * States an execution as an in-toto Statement that its execution log signs, and records the signature in the domain's
@@ -49,8 +50,10 @@ export async function attestExecution(
   executionId: string,
   { actor, atSeconds }: { readonly actor: string; readonly atSeconds: number },
 ): Promise<ExecutionAttestation | Denial> {
-  const receipts = await bundleExecution(home, executionId, { withhold: EVIDENCE });
-  if (isDenial(receipts)) return receipts;
+  const packed = await bundleExecution(home, executionId, { withhold: EVIDENCE });
+  if (isDenial(packed)) return packed;
+  const [receipts] = packed.executions;
+  if (receipts === undefined) return deny('request.malformed', `no log knows execution ${executionId}`);
   const found = findExecution(home, executionId);
   if (found === undefined) return deny('request.malformed', `no log knows execution ${executionId}`);
   found.reader.close();

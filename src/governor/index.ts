@@ -1,7 +1,14 @@
 export { attestExecution, type ExecutionAttestation } from './attest-execution.ts';
-export { type BundleOptions, bundleExecution } from './bundle-execution.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { createDomain, enrollAgent, publishPolicy } from './domain.ts';
+export { bundleExecution, bundleLineage } from './evidence/bundle-execution.ts';
+export type { BundleOptions } from './evidence/pack-bundle.ts';
+export {
+  type EvidenceReport,
+  EvidenceVerifier,
+  type Rederived,
+  verifyEvidence,
+} from './evidence/verify-evidence.ts';
 export { readEvidenceKey } from './evidence-key.ts';
 export {
   type ExecutionRecord,
@@ -28,5 +35,5 @@ export { findHomeFolder, Home, isDomainName, isLocalName, openHome, writeFileDur
 export { issueArtifact } from './issue.ts';
 export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';
 export { parentFactOf } from './parent-fact.ts';
-export { type ReplayReport, type ReplaySources, replayLog } from './replay.ts';
+export { type ReplayReport, type ReplaySources, replayLog } from './replay/replay-log.ts';
 export { revoke } from './revoke.ts';

@@ -94,7 +94,9 @@ export interface DecisionReceipt {
  * request: the proof and, where they differ from it, the arguments; chain: the artifact's tokens; policy: the bundle;
  * measurement: the environment's components.
  */
-export type EvidenceKind = 'request' | 'chain' | 'policy' | 'measurement';
+export type EvidenceKind = (typeof EVIDENCE_KINDS)[number];
+
+export const EVIDENCE_KINDS = ['request', 'chain', 'policy', 'measurement'] as const;
 
 const MAX_RECEIPT_BYTES = 65_535;
 

@@ -57,10 +57,18 @@ const OUTCOME: JsonObject = {
 };
 const BUNDLED: JsonObject = {
   type: BUNDLE,
-  decision: { entry: '', proof: '' },
-  outcome: { entry: '', proof: '' },
-  evidence: { request: {}, chain: [''], anchor: { iss: '', jwk: {} }, policy: {}, measurement: {} },
-  salt: '',
+  about: { execution: '' },
+  executions: [
+    {
+      decision: { entry: '', proof: '' },
+      outcome: { entry: '', proof: '' },
+      withheld: ['policy'],
+      anchor: { iss: '', jwk: {} },
+      salt: '',
+    },
+  ],
+  evidence: { ['A'.repeat(43)]: {}, ['B'.repeat(43)]: [''] },
+  governance: { vkey: '', checkpoint: '', consistency: [''], entries: [''] },
 };
 
 /** Values that a parser may have forgotten about. */
@@ -188,11 +196,16 @@ describe('parsers of receipts and bundles, given anything', () => {
       fc.property(hostile(BUNDLED), (bytes) => {
         const bundle = parseBundle(bytes);
         // Nobody signed for any of these.
-        expect(verifyBundle(bytes, logKey).verified).toBe(false);
+        expect(verifyBundle(bytes, { logs: [logKey] }).verified).toBe(false);
         if (isDenial(bundle)) return;
         expect(Object.keys(BUNDLED)).toEqual(expect.arrayContaining(Object.keys(bundle)));
-        expect(Object.keys(BUNDLED.evidence ?? {})).toEqual(
-          expect.arrayContaining(Object.keys(bundle.evidence)),
+        for (const execution of bundle.executions) {
+          expect(['decision', 'outcome', 'withheld', 'anchor', 'salt']).toEqual(
+            expect.arrayContaining(Object.keys(execution)),
+          );
+        }
+        expect(Object.keys(BUNDLED.governance ?? {})).toEqual(
+          expect.arrayContaining(Object.keys(bundle.governance)),
         );
       }),
       RUNS,

@@ -1,9 +1,20 @@
 export { artifactFactsOf } from './artifact-facts.ts';
-export { BUNDLE, type BundledEntry, type EvidenceBundle, parseBundle } from './bundle.ts';
+export {
+  BUNDLE,
+  type BundledEntry,
+  type BundledExecution,
+  type BundledGovernance,
+  type EvidenceBundle,
+  MAX_BUNDLE_BYTES,
+  MAX_BUNDLED_EVENTS,
+  MAX_BUNDLED_EXECUTIONS,
+  parseBundle,
+} from './bundle.ts';
 export {
   type ArtifactFacts,
   DECISION_RECEIPT,
   type DecisionReceipt,
+  EVIDENCE_KINDS,
   type EvidenceKind,
   isRecordOf,
   parseDecisionReceipt,
@@ -13,6 +24,8 @@ export {
 } from './decision-receipt.ts';
 export { type Envelope, openEnvelope, signEnvelope } from './dsse.ts';
 export { type EvidenceKey, evidenceAddress, executionSalt, saltedDigest } from './evidence-address.ts';
+export type { BundlePart } from './findings.ts';
+export { KnownLogs } from './known-logs.ts';
 export {
   OUTCOME_RECEIPT,
   type OutcomeReceipt,
@@ -24,8 +37,8 @@ export {
   formatSigstoreBundle,
   formatTrustedRoot,
   keyHintOf,
+  type LoggedEntry,
   type NamedKey,
-  type ProvenEntry,
   SIGSTORE_BUNDLE,
 } from './sigstore.ts';
 export {
@@ -36,4 +49,15 @@ export {
   STATEMENT,
 } from './statement.ts';
 export { isSigstoreBundle, verifyAttestation } from './verify-attestation.ts';
-export { argumentsOfProof, type BundleReport, verifyBundle } from './verify-bundle.ts';
+export {
+  BundleExamination,
+  type BundleKeys,
+  type BundleReport,
+  type ExaminedExecution,
+  type ExecutionReport,
+  examineBundle,
+  verifyBundle,
+} from './verify-bundle.ts';
+export { argumentsOfProof, evidenceOf, parentOfProof } from './verify-evidence-parts.ts';
+export type { CheckedGovernance } from './verify-governance-entries.ts';
+export type { ProvenExecution } from './verify-receipts.ts';

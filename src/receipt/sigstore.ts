@@ -43,7 +43,7 @@ export function formatEnvelopeEntry(envelope: Envelope, signer: VerificationKey)
 }
 
 /** An entry of the attestation log with the proof that it is there. */
-export interface ProvenEntry {
+export interface LoggedEntry {
   readonly log: NamedKey;
   readonly body: Uint8Array;
   readonly index: number;
@@ -58,7 +58,7 @@ export interface ProvenEntry {
  * A Sigstore bundle v0.3 in its JSON form. It has neither a certificate nor a timestamp: nobody but the node vouches for
  * when something happened, and the receipt says that already.
  */
-export function formatSigstoreBundle(envelope: Envelope, entry: ProvenEntry): JsonObject {
+export function formatSigstoreBundle(envelope: Envelope, entry: LoggedEntry): JsonObject {
   const { log, body, index, proof, note, checkpoint } = entry;
   const [{ sig, keyid }] = envelope.signatures;
   return {

@@ -8,7 +8,7 @@ import {
   parseJsonObject,
 } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
-import type { BundledEntry, EvidenceBundle } from './bundle.ts';
+import type { BundledEntry, BundledExecution } from './bundle.ts';
 import { encodeBase64 } from './dsse.ts';
 
 export const STATEMENT = 'https://in-toto.io/Statement/v1';
@@ -16,7 +16,7 @@ export const STATEMENT = 'https://in-toto.io/Statement/v1';
 export const EXECUTION_PREDICATE = 'urn:writ:execution:v1';
 
 /** The receipts of one execution as its log holds them. */
-export type ProvenReceipts = Pick<EvidenceBundle, 'decision' | 'outcome'>;
+export type ProvenReceipts = Pick<BundledExecution, 'decision' | 'outcome'>;
 
 const RECEIPT_LIMITS = { maxBytes: 65_535, maxDepth: 8 };
 /** Two receipts, two proofs with a checkpoint of up to 512 KiB each, escaped. */
@@ -30,7 +30,7 @@ const STATEMENT_LIMITS = { maxBytes: 4 * 1024 * 1024, maxDepth: 16 };
 export function formatStatement({ decision, outcome }: ProvenReceipts): Uint8Array | Denial {
   const parts: Record<string, JsonObject> = {};
   for (const [name, part] of Object.entries({ decision, outcome })) {
-    if (part === undefined) continue;
+    if (part === undefined || part === null) continue;
     const entry = Buffer.from(part.entry, 'base64');
     const receipt = parseJsonObject(entry, 'log.unavailable', RECEIPT_LIMITS);
     if (isDenial(receipt)) return receipt;

@@ -4,7 +4,7 @@ import { canonicalize, type JsonObject, type JsonValue } from '../codec/index.ts
 import { readKeyFile, SigningKey } from '../key/index.ts';
 import { COSIGNATURE_V1, type NoteVerifier, noteSigner, noteVerifier, signNote } from '../tlog/index.ts';
 import {
-  type EvidenceBundle,
+  type BundledExecution,
   formatStatement,
   isSigstoreBundle,
   openEnvelope,
@@ -17,8 +17,8 @@ import {
 type Json = Record<string, JsonValue>;
 
 let domain: TestDomain;
-let genuine: EvidenceBundle;
-let other: EvidenceBundle;
+let genuine: BundledExecution;
+let other: BundledExecution;
 let signer: SigningKey;
 let logKey: NoteVerifier;
 const mallory = SigningKey.generate();
@@ -33,8 +33,9 @@ beforeAll(async () => {
   const ids = [await run(), await run()];
   await governor.settle();
   await close();
-  genuine = await domain.bundle(ids[0] ?? '');
-  other = await domain.bundle(ids[1] ?? '');
+  const executionOf = async (id = '') => (await domain.bundle(id)).executions[0];
+  genuine = (await executionOf(ids[0])) as BundledExecution;
+  other = (await executionOf(ids[1])) as BundledExecution;
   signer = must(readKeyFile(domain.home.logKeyFile('fs')));
   logKey = noteVerifier(domain.home.executionOrigin('fs'), signer.publicKey);
 });
@@ -61,14 +62,18 @@ function expectProblem(attestation: JsonValue, problem: string, key = logKey): v
 }
 
 /** The genuine Statement with another predicate, and subjects to fit. */
-function about(receipts: Pick<EvidenceBundle, 'decision' | 'outcome'>): JsonValue {
+function about(receipts: Pick<BundledExecution, 'decision' | 'outcome'>): JsonValue {
   return JSON.parse(Buffer.from(must(formatStatement(receipts))).toString('utf8'));
 }
 
 describe('verifyAttestation', () => {
   it('verifies what the execution log signed, and says what it did not check', () => {
     const report = check(attestationOf(statement()));
-    expect(report).toMatchObject({ verified: true, problems: [], decision: { verdict: 'permit' } });
+    expect(report).toMatchObject({
+      verified: true,
+      problems: [],
+      executions: [{ decision: { verdict: 'permit' } }],
+    });
     expect(report.withheld).toContain('transparency log entry');
     expect(report.withheld).toContain('request');
   });

@@ -14,7 +14,15 @@ import {
   noteVerifier,
   signNote,
 } from '../tlog/index.ts';
-import { type BundledEntry, type EvidenceBundle, saltedDigest, verifyBundle } from './index.ts';
+import {
+  type BundledEntry,
+  type BundledExecution,
+  EVIDENCE_KINDS,
+  type EvidenceBundle,
+  type EvidenceKind,
+  saltedDigest,
+  verifyBundle,
+} from './index.ts';
 
 type Json = Record<string, JsonValue>;
 
@@ -46,24 +54,66 @@ beforeAll(async () => {
   await opened.close();
   genuine = await domain.bundle(permit.executionId);
   denied = await domain.bundle(denial.executionId);
-  decision = receiptIn(genuine.decision);
-  outcome = receiptIn(genuine.outcome);
+  decision = receiptIn(receiptsOf(genuine).decision);
+  outcome = receiptIn(outcomeOf(genuine));
   const { home } = domain;
   logKey = noteVerifier(home.executionOrigin('fs'), must(readKeyFile(home.logKeyFile('fs'))).publicKey);
 });
 afterAll(() => domain.dispose());
 
-const check = (bundle: unknown, key = logKey) => verifyBundle(JSON.stringify(bundle), key);
+const check = (bundle: unknown, key = logKey) => verifyBundle(JSON.stringify(bundle), { logs: [key] });
 
-/** The genuine bundle with changes. */
-const changed = (change: { evidence?: Json } & Json): Json => {
-  const base = structuredClone(genuine) as unknown as Json;
-  return { ...base, ...change, evidence: { ...(base.evidence as Json), ...change.evidence } };
+const receiptsOf = ({ executions: [first] }: EvidenceBundle): BundledExecution => {
+  if (first === undefined) throw new TypeError('no execution');
+  return first;
 };
+const outcomeOf = (bundle: EvidenceBundle): BundledEntry => receiptsOf(bundle).outcome as BundledEntry;
+
+/** What a bundle holds of the evidence of its first execution, by kind. */
+function evidenceOf(bundle: EvidenceBundle): Json {
+  const { evidence } = receiptIn(receiptsOf(bundle).decision) as { evidence: Record<EvidenceKind, string> };
+  return Object.fromEntries(
+    EVIDENCE_KINDS.flatMap((kind) => {
+      const part = bundle.evidence[evidence[kind]];
+      return part === undefined ? [] : [[kind, part as JsonValue]];
+    }),
+  );
+}
+
+interface Change {
+  readonly decision?: BundledEntry;
+  readonly outcome?: BundledEntry | null | undefined;
+  readonly salt?: string | undefined;
+  readonly anchor?: Json | undefined;
+  readonly withheld?: readonly string[];
+  /** By kind; undefined takes a part away. */
+  readonly evidence?: Partial<Record<EvidenceKind, JsonValue | undefined>>;
+}
+
+/** A bundle with changes. */
+function changedIn(bundle: EvidenceBundle, { evidence = {}, ...change }: Change): Json {
+  const base = structuredClone(bundle) as unknown as Json;
+  const { evidence: addresses } = receiptIn(receiptsOf(bundle).decision) as { evidence: Json };
+  const parts = { ...(base.evidence as Json) } as Record<string, JsonValue | undefined>;
+  for (const [kind, part] of Object.entries(evidence)) parts[String(addresses[kind])] = part;
+  return {
+    ...base,
+    executions: [{ ...receiptsOf(bundle), ...change }],
+    evidence: parts,
+  } as unknown as Json;
+}
+const changed = (change: Change): Json => changedIn(genuine, change);
 
 /** The genuine evidence over receipts that a log whose operator lies has signed for. */
 function lie(
-  changes: { decision?: Json; outcome?: Json; evidence?: Json; before?: number } & { salt?: string } = {},
+  changes: {
+    decision?: Json;
+    outcome?: Json;
+    evidence?: NonNullable<Change['evidence']>;
+    anchor?: Json;
+    before?: number;
+    salt?: string;
+  } = {},
 ): { report: ReturnType<typeof verifyBundle>; bundle: Json } {
   const decisionEntry = Buffer.from(canonicalize({ ...decision, ...changes.decision }));
   const before = Array.from({ length: changes.before ?? 0 }, (_, index) => Buffer.from(`entry ${index}`));
@@ -87,15 +137,16 @@ function lie(
     proof: formatTlogProof({ index: at, proof: tree.inclusionProof(at, entries.length), checkpoint: note }),
   });
   const bundle = changed({
-    decision: bundled(index) as never,
-    outcome: bundled(index + 1) as never,
+    decision: bundled(index),
+    outcome: bundled(index + 1),
     ...(changes.evidence ? { evidence: changes.evidence } : {}),
+    ...(changes.anchor ? { anchor: changes.anchor } : {}),
     ...(changes.salt === undefined ? {} : { salt: changes.salt }),
   });
   return { bundle, report: check(bundle, noteVerifier(logKey.name, liar.publicKey)) };
 }
 
-const evidence = () => genuine.evidence as unknown as Json;
+const evidence = () => evidenceOf(genuine);
 const requestEvidence = () => evidence().request as Json;
 
 describe('verifyBundle', () => {
@@ -107,32 +158,23 @@ describe('verifyBundle', () => {
   });
 
   it('says what is withheld, and does not call it wrong', () => {
-    const { request: _request, ...rest } = evidence();
-    expect(check({ ...changed({}), evidence: rest })).toMatchObject({
-      verified: true,
-      withheld: ['request'],
-    });
-    const { salt: _salt, ...unsalted } = genuine;
-    expect(check(unsalted)).toMatchObject({ verified: true, withheld: ['salt'] });
+    const closed = changed({ evidence: { request: undefined }, salt: undefined, withheld: ['request'] });
+    expect(check(closed)).toMatchObject({ verified: true, withheld: ['request'] });
   });
 
   it.each<[string, () => unknown, RegExp]>([
     ['no bundle at all', () => [], /bundle: /],
-    ['a member nobody checks', () => changed({ note: 'all is well' }), /malformed/],
-    ['evidence nobody checks', () => changed({ evidence: { result: {} } }), /malformed/],
+    ['a member nobody checks', () => ({ ...changed({}), note: 'all is well' }), /malformed/],
+    ['evidence nobody checks', () => changedAt({ ['A'.repeat(43)]: {} }), /is of no execution here/],
     [
       'the decision of another execution',
-      () => changed({ decision: denied.decision as never }),
-      /outcome: it is of another/,
+      () => changed({ decision: receiptsOf(denied).decision }),
+      /decision: it is of another execution/,
     ],
-    [
-      'the outcome in place of the decision',
-      () => changed({ decision: genuine.outcome as never }),
-      /decision: /,
-    ],
+    ['the outcome in place of the decision', () => changed({ decision: outcomeOf(genuine) }), /decision: /],
     [
       'the decision in place of the outcome',
-      () => changed({ outcome: genuine.decision as never }),
+      () => changed({ outcome: receiptsOf(genuine).decision }),
       /outcome: /,
     ],
     [
@@ -140,9 +182,9 @@ describe('verifyBundle', () => {
       () =>
         changed({
           decision: {
-            ...genuine.decision,
+            ...receiptsOf(genuine).decision,
             entry: Buffer.from(canonicalize({ ...decision, atMs: 1 })).toString('base64'),
-          } as never,
+          },
         }),
       /inclusion proof does not verify/,
     ],
@@ -151,9 +193,9 @@ describe('verifyBundle', () => {
       () =>
         changed({
           decision: {
-            ...genuine.decision,
-            proof: genuine.decision.proof.replace('index 0', 'index 1'),
-          } as never,
+            ...receiptsOf(genuine).decision,
+            proof: receiptsOf(genuine).decision.proof.replace('index 0', 'index 1'),
+          },
         }),
       /decision: /,
     ],
@@ -162,35 +204,41 @@ describe('verifyBundle', () => {
       () =>
         changed({
           decision: {
-            ...genuine.decision,
-            proof: genuine.decision.proof.replace(/\n(\d+)\n/, '\n9\n'),
-          } as never,
+            ...receiptsOf(genuine).decision,
+            proof: receiptsOf(genuine).decision.proof.replace(/\n(\d+)\n/, '\n9\n'),
+          },
         }),
       /does not verify/,
     ],
     [
       'base64 of another spelling',
-      () => changed({ decision: { ...genuine.decision, entry: ` ${genuine.decision.entry}` } as never }),
+      () =>
+        changed({
+          decision: { ...receiptsOf(genuine).decision, entry: ` ${receiptsOf(genuine).decision.entry}` },
+        }),
       /not base64/,
     ],
     [
       'the chain of another call',
-      () => changed({ evidence: { chain: evidenceOf(denied).chain ?? [] } }),
+      () => changed({ evidence: { chain: evidenceOf(denied).chain as JsonValue } }),
       /evidence\.chain: not the artifact/,
     ],
     ['an empty chain', () => changed({ evidence: { chain: [] } }), /evidence\.chain: not the artifact/],
     [
       'an anchor that did not sign',
-      () => changed({ evidence: { anchor: { iss: domain.home.issuer, jwk: jwkOf(SigningKey.generate()) } } }),
+      () => changed({ anchor: { iss: domain.home.issuer, jwk: jwkOf(SigningKey.generate()) } }),
       /evidence\.chain: /,
     ],
     [
       'an anchor of another name',
-      () =>
-        changed({ evidence: { anchor: { ...(evidence().anchor as Json), iss: 'spiffe://else/issuer' } } }),
+      () => changed({ anchor: { ...receiptsOf(genuine).anchor, iss: 'spiffe://else/issuer' } as Json }),
       /evidence\.chain: /,
     ],
-    ['an anchor over nothing', () => withoutChain(), /evidence\.anchor: there is no chain/],
+    [
+      'an anchor over nothing',
+      () => changed({ evidence: { chain: undefined }, withheld: ['chain'] }),
+      /evidence\.anchor: there is no chain/,
+    ],
     [
       'another policy',
       () => changed({ evidence: { policy: policyOf('forbid (principal, action, resource);') } }),
@@ -236,7 +284,7 @@ describe('verifyBundle', () => {
       const forged = Object.fromEntries(
         Object.entries({ ...request, ...change }).filter(([name]) => !drop.includes(name)),
       );
-      return check({ ...denied, evidence: { ...denied.evidence, request: forged } }).problems;
+      return check(changedIn(denied, { evidence: { request: forged } })).problems;
     };
     expect(forge({})).toEqual([]);
     expect(forge({ tool: 'mcp://fs/tools/read_file' })).toContain(
@@ -342,6 +390,7 @@ describe('verifyBundle', () => {
     const salt = Buffer.alloc(32, 1);
     const { report } = lie({
       salt: salt.toString('base64url'),
+      anchor: { iss: domain.home.issuer, jwk: jwkOf(issuer) },
       decision: {
         artifact: factsOf(compact),
         proof: { jti: 'p', iatSeconds: nowSeconds() },
@@ -350,7 +399,6 @@ describe('verifyBundle', () => {
       },
       evidence: {
         chain: [compact],
-        anchor: { iss: domain.home.issuer, jwk: jwkOf(issuer) },
         request: { tool: WRITE, pop },
       },
     });
@@ -358,11 +406,13 @@ describe('verifyBundle', () => {
   });
 
   it('refuses two histories of one log: decision and outcome under different checkpoints', () => {
-    const here = lie().bundle;
-    const there = lie({ before: 1 }).bundle;
-    const forked = { ...here, outcome: there.outcome };
+    const here = lie().bundle as unknown as EvidenceBundle;
+    const there = lie({ before: 1 }).bundle as unknown as EvidenceBundle;
+    const forked = changedIn(here, { outcome: outcomeOf(there) });
     const report = check(forked, noteVerifier(logKey.name, liar.publicKey));
-    expect(report.problems).toContain('outcome: it is proven under another checkpoint than its decision');
+    expect(report.problems).toContain(
+      'outcome: it is proven under another checkpoint than the others of its log',
+    );
   });
 
   it('does not vouch for the chain and the proof of a call that was denied before they were accepted', () => {
@@ -381,7 +431,7 @@ describe('verifyBundle', () => {
       evidence: { request: { tool: WRITE, args: { path: '/a', content: 'secret' }, pop: 'x.y.z' } },
     });
     decision = kept;
-    const { outcome: _outcome, ...alone } = bundle;
+    const alone = changedIn(bundle as unknown as EvidenceBundle, { outcome: undefined, anchor: undefined });
     expect(check(alone, noteVerifier(logKey.name, liar.publicKey))).toMatchObject({
       verified: true,
       withheld: ['proof', 'chain'],
@@ -389,13 +439,10 @@ describe('verifyBundle', () => {
   });
 });
 
-function evidenceOf(bundle: EvidenceBundle): Json {
-  return bundle.evidence as unknown as Json;
-}
-
-function withoutChain(): unknown {
-  const { chain: _chain, ...rest } = evidence();
-  return { ...changed({}), evidence: rest };
+/** The genuine bundle with more evidence. */
+function changedAt(parts: Json): Json {
+  const base = changed({});
+  return { ...base, evidence: { ...(base.evidence as Json), ...parts } };
 }
 
 function jwkOf(key: SigningKey): JsonObject {

@@ -1,329 +1,250 @@
-import {
-  checkAudience,
-  checkScope,
-  type VerifiedChain,
-  verifyChain,
-  verifyProof,
-} from '../artifact/index.ts';
-import {
-  canonicalize,
-  decodeBase64url,
-  digestOf,
-  encodeBase64url,
-  isJsonObject,
-  type JsonObject,
-  jsonEquals,
-  parseJsonObject,
-} from '../codec/index.ts';
-import { type Denial, isDenial, STAGES } from '../denial/index.ts';
-import { parseMeasurement } from '../environment/index.ts';
-import { parsePublicJwk } from '../key/index.ts';
-import {
-  ED25519,
-  hashesEqual,
-  leafHash,
-  type NoteVerifier,
-  parseTlogProof,
-  type VerifiedInclusion,
-  verifyTlogProof,
-} from '../tlog/index.ts';
-import { artifactFactsOf } from './artifact-facts.ts';
-import { type BundledEntry, type EvidenceBundle, parseBundle } from './bundle.ts';
-import { type DecisionReceipt, isRecordOf, parseDecisionReceipt } from './decision-receipt.ts';
-import { saltedDigest } from './evidence-address.ts';
-import { type OutcomeReceipt, parseOutcomeReceipt } from './outcome-receipt.ts';
+import { isDenial } from '../denial/index.ts';
+import { checkQuorum, ED25519, type NoteVerifier, type WitnessPolicy } from '../tlog/index.ts';
+import { type EvidenceBundle, parseBundle } from './bundle.ts';
+import { type DecisionReceipt, EVIDENCE_KINDS } from './decision-receipt.ts';
+import { Findings } from './findings.ts';
+import { KnownLogs } from './known-logs.ts';
+import type { OutcomeReceipt } from './outcome-receipt.ts';
+import { evidenceOf, parentOfProof, verifyEvidenceParts } from './verify-evidence-parts.ts';
+import { type CheckedGovernance, checkGovernanceEntries } from './verify-governance-entries.ts';
+import { type LineageLink, verifyAncestors, verifyDescendants } from './verify-lineage-path.ts';
+import { type ProvenExecution, proveExecution } from './verify-receipts.ts';
 
-const MAX_PROOF_BYTES = 16 * 1024 * 1024;
-const SALT_BYTES = 32;
+/** What a verifier knows from elsewhere than the bundle. */
+export interface BundleKeys {
+  /** Keys of execution logs: of the one a bundle is from, at least. */
+  readonly logs: readonly NoteVerifier[];
+  /** The key that the domain's governance log must be of. */
+  readonly governance?: NoteVerifier;
+  /** Who must have cosigned every checkpoint in the bundle. */
+  readonly witnesses?: WitnessPolicy;
+}
 
-export interface BundleReport {
-  readonly verified: boolean;
-  /** Everything found wrong, each naming its part. Empty when verified. */
+export interface ExecutionReport {
+  readonly execution?: string;
+  /** The bundle is about it; otherwise it is an ancestor of such a one. */
+  readonly subject: boolean;
   readonly problems: readonly string[];
   /**
-   * What the bundle does not hold of what the receipt speaks of, and what it holds that the receipt does not bind (the
-   * chain or proof of a call that was denied before they were accepted): not wrong, but not checked either.
+   * What the bundle does not hold of what the receipt names, and what it holds that the receipt does not bind (the chain
+   * or proof of a call that was denied before they were accepted): not wrong, but not checked either.
    */
   readonly withheld: readonly string[];
   readonly decision?: DecisionReceipt;
+  /** Of a permit without one it is unknown what came of it. */
   readonly outcome?: OutcomeReceipt;
 }
 
+export interface BundleReport {
+  readonly verified: boolean;
+  /** Everything found wrong, each naming its execution (where it is not the one the bundle is about) and part. */
+  readonly problems: readonly string[];
+  /** The same of what could not be checked. */
+  readonly withheld: readonly string[];
+  /** What the bundle says it is about. */
+  readonly about?: EvidenceBundle['about'];
+  /** Those it is about, and their ancestors. */
+  readonly executions: readonly ExecutionReport[];
+}
+
+const MAX_REPORTED = 200;
+
 /**
- * Verifies a bundle offline with nothing but the public key of the log it comes from: that decision and outcome are in
- * the log, that they belong together, that each part of the evidence is the one the receipt was made from, and that the
- * artifact grants what was permitted. Policy and environment are compared, not evaluated again: `replayLog` does. The
- * trust anchor is the bundle's own word: who trusts it compares `evidence.anchor` with what they know.
+ * Verifies a bundle offline (spec/receipt.md §5) with the public key of the log it comes from: that its executions are in
+ * their logs, with what came of them; that their lineage reaches the root; that the governance log is the one they
+ * stood on; that each part of the evidence is the one the receipt was made from, and that the artifact grants what was
+ * permitted. It takes the decision itself on trust: `verifyEvidence` of the governor derives it again.
  */
-export function verifyBundle(bytes: string | Uint8Array, logKey: NoteVerifier): BundleReport {
+export function verifyBundle(bytes: string | Uint8Array, keys: BundleKeys): BundleReport {
+  const examination = examineBundle(bytes, keys);
+  if (!(examination instanceof BundleExamination)) return examination;
+  examination.prove();
+  examination.check();
+  return examination.report();
+}
+
+/** An examination to be carried on, or the report on what is no bundle. */
+export function examineBundle(
+  bytes: string | Uint8Array,
+  keys: BundleKeys,
+): BundleExamination | BundleReport {
   const bundle = parseBundle(bytes);
-  if (isDenial(bundle)) return { verified: false, problems: [`bundle: ${bundle.detail}`], withheld: [] };
-  const problems: string[] = [];
-  const withheld = new Set<string>();
-  // A witness's cosignature says that a checkpoint was seen, not that the log made it.
-  if (logKey.type !== ED25519) problems.push('log key: it is a witness key');
-
-  const decision = verifyEntry('decision', bundle.decision, logKey, parseDecisionReceipt, problems);
-  if (decision === undefined) return { verified: false, problems, withheld: [] };
-  const { receipt } = decision;
-  if (receipt.log !== logKey.name) problems.push(`decision: the receipt names log ${receipt.log}`);
-  findDecisionProblem(receipt, problems);
-
-  const outcome =
-    bundle.outcome && verifyEntry('outcome', bundle.outcome, logKey, parseOutcomeReceipt, problems);
-  if (outcome !== undefined) verifyOutcome(decision, outcome, problems);
-  verifyEvidence(receipt, bundle, problems, withheld);
-
-  return {
-    verified: problems.length === 0,
-    problems,
-    withheld: [...withheld],
-    decision: receipt,
-    ...(outcome ? { outcome: outcome.receipt } : {}),
-  };
+  if (!isDenial(bundle)) return new BundleExamination(bundle, keys);
+  return { verified: false, problems: [`bundle: ${bundle.detail}`], withheld: [], executions: [] };
 }
 
-interface VerifiedEntry<R> {
-  readonly receipt: R;
-  readonly inclusion: VerifiedInclusion;
-  readonly leaf: Uint8Array;
+/** One execution of a bundle under examination. */
+export interface ExaminedExecution {
+  readonly subject: boolean;
+  readonly findings: Findings;
+  /** Undefined where it is not in a known log. */
+  proven: ProvenExecution | undefined;
+  /** Origin of the log whose key is not known. */
+  unknownLog: string | undefined;
 }
 
-function verifyEntry<R extends object>(
-  part: string,
-  { entry, proof }: BundledEntry,
-  logKey: NoteVerifier,
-  parse: (entry: Uint8Array) => R | Denial,
-  problems: string[],
-): VerifiedEntry<R> | undefined {
-  const bytes = Buffer.from(entry, 'base64');
-  if (bytes.toString('base64') !== entry) {
-    problems.push(`${part}: the entry is not base64`);
-    return undefined;
-  }
-  const parsedProof = parseTlogProof(proof);
-  if (isDenial(parsedProof)) {
-    problems.push(`${part}: ${parsedProof.detail}`);
-    return undefined;
-  }
-  const leaf = leafHash(bytes);
-  const inclusion = verifyTlogProof(parsedProof, leaf, logKey);
-  if (isDenial(inclusion)) {
-    problems.push(`${part}: ${inclusion.detail}`);
-    return undefined;
-  }
-  const receipt = parse(bytes);
-  if (isDenial(receipt)) {
-    problems.push(`${part}: ${receipt.detail}`);
-    return undefined;
-  }
-  return { receipt, inclusion, leaf };
-}
+/** A bundle while it is verified: first every execution is proven to be in its log, then the rest is checked. */
+export class BundleExamination {
+  readonly bundle: EvidenceBundle;
+  readonly executions: readonly ExaminedExecution[];
+  readonly logs: KnownLogs;
+  /** Of the bundle as a whole. */
+  readonly findings = new Findings();
+  readonly #keys: BundleKeys;
 
-/**
- * A permit has every stage's yes and what they found; a denial has the yes of the stages before the one that failed, and
- * nothing of those after it.
- */
-function findDecisionProblem(receipt: DecisionReceipt, problems: string[]): void {
-  const verdicts = STAGES.map((stage) => receipt.stages[stage]);
-  if (receipt.verdict === 'permit') {
-    if (verdicts.some((verdict) => verdict !== 'pass')) {
-      problems.push('decision: a permit with a stage that did not pass');
+  constructor(bundle: EvidenceBundle, keys: BundleKeys) {
+    this.bundle = bundle;
+    this.#keys = keys;
+    const witnesses = keys.witnesses?.witnesses.map(({ verifier }) => verifier) ?? [];
+    this.logs = new KnownLogs(keys.logs, witnesses);
+    const isLineage = 'lineage' in bundle.about;
+    this.executions = bundle.executions.map((_, at) => ({
+      subject: isLineage || at === 0,
+      findings: new Findings(),
+      proven: undefined,
+      unknownLog: '',
+    }));
+    for (const { type } of [...keys.logs, ...(keys.governance ? [keys.governance] : [])]) {
+      if (type !== ED25519) this.findings.problem('log key', 'it is a witness key');
     }
-    for (const part of ['artifact', 'proof', 'policy', 'lineage'] as const) {
-      if (receipt[part] === undefined) problems.push(`decision: a permit without its ${part}`);
+  }
+
+  /** Proves the executions of logs that have become known; false where there was none. */
+  prove(): boolean {
+    let progress = false;
+    for (const [at, examined] of this.executions.entries()) {
+      const bundled = this.bundle.executions[at];
+      if (examined.unknownLog === undefined || bundled === undefined) continue;
+      const proven = proveExecution(bundled, this.logs, examined.findings);
+      if (proven !== undefined && 'unknownLog' in proven) {
+        examined.unknownLog = proven.unknownLog;
+        continue;
+      }
+      examined.unknownLog = undefined;
+      examined.proven = proven;
+      progress = true;
     }
-    return;
+    return progress;
   }
-  const failed = verdicts.indexOf('fail');
-  const inOrder = verdicts.every((verdict, at) =>
-    at < failed ? verdict === 'pass' : verdict === (at === failed ? 'fail' : 'skip'),
-  );
-  if (failed < 0 || !inOrder) {
-    problems.push('decision: a denial whose stages are not passed, then one failed, then skipped');
+
+  /** Computes the roots of the governance log, and compares those that the proven receipts name. */
+  checkGovernance(): CheckedGovernance {
+    const { governance: key, witnesses: policy } = this.#keys;
+    const receipts = this.executions.flatMap(({ proven }) => (proven ? [proven.decision.receipt] : []));
+    const witnesses = policy?.witnesses.map(({ verifier }) => verifier) ?? [];
+    const { governance } = this.bundle;
+    const sizes = [governance.entries.length, ...receipts.map(({ governance: { size } }) => size)];
+    const checked = checkGovernanceEntries(governance, sizes, key, witnesses, this.findings);
+    for (const { proven, findings } of this.executions) {
+      if (proven === undefined) continue;
+      const { size, rootHash } = proven.decision.receipt.governance;
+      if (size > checked.entries.length) {
+        findings.problem(
+          'governance',
+          `the decision stood on ${size} entries of it, the bundle holds ${checked.entries.length}`,
+        );
+      } else if (checked.rootAt(size) !== rootHash) {
+        findings.problem('governance', 'its entries are not the log that the decision stood on');
+      }
+    }
+    return checked;
+  }
+
+  /** Everything that can be checked without knowing what governance events mean. */
+  check(governance: CheckedGovernance = this.checkGovernance()): void {
+    for (const { findings, unknownLog } of this.executions) {
+      if (unknownLog !== undefined)
+        findings.problem('log key', `the key of its log ${unknownLog} is not known`);
+    }
+    this.#checkWitnesses(governance);
+    this.#checkLineage();
+    this.#checkEvidence();
+  }
+
+  report(): BundleReport {
+    const executions = this.executions.map(({ subject, findings, proven }): ExecutionReport => {
+      const { problems, withheld } = findings;
+      const { decision, outcome } = proven ?? {};
+      return {
+        subject,
+        problems,
+        withheld,
+        ...(decision && { execution: decision.receipt.id, decision: decision.receipt }),
+        ...(outcome && { outcome: outcome.receipt }),
+      };
+    });
+    const told = (of: 'problems' | 'withheld') =>
+      executions.flatMap((report, at) =>
+        report[of].map((text) => `${this.#label(at, report.execution)}${text}`),
+      );
+    const all = [...this.findings.problems, ...told('problems')];
+    const cut = all.length - MAX_REPORTED;
+    return {
+      verified: all.length === 0,
+      problems: cut > 0 ? [...all.slice(0, MAX_REPORTED), `bundle: ${cut} more problems`] : all,
+      withheld: [...this.findings.withheld, ...told('withheld')].slice(0, MAX_REPORTED),
+      about: this.bundle.about,
+      executions,
+    };
+  }
+
+  /** The one execution that a bundle is about needs no name. */
+  #label(at: number, id: string | undefined): string {
+    const isLineage = 'lineage' in this.bundle.about;
+    if (!isLineage && at === 0) return '';
+    return `${isLineage ? 'execution' : 'ancestor'} ${id ?? `number ${at}`}: `;
+  }
+
+  #checkWitnesses(governance: CheckedGovernance): void {
+    const policy = this.#keys.witnesses;
+    if (policy === undefined) return;
+    for (const checkpoint of [...this.logs.checkpoints, governance.checkpoint]) {
+      const verdict = checkpoint && checkQuorum(policy, checkpoint.cosignatures);
+      if (verdict?.met !== false) continue;
+      this.findings.problem('witnesses', `the checkpoint of ${checkpoint?.origin} lacks ${verdict.missing}`);
+    }
+  }
+
+  #checkLineage(): void {
+    const { about, evidence } = this.bundle;
+    const links = this.executions.map(({ proven, findings }): LineageLink | undefined => {
+      if (proven === undefined) return undefined;
+      const { receipt } = proven.decision;
+      return { receipt, parent: parentOf(receipt, evidence), findings };
+    });
+    if ('lineage' in about) {
+      verifyDescendants(about.lineage, links);
+      return;
+    }
+    const [subject] = links;
+    if (subject !== undefined && subject.receipt.id !== about.execution) {
+      subject.findings.problem('decision', `it is of another execution than ${about.execution}`);
+    }
+    verifyAncestors(links);
+  }
+
+  #checkEvidence(): void {
+    const { evidence } = this.bundle;
+    const named = new Set<string>();
+    for (const { subject, proven, findings } of this.executions) {
+      if (proven === undefined) continue;
+      const { bundled, decision } = proven;
+      if (subject) {
+        for (const kind of EVIDENCE_KINDS) named.add(decision.receipt.evidence[kind] ?? '');
+        verifyEvidenceParts(decision.receipt, bundled, evidence, findings);
+      } else if (bundled.anchor !== undefined || bundled.salt !== undefined || bundled.withheld !== undefined)
+        findings.problem('evidence', 'an ancestor has none here');
+    }
+    if (this.executions.some(({ subject, proven }) => subject && proven === undefined)) return;
+    for (const address of Object.keys(evidence)) {
+      if (!named.has(address)) this.findings.problem('evidence', `${address} is of no execution here`);
+    }
   }
 }
 
-function verifyOutcome(
-  decision: VerifiedEntry<DecisionReceipt>,
-  outcome: VerifiedEntry<OutcomeReceipt>,
-  problems: string[],
-): void {
-  const { receipt, inclusion } = outcome;
-  if (receipt.id !== decision.receipt.id) problems.push('outcome: it is of another execution');
-  if (receipt.log !== decision.receipt.log) problems.push('outcome: the receipt names another log');
-  if (
-    receipt.decision.index !== decision.inclusion.index ||
-    receipt.decision.leafHash !== encodeBase64url(decision.leaf)
-  ) {
-    problems.push('outcome: it names another decision');
-  }
-  if (decision.receipt.verdict !== 'permit') problems.push('outcome: the decision was a denial');
-  if (inclusion.index <= decision.inclusion.index)
-    problems.push('outcome: it was recorded before its decision');
-  // Two checkpoints could be of two histories; nothing in a bundle would tell.
-  const { checkpoint } = decision.inclusion;
-  if (
-    inclusion.checkpoint.size !== checkpoint.size ||
-    !hashesEqual(inclusion.checkpoint.rootHash, checkpoint.rootHash)
-  ) {
-    problems.push('outcome: it is proven under another checkpoint than its decision');
-  }
-}
-
-function verifyEvidence(
-  receipt: DecisionReceipt,
-  { evidence, salt }: EvidenceBundle,
-  problems: string[],
-  withheld: Set<string>,
-): void {
-  for (const kind of ['request', 'chain', 'policy', 'measurement'] as const) {
-    if (receipt.evidence[kind] !== undefined && evidence[kind] === undefined) withheld.add(kind);
-  }
-  if (evidence.policy !== undefined && digestOf(canonicalize(evidence.policy)) !== receipt.policy?.digest) {
-    problems.push('evidence.policy: not the bundle the decision was made under');
-  }
-  if (evidence.measurement !== undefined) verifyMeasurement(receipt, evidence.measurement, problems);
-  verifyRequest(receipt, evidence.request, salt, problems, withheld);
-  verifyAuthority(receipt, evidence, problems, withheld);
-}
-
-function verifyMeasurement({ environment }: DecisionReceipt, json: JsonObject, problems: string[]): void {
-  const measurement = parseMeasurement(Buffer.from(canonicalize(json)));
-  if (
-    isDenial(measurement) ||
-    measurement.digest !== environment?.digest ||
-    measurement.assurance !== environment.assurance ||
-    measurement.measuredAtSeconds !== environment.measuredAtSeconds
-  ) {
-    problems.push('evidence.measurement: not the environment the decision was made in');
-  }
-}
-
-/** Tool and arguments are those of the receipt, and where a proof was accepted, those the proof states. */
-function verifyRequest(
-  receipt: DecisionReceipt,
-  request: JsonObject | undefined,
-  salt: string | undefined,
-  problems: string[],
-  withheld: Set<string>,
-): void {
-  if (request === undefined) return;
-  const problem = (text: string) => problems.push(`evidence.request: ${text}`);
-  if (request.tool !== undefined && !isRecordOf(receipt.tool, request.tool)) {
-    problem('not the tool the decision was made about');
-  }
-  const proven = receipt.proof === undefined ? undefined : argumentsOfProof(request.pop);
-  if (receipt.proof !== undefined && proven === undefined) {
-    problem('it lacks the proof that the decision was made on');
-    return;
-  }
-  // Nothing in the receipt binds a proof that was not accepted.
-  if (receipt.proof === undefined && request.pop !== undefined) withheld.add('proof');
-  const args = proven ?? request.args;
-  if (!isJsonObject(args)) {
-    problem('it holds no arguments');
-    return;
-  }
-  if (request.args !== undefined && !jsonEquals(request.args, args)) {
-    problem('its arguments are not those of its proof');
-  }
-  if (salt === undefined) {
-    withheld.add('salt');
-    return;
-  }
-  const saltBytes = decodeBase64url(salt, 'request.malformed');
-  if (isDenial(saltBytes) || saltBytes.byteLength !== SALT_BYTES) {
-    problems.push('salt: not 32 bytes of base64url');
-  } else if (saltedDigest(saltBytes, canonicalize(args)) !== receipt.arguments) {
-    problem('not the arguments the decision was made about');
-  }
-}
-
-/** The arguments a proof of possession states, its signature aside. */
-export function argumentsOfProof(pop: unknown): JsonObject | undefined {
-  if (typeof pop !== 'string') return undefined;
-  const bytes = decodeBase64url(pop.split('.')[1] ?? '', 'request.malformed');
-  if (isDenial(bytes)) return undefined;
-  const payload = parseJsonObject(bytes, 'request.malformed', { maxBytes: MAX_PROOF_BYTES, maxDepth: 128 });
-  return !isDenial(payload) && isJsonObject(payload.hta) ? payload.hta : undefined;
-}
-
-/**
- * The chain is the one the receipt names, the receipt says of it what it says, and it verifies, with its proof, for
- * exactly this call; where the call was permitted, it grants it.
- */
-function verifyAuthority(
-  receipt: DecisionReceipt,
-  { chain, anchor, request }: EvidenceBundle['evidence'],
-  problems: string[],
-  withheld: Set<string>,
-): void {
-  if (chain === undefined) {
-    if (anchor !== undefined) problems.push('evidence.anchor: there is no chain under it');
-    return;
-  }
-  if (receipt.artifact === undefined) {
-    // The decision did not accept the chain, so the receipt says nothing that it could be compared with.
-    withheld.add('chain');
-    return;
-  }
-  if (digestOf(chain.join('\n')) !== receipt.artifact.digest) {
-    problems.push('evidence.chain: not the artifact the decision was made under');
-    return;
-  }
-  if (anchor === undefined) {
-    withheld.add('anchor');
-    return;
-  }
-  const key = parsePublicJwk(anchor.jwk, 'artifact.malformed');
-  const nowSeconds = receipt.atMs / 1000;
-  const verified = isDenial(key)
-    ? key
-    : verifyChain(chain, { anchors: [{ iss: anchor.iss, key }], nowSeconds });
-  if (isDenial(verified)) {
-    problems.push(`evidence.chain: ${verified.detail}`);
-    return;
-  }
-  if (!isRecordOf(receipt.artifact, artifactFactsOf(verified))) {
-    problems.push('decision: the receipt says of the artifact what it does not say');
-  }
-  if (receipt.verdict === 'permit') {
-    const mismatch = checkAudience(verified, receipt.audiences, { required: true });
-    if (mismatch !== undefined) problems.push(`evidence.chain: ${mismatch.detail}`);
-  }
-  verifyCall(receipt, verified, request, problems);
-}
-
-function verifyCall(
-  receipt: DecisionReceipt,
-  chain: VerifiedChain,
-  request: JsonObject | undefined,
-  problems: string[],
-): void {
-  const args = argumentsOfProof(request?.pop);
-  if (receipt.proof === undefined || args === undefined || typeof request?.pop !== 'string') return;
-  const tool = typeof request.tool === 'string' ? request.tool : receipt.tool;
-  const nowSeconds = receipt.atMs / 1000;
-  const proof = verifyProof(request.pop, chain, {
-    tool,
-    args,
-    nowSeconds,
-    audiences: receipt.audiences.slice(-1),
-    audienceRequired: true,
-  });
-  if (isDenial(proof)) {
-    problems.push(`evidence.request: ${proof.detail}`);
-    return;
-  }
-  if (!isRecordOf(receipt.proof, { jti: proof.jti, iatSeconds: proof.iatSeconds })) {
-    problems.push('evidence.request: it is another proof');
-  }
-  const parentOf = (parent: string | undefined) => ({ parent: parent ?? null });
-  if (receipt.lineage && !isRecordOf(parentOf(receipt.lineage.parent), parentOf(proof.parent))) {
-    problems.push('evidence.request: it names another parent');
-  }
-  if (receipt.verdict !== 'permit') return;
-  const ungranted = checkScope(chain, tool, args, nowSeconds);
-  if (ungranted !== undefined) problems.push(`evidence.chain: ${ungranted.detail}`);
+/** The parent that a receipt names; where it was denied for it, the one that its accepted proof names. */
+function parentOf(receipt: DecisionReceipt, evidence: EvidenceBundle['evidence']): string | undefined {
+  if (receipt.stages.lineage !== 'fail') return receipt.lineage?.parent;
+  const request = evidenceOf(receipt, evidence, 'request');
+  return request !== undefined && 'pop' in request ? parentOfProof(request.pop) : undefined;
 }

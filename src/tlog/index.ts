@@ -45,3 +45,12 @@ export {
   verifyTlogProof,
 } from './tlog-proof.ts';
 export { type ConsistencyClaim, type InclusionClaim, verifyConsistency, verifyInclusion } from './verify.ts';
+export {
+  checkQuorum,
+  MAX_POLICY_BYTES,
+  type PolicyWitness,
+  parseWitnessPolicy,
+  type QuorumVerdict,
+  type WitnessGroup,
+  type WitnessPolicy,
+} from './witness-policy.ts';

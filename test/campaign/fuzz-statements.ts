@@ -1,8 +1,8 @@
-import { canonicalize, type JsonValue, parseJson } from '../../src/codec/index.ts';
+import { canonicalize, isJsonObject, type JsonValue, parseJson } from '../../src/codec/index.ts';
 import { type Denial, isDenial, type ReasonCode } from '../../src/denial/index.ts';
 import { measurementOf, parseMeasurement, serializeMeasurement } from '../../src/environment/index.ts';
 import { parseGovernanceEvent, serializeGovernanceEvent } from '../../src/governance/index.ts';
-import { bundleExecution } from '../../src/governor/index.ts';
+import { bundleExecution, verifyEvidence } from '../../src/governor/index.ts';
 import { readKeyFile } from '../../src/key/index.ts';
 import { parsePolicyBundle } from '../../src/policy/index.ts';
 import {
@@ -10,7 +10,6 @@ import {
   parseBundle,
   parseDecisionReceipt,
   parseOutcomeReceipt,
-  verifyBundle,
 } from '../../src/receipt/index.ts';
 import { openSqliteLogReader } from '../../src/storage/index.ts';
 import { noteVerifier } from '../../src/tlog/index.ts';
@@ -33,9 +32,10 @@ export async function statementTargets(): Promise<FuzzTarget[]> {
   const policy = Buffer.from(testBundle().bytes).toString('utf8');
   const entryOf = (text: string): string => {
     const json = jsonOf(text);
-    return typeof json === 'object' && json !== null && 'decision' in json
-      ? canonicalize(json.decision ?? null)
-      : '';
+    const executions =
+      typeof json === 'object' && json !== null && 'executions' in json ? json.executions : [];
+    const [first] = Array.isArray(executions) ? executions : [];
+    return isJsonObject(first) ? canonicalize(first.decision ?? null) : '';
   };
   const decision = entryOf(bundle);
   const decisions = receipts.filter((entry) => entry.includes('writ/decision@'));
@@ -63,7 +63,7 @@ export async function statementTargets(): Promise<FuzzTarget[]> {
       name: 'evidence bundle, verified',
       feed(random) {
         const input = hostileStatement(random, [bundle]);
-        const { verified, problems } = verifyBundle(input, logKey);
+        const { verified, problems } = verifyEvidence(input, { logs: [logKey] });
         if (!verified) return problems.length > 0 ? 'refused' : 'not verified, and no problem';
         // Evidence may be withheld and proofs say the same in another bundle: the decision is the one that was logged.
         const entry = parseJson(input, 'request.malformed');

@@ -123,11 +123,12 @@ describe('a filesystem server behind writ mcp', () => {
       execution: id,
       verdict: 'permit',
       outcome: 'succeeded',
+      rederived: 'same',
     });
-    const bundle = JSON.parse(readFileSync(join(folder, 'bundle.json'), 'utf8')) as Record<
-      string,
-      JsonObject
-    >;
+    const bundle = JSON.parse(readFileSync(join(folder, 'bundle.json'), 'utf8')) as {
+      readonly executions: readonly { readonly decision: JsonObject }[];
+    };
+    const [execution] = bundle.executions;
     const other = join(folder, '.writ/other.vkey');
     const { governanceVkey } = JSON.parse(readFileSync(join(folder, '.writ/domain.json'), 'utf8')) as {
       governanceVkey: string;
@@ -143,11 +144,14 @@ describe('a filesystem server behind writ mcp', () => {
       '--json',
     );
     expect(wrongKey.code).toBe(1);
-    const entry = Buffer.from(String(bundle.decision?.entry), 'base64').toString('utf8');
+    const entry = Buffer.from(String(execution?.decision.entry), 'base64').toString('utf8');
     const forged = Buffer.from(entry.replace('read_text_file', 'move_file')).toString('base64');
     writeFileSync(
       join(folder, 'forged.json'),
-      JSON.stringify({ ...bundle, decision: { ...bundle.decision, entry: forged } }),
+      JSON.stringify({
+        ...bundle,
+        executions: [{ ...execution, decision: { ...execution?.decision, entry: forged } }],
+      }),
     );
     const touched = await runWrit(
       '/',

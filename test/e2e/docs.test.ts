@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COMMANDS } from '../../src/cli/command-table.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../src/codec/index.ts';
 import { isReasonCode, REASONS, STAGES } from '../../src/denial/index.ts';
-import { bundleExecution, type OpenedGovernor } from '../../src/governor/index.ts';
-import { DECISION_RECEIPT, verifyBundle } from '../../src/receipt/index.ts';
+import { bundleExecution, type OpenedGovernor, verifyEvidence } from '../../src/governor/index.ts';
+import { DECISION_RECEIPT } from '../../src/receipt/index.ts';
 import { openSqliteLogReader } from '../../src/storage/index.ts';
 import { parseVkey } from '../../src/tlog/index.ts';
 import { must, READ, TestDomain, WRITE } from '../support/trust-domain.ts';
@@ -244,7 +244,7 @@ describe('the schemas of receipts and bundles', () => {
       for (const withhold of [new Set<never>(), new Set(['request', 'policy'] as const)]) {
         const text = JSON.stringify(must(await bundleExecution(domain.home, id, { withhold })));
         expect(problemsOf(bundleSchema, JSON.parse(text)), id).toEqual([]);
-        expect(verifyBundle(text, logKey), id).toMatchObject({ verified: true, problems: [] });
+        expect(verifyEvidence(text, { logs: [logKey] }), id).toMatchObject({ verified: true, problems: [] });
       }
     }
   });

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { must, nowSeconds, TestDomain, WRITE } from '../../test/support/trust-domain.ts';
-import { canonicalize, type JsonObject, type JsonValue } from '../codec/index.ts';
-import { OUTCOME_RECEIPT } from '../receipt/index.ts';
-import { openSqliteLogReader, type SqliteLogReader } from '../storage/index.ts';
-import type { LogReader } from '../tlog/index.ts';
-import { enrollAgent, type ReplaySources, readEvidenceKey, replayLog } from './index.ts';
+import { must, nowSeconds, TestDomain, WRITE } from '../../../test/support/trust-domain.ts';
+import { canonicalize, type JsonObject, type JsonValue } from '../../codec/index.ts';
+import { OUTCOME_RECEIPT } from '../../receipt/index.ts';
+import { openSqliteLogReader, type SqliteLogReader } from '../../storage/index.ts';
+import type { LogReader } from '../../tlog/index.ts';
+import { enrollAgent, type ReplaySources, readEvidenceKey, replayLog } from '../index.ts';
 
 let domain: TestDomain;
 let log: SqliteLogReader;

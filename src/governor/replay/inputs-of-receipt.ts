@@ -1,0 +1,120 @@
+import { type ChainCache, DEFAULT_LIMITS, type Presentation } from '../../artifact/index.ts';
+import { isJsonObject, type JsonObject, parseJson, parseJsonObject } from '../../codec/index.ts';
+import type { Action, Snapshot } from '../../decision/index.ts';
+import { type Denial, deny, isDenial, isReasonCode } from '../../denial/index.ts';
+import { type Measurement, parseMeasurement } from '../../environment/index.ts';
+import type { GovernanceState } from '../../governance/index.ts';
+import { type PreparedPolicy, parsePolicyBundle, preparePolicy } from '../../policy/index.ts';
+import { argumentsOfProof, type DecisionReceipt, type EvidenceKind } from '../../receipt/index.ts';
+
+/** Why evidence is not there: it was kept out, or its key was erased for good. */
+export type Missing = 'withheld' | 'erased';
+
+/** The evidence of one receipt, unsealed: from the store beside a log, or out of a bundle. */
+export type ReceiptEvidence = (kind: EvidenceKind) => Uint8Array | Missing;
+
+const MAX_REQUEST = { maxBytes: 64 * 1024 * 1024, maxDepth: 128 };
+
+export function isMissing(value: unknown): value is Missing {
+  return value === 'withheld' || value === 'erased';
+}
+
+/**
+ * What was asked, as the evidence of a receipt has it.
+ *
+ * @returns a denial where the evidence is none of a decision: the receipt and it do not belong together.
+ */
+export function actionOfReceipt(
+  receipt: DecisionReceipt,
+  evidence: ReceiptEvidence,
+): Action | Denial | Missing {
+  const bytes = evidence('request');
+  if (isMissing(bytes)) return bytes;
+  const request = parseJsonObject(bytes, 'log.unavailable', MAX_REQUEST);
+  if (isDenial(request)) return request;
+  const args: unknown = request.args ?? argumentsOfProof(request.pop);
+  const tool = typeof request.tool === 'string' ? request.tool : receipt.tool;
+  if (!isJsonObject(args)) return deny('log.unavailable', 'the request evidence holds no arguments');
+  const presentation = presentationOf(request, receipt, evidence);
+  if (isMissing(presentation)) return presentation;
+  const refusal = denialOf(request.refusal);
+  return {
+    tool,
+    args,
+    presentation,
+    ...(refusal === undefined ? {} : { refusal }),
+    ...(receipt.toolDefinition === undefined ? {} : { toolDigest: receipt.toolDefinition }),
+  };
+}
+
+function presentationOf(
+  request: JsonObject,
+  receipt: DecisionReceipt,
+  evidence: ReceiptEvidence,
+): Presentation | Denial | undefined | Missing {
+  const problem = denialOf(request.problem);
+  if (problem !== undefined) return problem;
+  // A proof came with a chain; where that was not kept, nothing is guessed.
+  if (receipt.evidence.chain === undefined) return request.pop === undefined ? undefined : 'withheld';
+  const bytes = evidence('chain');
+  if (isMissing(bytes)) return bytes;
+  const chain = parseJson(bytes, 'log.unavailable');
+  if (!Array.isArray(chain) || !chain.every((token) => typeof token === 'string')) return undefined;
+  return { aat_chain: chain, aat_pop: typeof request.pop === 'string' ? request.pop : '' };
+}
+
+/** The bundle a receipt was decided under, read and prepared; undefined where there was none. */
+export function policyOfReceipt(
+  { policy }: DecisionReceipt,
+  evidence: ReceiptEvidence,
+): PreparedPolicy | undefined | Missing {
+  if (policy === undefined) return undefined;
+  const bytes = evidence('policy');
+  if (isMissing(bytes)) return bytes;
+  const bundle = parsePolicyBundle(bytes);
+  return isDenial(bundle) || bundle.digest !== policy.digest ? 'withheld' : preparePolicy(bundle);
+}
+
+export function measurementOfReceipt(
+  { environment }: DecisionReceipt,
+  evidence: ReceiptEvidence,
+): Measurement | undefined | Missing {
+  if (environment === undefined) return undefined;
+  const bytes = evidence('measurement');
+  if (isMissing(bytes)) return bytes;
+  const measurement = parseMeasurement(bytes);
+  return isDenial(measurement) ? 'withheld' : measurement;
+}
+
+/** What a receipt does not hold of the snapshot it was decided on. */
+export interface SnapshotParts {
+  /** The fold of the governance log up to the size that the receipt names. */
+  readonly governance: GovernanceState;
+  readonly policy: PreparedPolicy | undefined;
+  readonly measurement: Measurement | undefined;
+  readonly findParent: Snapshot['findParent'];
+  readonly cache?: ChainCache;
+}
+
+/** The snapshot of a decision. Its replay verdict is `fresh` but where the memory itself failed: the log's order tells the rest. */
+export function snapshotOfReceipt(receipt: DecisionReceipt, parts: SnapshotParts): Snapshot {
+  return {
+    nowSeconds: receipt.atMs / 1000,
+    audiences: receipt.audiences,
+    keepsCounters: receipt.audiences.length === 1,
+    governanceCheckedAtSeconds: receipt.governance.checkedAtMs / 1000,
+    maxStalenessSeconds: receipt.bounds.maxStalenessSeconds,
+    maxLineageDepth: receipt.bounds.maxLineageDepth,
+    approvals: [],
+    replay: receipt.code === 'replay.unavailable' ? 'unavailable' : 'fresh',
+    record: 'available',
+    limits: DEFAULT_LIMITS,
+    ...parts,
+  };
+}
+
+/** A denial as evidence holds it. */
+function denialOf(json: unknown): Denial | undefined {
+  if (!isJsonObject(json) || !isReasonCode(json.code)) return undefined;
+  return deny(json.code, typeof json.detail === 'string' ? json.detail : '');
+}
