@@ -26,6 +26,7 @@ import { readEvidenceKey } from './evidence-key.ts';
 import { type ExecutionRecord, findExecution } from './execution-record.ts';
 import { openGovernanceFollower } from './governance-follower.ts';
 import type { Home } from './home.ts';
+import { isRedactedRequest } from './request-evidence.ts';
 
 export interface BundleOptions {
   /** Evidence to leave out. Without `request` the salt is left out too: it would let guesses be tested. */
@@ -151,7 +152,9 @@ function readEvidence(
     const json = bytes === undefined ? undefined : parseJsonObject(bytes, 'log.unavailable', EVIDENCE_LIMITS);
     return json === undefined || isDenial(json) ? {} : { [kind]: json };
   };
-  const { request } = object('request');
+  const { request: kept } = object('request');
+  // Arguments that are not all there cannot be compared with anything, and their salt would let the rest be guessed.
+  const request = kept !== undefined && isRedactedRequest(kept) ? undefined : kept;
   const { policy } = object('policy');
   const { measurement } = object('measurement');
   const chain = chainOf(unseal('chain'));

@@ -25,6 +25,7 @@ import { CompactTree, type LogReader, leafHash } from '../tlog/index.ts';
 import { consumeIdOf, REPLAY_MEMORY_SECONDS } from './consumption.ts';
 import { parentFactOf } from './parent-fact.ts';
 import { decisionReceiptOf } from './receipts.ts';
+import { isRedactedRequest } from './request-evidence.ts';
 
 export interface ReplaySources {
   /** The execution log whose decisions are derived anew. */
@@ -208,6 +209,7 @@ class Replay {
     const request = this.#readJson(requestAddress);
     if (request === undefined) return undefined;
     if (isDenial(request)) return request;
+    if (isRedactedRequest(request)) return undefined;
     const args: unknown = request.args ?? argumentsOfProof(request.pop);
     const tool = typeof request.tool === 'string' ? request.tool : receipt.tool;
     if (!isJsonObject(args)) return deny('log.unavailable', 'the request evidence holds no arguments');

@@ -18,4 +18,5 @@ export {
   type OutcomeStatus,
   parseOutcomeReceipt,
 } from './outcome-receipt.ts';
+export type { Preview } from './preview.ts';
 export { argumentsOfProof, type BundleReport, verifyBundle } from './verify-bundle.ts';
