@@ -24,7 +24,7 @@ export function readRedactionFile(path: string, text: string): RedactionSource |
   };
   try {
     const document = parseDocument(text, {
-      ...{ version: '1.2', schema: 'core', strict: true, uniqueKeys: true, merge: false, logLevel: 'silent' },
+      ...{ version: '1.2', schema: 'core', strict: true, uniqueKeys: true, merge: false, logLevel: 'error' },
       lineCounter: lines,
     });
     const [fault] = [...document.errors, ...document.warnings];
