@@ -136,7 +136,7 @@ class PreviewWriter {
     const found =
       (isPadded(value, text) ? 'unreadable' : undefined) ??
       this.#detection.detectSecret(text) ??
-      this.#detection.detectSecret(looked);
+      (text === looked ? undefined : this.#detection.detectSecret(looked));
     if (found !== undefined) {
       this.#write(this.#withheld, key, found);
       return;
