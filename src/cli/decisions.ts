@@ -15,7 +15,7 @@ export interface LoggedDecision {
   readonly log: string;
   readonly index: number;
   readonly receipt: DecisionReceipt;
-  readonly outcome?: OutcomeReceipt['status'];
+  readonly outcome?: Pick<OutcomeReceipt, 'status' | 'preview'>;
 }
 
 const BATCH = 512;
@@ -105,11 +105,11 @@ function decisionOf(
   return { log, index, receipt, ...(outcome && { outcome }) };
 }
 
-function outcomeOf(reader: SqliteLogReader, id: string): OutcomeReceipt['status'] | undefined {
+function outcomeOf(reader: SqliteLogReader, id: string): OutcomeReceipt | undefined {
   const [index] = reader.lookup(`outcome:${id}`);
   const [entry] = index === undefined ? [] : reader.read(index, 1);
   const outcome = entry === undefined ? undefined : parseOutcomeReceipt(entry);
-  return outcome === undefined || isDenial(outcome) ? undefined : outcome.status;
+  return outcome === undefined || isDenial(outcome) ? undefined : outcome;
 }
 
 /** Who acted, as short as it is unambiguous: the agent's name in this domain, its URI, or its key. */

@@ -39,6 +39,13 @@ export function tellServer(
 ): void {
   const { tools, changes } = server;
   output.line(label('server'), strong(server.name), `  ${tools.length} tools listed and pinned`);
+  if (!server.remembered) {
+    output.line(label(''), warn('its command line looks like it holds a secret, so it was not kept: '));
+    output.line(
+      label(''),
+      'pass that in an environment variable, or give the command after -- to "writ mcp"',
+    );
+  }
   for (const [what, ids] of Object.entries(changes)) {
     for (const id of ids) output.line(label(''), warn(`${what} since last time: ${id}`));
   }

@@ -63,6 +63,8 @@ export interface GrantedArtifact {
 export interface AdoptedServer {
   readonly name: string;
   readonly upstream: ServerCommand;
+  /** False where the command line holds what looks like a secret, which is not kept. */
+  readonly remembered: boolean;
   readonly tools: readonly ListedTool[];
   /** Against what was pinned before; nothing where the server is new. */
   readonly changes: { readonly added: string[]; readonly changed: string[]; readonly removed: string[] };
@@ -152,7 +154,7 @@ export async function adoptServer(
   const manifest = join(policyFolder(home), 'tools', `${name}.json`);
   const changes = changesSince(existsSync(manifest) ? readToolManifest(manifest) : undefined, pinned);
   writeFileDurably(manifest, toolManifest(name, pinned), 0o644);
-  writeServer(home, name, upstream);
+  const remembered = writeServer(home, name, upstream);
   const granted = grantedDefinitions(name, listed);
   const tools = listed.tools.map(({ id, definition }) => {
     return { id, group: actionGroupOf(definition), granted: granted.some((tool) => tool.id === id) };
@@ -160,6 +162,7 @@ export async function adoptServer(
   return {
     name,
     upstream,
+    remembered,
     tools,
     changes,
     grant: () => ensureArtifact(home, name, granted, { agent, ttlSeconds, by }),

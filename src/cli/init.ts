@@ -81,7 +81,14 @@ async function init(session: Session, command: readonly string[], options: Optio
     created,
     agent: { name: agent.name, subject: agent.subject, created: agent.created },
     policy: { id: policy.bundle.id, digest: policy.bundle.digest, changed: policy.changed },
-    ...(server && { server: { name: server.name, tools: server.tools, changes: server.changes } }),
+    ...(server && {
+      server: {
+        name: server.name,
+        tools: server.tools,
+        changes: server.changes,
+        remembered: server.remembered,
+      },
+    }),
     ...(artifact && { artifact }),
     ...(client && { client }),
   };

@@ -84,7 +84,7 @@ function withLogs<T>(home: Home, use: (readers: ReadonlyMap<string, SqliteLogRea
 
 function factOf({ receipt, outcome }: LoggedDecision): ExecutionFact {
   const { id, verdict, tool, code, lineage } = receipt;
-  const end = outcome ?? code;
+  const end = outcome?.status ?? code;
   return {
     executionId: id,
     rootExecutionId: lineage?.root ?? id,

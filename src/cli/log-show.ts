@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Home } from '../governor/index.ts';
-import type { DecisionReceipt } from '../receipt/index.ts';
+import type { DecisionReceipt, OutcomeReceipt } from '../receipt/index.ts';
 import type { SqliteLogReader } from '../storage/index.ts';
 import { usageError } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
@@ -14,6 +14,7 @@ import {
 } from './decisions.ts';
 import { parseWholeNumber } from './duration.ts';
 import type { Output } from './output.ts';
+import { previewText } from './preview-text.ts';
 import type { Session } from './session.ts';
 import { bad, faint, good, type Part, warn } from './text.ts';
 
@@ -68,7 +69,7 @@ async function show(session: Session, options: Options): Promise<void> {
       if (decisions.length === 0) output.note('no decision has been recorded yet');
       else
         output.table(
-          HEAD,
+          decisions.some((decision) => shownOf(decision) !== '') ? [...HEAD, 'SHOWN'] : HEAD,
           decisions.map((decision) => rowOf(home, decision)),
         );
     });
@@ -128,19 +129,35 @@ async function follow(
 }
 
 function tellOne(output: Output, home: Home, decision: LoggedDecision): void {
-  output.answer(jsonOf(decision), () => output.columns(rowOf(home, decision), [24, 7, 30, 44, 12, 8]));
+  output.answer(jsonOf(decision), () => output.columns(rowOf(home, decision), [24, 7, 30, 44, 12, 8, 36]));
 }
 
-function rowOf(home: Home, { log, receipt, outcome }: LoggedDecision): readonly Part[] {
+/** What receipts show of a call and its result; empty where they show nothing. */
+function shownOf({ receipt, outcome }: LoggedDecision): string {
+  return [
+    ...(receipt.preview ? [previewText(receipt.preview)] : []),
+    ...(outcome?.preview ? [`→ ${previewText(outcome.preview)}`] : []),
+  ].join('  ');
+}
+
+function outcomePart(status: OutcomeReceipt['status'] | undefined): Part {
+  if (status === undefined) return faint('no outcome');
+  return status === 'succeeded' ? status : warn(status);
+}
+
+function rowOf(home: Home, decision: LoggedDecision): readonly Part[] {
+  const { log, receipt, outcome } = decision;
+  const shown = shownOf(decision);
   const { atMs, verdict, code, tool, id } = receipt;
   return [
     faint(new Date(atMs).toISOString()),
     verdict === 'permit' ? good(verdict) : bad(verdict),
-    code ?? (outcome === undefined ? faint('no outcome') : outcome === 'succeeded' ? outcome : warn(outcome)),
+    code ?? outcomePart(outcome?.status),
     tool === '' ? '–' : tool,
     actorOf(home, receipt),
     faint(log),
     id,
+    ...(shown === '' ? [] : [faint(shown)]),
   ];
 }
 
@@ -156,7 +173,9 @@ function jsonOf({ log, index, receipt, outcome }: LoggedDecision): object {
     holder: artifact?.holders.at(-1) ?? null,
     execution: id,
     parent: lineage?.parent ?? null,
-    outcome: outcome ?? null,
+    outcome: outcome?.status ?? null,
+    ...(receipt.preview && { preview: receipt.preview }),
+    ...(outcome?.preview && { resultPreview: outcome.preview }),
     log,
     index,
   };

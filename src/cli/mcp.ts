@@ -19,6 +19,7 @@ import { shellLine } from './client-config.ts';
 import { type Define, examples } from './command.ts';
 import { refuseExposedHome } from './exposed-home.ts';
 import { measure } from './measure.ts';
+import { withoutSecretWords } from './secret-words.ts';
 import { readServer, type StoredServer } from './server-file.ts';
 import type { Session } from './session.ts';
 
@@ -123,7 +124,7 @@ async function openHomeFor(session: Session, name: string, command: readonly str
     throw failure(
       error.problem.code,
       error.problem.message,
-      `in your project, run: writ init --server ${name} -- ${shellLine(command.length === 0 ? ['COMMAND'] : command)}`,
+      `in your project, run: writ init --server ${name} -- ${shellLine(command.length === 0 ? ['COMMAND'] : withoutSecretWords(command))}`,
     );
   }
 }
@@ -154,7 +155,9 @@ function holderOf(
   const path = artifactPath(home, cwd, artifact ?? `${agent ?? defaultAgent(home)}-${name}`);
   const chain = mustReadArtifact(
     path,
-    artifact === undefined ? `run: writ init --server ${name} -- ${shellLine(command)}` : undefined,
+    artifact === undefined
+      ? `run: writ init --server ${name} -- ${shellLine(withoutSecretWords(command))}`
+      : undefined,
   );
   if (agent !== undefined) {
     const key = readKeyFile(home.agentKeyFile(agent));

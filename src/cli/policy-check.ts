@@ -10,7 +10,8 @@ export const define: Define = (command, act) => {
   command
     .description(
       `Validate a policy folder strictly, as publishing does: every *.cedar file in it, against the tools listed in
-tools/<server>.json. Says file, line and reason of everything that is wrong.`,
+tools/<server>.json, and what receipts show of calls by redaction.yaml. Says file, line and reason of everything
+that is wrong.`,
     )
     .argument('<folder>', 'the policy folder')
     .addHelpText('after', examples('$ writ policy check .writ/policy', '$ writ policy publish .writ/policy'))

@@ -7,15 +7,21 @@ import {
   type PolicyBundle,
   type PolicyProblem,
   type PolicySource,
+  type RedactionSource,
   type ToolDefinition,
 } from '../policy/index.ts';
 import { usageError } from './cli-error.ts';
 import { orUsage, readInputFile, readJsonFile } from './input-file.ts';
+import { REDACTION_FILES, readRedactionFile } from './redaction-file.ts';
 
-/** A policy folder: `*.cedar` files anywhere in it, and the tools they speak of in `tools/<server>.json`. */
+/**
+ * A policy folder: `*.cedar` files anywhere in it, the tools they speak of in `tools/<server>.json`, and in
+ * `redaction.yaml` what receipts show of calls.
+ */
 export interface PolicyFolder {
   readonly policies: readonly PolicySource[];
   readonly tools: readonly ToolDefinition[];
+  readonly redaction?: RedactionSource | PolicyProblem;
 }
 
 const TOOLS_FOLDER = 'tools';
@@ -27,6 +33,7 @@ export function readPolicyFolder(cwd: string, name: string): PolicyFolder {
   const folder = resolve(cwd, name);
   const policies: PolicySource[] = [];
   const tools: ToolDefinition[] = [];
+  let redaction: RedactionSource | PolicyProblem | undefined;
   for (const path of listFiles(folder)) {
     const inside = relative(folder, path).replaceAll('\\', '/');
     if (inside.endsWith('.cedar')) {
@@ -34,12 +41,23 @@ export function readPolicyFolder(cwd: string, name: string): PolicyFolder {
       policies.push({ path: inside, text: decode(bytes, inside) });
     } else if (inside.startsWith(`${TOOLS_FOLDER}/`) && inside.endsWith('.json')) {
       tools.push(...readToolManifest(path));
+    } else if (REDACTION_FILES.includes(inside)) {
+      if (redaction !== undefined)
+        throw usageError(`${name} holds ${redaction.path} and ${inside}`, 'keep one');
+      const bytes = orUsage(readInputFile('/', path, BUNDLE_LIMITS.maxBytes));
+      redaction = readRedactionFile(inside, decode(bytes, inside));
+    } else if (isMisnamed(inside)) {
+      // Rules that nobody reads would leave in the open what somebody meant to hide.
+      throw usageError(
+        `${name}/${inside} is not read`,
+        `name it ${REDACTION_FILES[0]}, in the policy folder itself`,
+      );
     }
   }
   if (policies.length === 0) {
     throw usageError(`${name} holds no *.cedar file`, 'name the policy folder, such as .writ/policy');
   }
-  return { policies, tools };
+  return { policies, tools, ...(redaction && { redaction }) };
 }
 
 /** Builds the bundle of a folder, or lists what is wrong with it. */
@@ -48,8 +66,14 @@ export function bundleOfFolder(
   folder: string,
   id: string,
 ): PolicyBundle | readonly PolicyProblem[] {
-  const { policies, tools } = readPolicyFolder(cwd, folder);
-  return buildPolicyBundle({ id, policies: [...policies], tools: [...tools] });
+  const { redaction, ...rest } = readPolicyFolder(cwd, folder);
+  if (redaction !== undefined && 'reason' in redaction) return [redaction];
+  return buildPolicyBundle({ id, ...rest, ...(redaction && { redaction }) });
+}
+
+/** `Redaction.yaml`, `redactions.yml`, `sub/redaction.json`, … */
+function isMisnamed(inside: string): boolean {
+  return /(?:^|\/)redact[a-z]*\.(?:ya?ml|json)$/i.test(inside);
 }
 
 /** `{"server": NAME, "tools": [{"id": …, "definition": {…}}]}`, as `writ init` writes it. */

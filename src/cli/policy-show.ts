@@ -35,7 +35,7 @@ async function show(session: Session, options: Options): Promise<void> {
       'publish it again with "writ policy publish"',
     );
   }
-  const { id, digest, policies, tools } = policy.bundle;
+  const { id, digest, policies, tools, redaction } = policy.bundle;
   const answer = {
     id,
     digest,
@@ -51,6 +51,7 @@ async function show(session: Session, options: Options): Promise<void> {
       group,
       definition,
     })),
+    ...(redaction && { redaction: redaction.json }),
   };
   output.answer(answer, () => {
     output.line(faint('policy  '), id);
@@ -77,6 +78,12 @@ async function show(session: Session, options: Options): Promise<void> {
         tool,
         faint(describeArguments(closedArguments(definition).map)),
       ]),
+    );
+    if (redaction === undefined) return;
+    output.line();
+    output.table(
+      ['RECEIPTS OF', 'SHOW'],
+      Object.entries(redaction.json).map(([pattern, rule]) => [pattern, faint(JSON.stringify(rule))]),
     );
   });
 }

@@ -7,6 +7,7 @@ import { denied, failure } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
 import { actorOf, closeLogs, decisionsBackwards, openLogs } from './decisions.ts';
 import type { Output } from './output.ts';
+import { previewText } from './preview-text.ts';
 import type { Session } from './session.ts';
 import { bad, faint, good, type Part, strong, warn } from './text.ts';
 
@@ -20,7 +21,8 @@ export const define: Define = (command, act) => {
   command
     .description(
       `Show one decision: every stage's verdict, on what authority, in which environment, under which policy, and what
-came of it. Arguments stay sealed unless --reveal opens them with the domain's evidence key.`,
+came of it. Of arguments and results it shows what the redaction rules of the policy let a receipt show. Arguments stay
+sealed unless --reveal opens them with the domain's evidence key; what a rule calls secret was never kept.`,
     )
     .argument('<execution>', `execution id, as "writ log show" lists it, or "${LAST}"`)
     .option('--reveal', 'show the arguments of the call')
@@ -117,6 +119,7 @@ function tell(
     row('policy', policy.id, faint(`  ${policy.digest}`));
     if (policy.determining !== undefined) row('', faint('decided by '), policy.determining.join(', '));
   }
+  if (decision.preview !== undefined) row('shows', previewText(decision.preview));
   if (args !== undefined) row('arguments', args === null ? warn('withheld or erased') : JSON.stringify(args));
   if (outcome !== undefined) {
     const { status, note, durationMs, result } = outcome;
@@ -127,6 +130,7 @@ function tell(
         `  ${durationMs} ms${result === undefined ? '' : `, ${result.bytes} bytes`}${note === undefined ? '' : `, ${note}`}`,
       ),
     );
+    if (outcome.preview !== undefined) row('result', previewText(outcome.preview));
   } else if (verdict === 'permit')
     row('outcome', warn('none recorded'), faint('  it runs, or its end is unknown'));
   output.line();

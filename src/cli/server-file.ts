@@ -1,9 +1,10 @@
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isJsonObject } from '../codec/index.ts';
 import { isDenial } from '../denial/index.ts';
 import { type Home, writeFileDurably } from '../governor/index.ts';
 import { readJsonFile } from './input-file.ts';
+import { hasSecretWord } from './secret-words.ts';
 
 /** How a server was started when its tools were pinned. */
 export interface StoredServer {
@@ -18,9 +19,19 @@ export function serverFile(home: Home, name: string): string {
   return join(home.folder, 'servers', `${name}.json`);
 }
 
-/** Only its owner may read it: arguments may hold secrets. */
-export function writeServer(home: Home, name: string, { command, args, cwd }: StoredServer): void {
-  writeFileDurably(serverFile(home, name), `${JSON.stringify({ command, args, cwd }, undefined, 1)}\n`);
+/**
+ * Remembers how a server is started; only the owner may read it.
+ *
+ * @returns false where the command line holds what looks like a secret: then nothing is kept of it.
+ */
+export function writeServer(home: Home, name: string, { command, args, cwd }: StoredServer): boolean {
+  const path = serverFile(home, name);
+  if (hasSecretWord([command, ...args])) {
+    rmSync(path, { force: true });
+    return false;
+  }
+  writeFileDurably(path, `${JSON.stringify({ command, args, cwd }, undefined, 1)}\n`);
+  return true;
 }
 
 /** Undefined where `writ init` never saw the server, or the file is not what it wrote. */

@@ -1,9 +1,9 @@
 import { DEFAULT_LIMITS } from '../artifact/index.ts';
-import type { JsonValue } from '../codec/index.ts';
 import type { Action, Decision, Snapshot } from '../decision/index.ts';
 import { isDenial } from '../denial/index.ts';
 import { serializeMeasurement } from '../environment/index.ts';
 import { type EvidenceKey, type EvidenceKind, evidenceAddress } from '../receipt/index.ts';
+import { requestEvidenceOf } from './request-evidence.ts';
 
 /** How many chains, policies and measurements are remembered as already stored. */
 const MAX_REMEMBERED = 1024;
@@ -56,7 +56,7 @@ export class EvidenceSealer {
 
     // What did not pass as a request is no JSON, or without bound: of that only the denial is kept.
     if (findings.request !== undefined && isSealable(action)) {
-      addOnce('request', requestEvidenceOf(action, findings.proof !== undefined));
+      addOnce('request', requestEvidenceOf(action, snapshot, findings.proof !== undefined));
     }
     const { presentation } = action;
     if (findings.chain !== undefined) {
@@ -97,16 +97,4 @@ function isKeptChain(chain: readonly string[]): boolean {
   let characters = 0;
   for (const token of chain) characters += typeof token === 'string' ? token.length : Number.NaN;
   return characters <= DEFAULT_LIMITS.maxChainBytes;
-}
-
-/** The proof holds the arguments; they stand apart only where no verified proof repeats them. */
-function requestEvidenceOf({ args, presentation, refusal, tool }: Action, proven: boolean): string {
-  const pop = presentation !== undefined && !isDenial(presentation) ? presentation.aat_pop : undefined;
-  const evidence: Record<string, JsonValue> = { tool };
-  if (refusal !== undefined) evidence.refusal = { code: refusal.code, detail: refusal.detail };
-  if (pop !== undefined) evidence.pop = pop;
-  if (proven && pop !== undefined) return JSON.stringify(evidence);
-  evidence.args = args;
-  if (isDenial(presentation)) evidence.problem = { code: presentation.code, detail: presentation.detail };
-  return JSON.stringify(evidence);
 }

@@ -1,6 +1,8 @@
 import { newUuidV7, type VerifiedChain } from '../artifact/index.ts';
+import type { JsonObject } from '../codec/index.ts';
 import { type Action, type Decision, decide, Permit, type Snapshot } from '../decision/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
+import { type Preview, previewOf } from '../policy/index.ts';
 import { type EvidenceKey, executionSalt, serializeReceipt } from '../receipt/index.ts';
 import { type AppendRequest, type AppendResult, type Log, leafHash } from '../tlog/index.ts';
 import type { Clock } from './clock.ts';
@@ -17,6 +19,8 @@ export interface EffectResult<T> {
   readonly value: T;
   /** What came back, for the outcome's salted digest. */
   readonly evidence?: Uint8Array;
+  /** The result a tool gave, read from that: redaction rules say what of it the outcome shows. */
+  readonly result?: JsonObject | undefined;
   /** Fixed text on how it ended, without data: it stands in the log in clear. */
   readonly note?: string;
 }
@@ -99,7 +103,7 @@ interface Started {
   readonly startedMs: number;
 }
 
-type Ending = Pick<OutcomeFacts, 'status' | 'code' | 'note' | 'result'>;
+type Ending = Pick<OutcomeFacts, 'status' | 'code' | 'note' | 'result' | 'preview'>;
 
 /** A permit that took longer than this to become durable is decided once more: time passed, and knowledge aged. */
 const MAX_UNCHECKED_MS = 1000;
@@ -162,7 +166,7 @@ export class Governor {
         ? undefined
         : setTimeout(() => abort.abort(OVERDUE), Math.min(maxDurationSeconds * 1000, MAX_TIMER_MS));
     try {
-      const { status, value, evidence, note } = await effect({ id, signal: abort.signal });
+      const { status, value, evidence, note, result } = await effect({ id, signal: abort.signal });
       if (abort.signal.reason === OVERDUE) {
         conclude({ status: 'terminated', code: OVERDUE.code, note: OVERDUE.detail });
         return { verdict: 'deny', denial: OVERDUE, executionId: id, receiptIndex: index };
@@ -171,6 +175,7 @@ export class Governor {
         status,
         ...(note === undefined ? {} : { note }),
         ...(evidence === undefined ? {} : { result: evidence }),
+        preview: resultPreview(result, recorded.look.view, action.tool),
       });
       return { verdict: 'permit', executionId: id, receiptIndex: index, value };
     } catch (error) {
@@ -364,6 +369,16 @@ export class Governor {
     // What was stopped is no parent to anything, from now on.
     if (facts.status === 'terminated') this.#outcomes.flush();
   }
+}
+
+/** By the rules of the policy the permit was made under. */
+function resultPreview(
+  result: JsonObject | undefined,
+  { policy }: GovernanceView,
+  tool: string,
+): Preview | undefined {
+  const rule = policy?.bundle.redaction?.forTool(tool);
+  return result && rule && previewOf(result, rule.results);
 }
 
 /** The tightest `writ.use.maxDurationSeconds` of the chain. */

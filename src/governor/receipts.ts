@@ -1,6 +1,7 @@
 import { encodeBase64url } from '../codec/index.ts';
 import type { Action, Decision, Snapshot } from '../decision/index.ts';
 import { isDenial } from '../denial/index.ts';
+import { type Preview, previewOf } from '../policy/index.ts';
 import {
   artifactFactsOf,
   DECISION_RECEIPT,
@@ -40,6 +41,7 @@ export function decisionReceiptOf(
     audiences: snapshot.audiences,
     tool: request === undefined ? '' : action.tool,
     arguments: saltedDigest(salt, request?.argsJcs ?? ''),
+    ...previewMember(argumentsPreview(action, snapshot, proof !== undefined)),
     verdict: isDenial(answer) ? 'deny' : 'permit',
     ...(isDenial(answer) ? { code: answer.code, detail: answer.detail } : {}),
     stages,
@@ -84,6 +86,20 @@ export function decisionReceiptOf(
   };
 }
 
+/** Only of calls whose proof was verified: nobody without the key puts text of theirs into a log. */
+function argumentsPreview(
+  { tool, args }: Action,
+  { policy }: Snapshot,
+  proven: boolean,
+): Preview | undefined {
+  const rule = proven ? policy?.bundle.redaction?.forTool(tool) : undefined;
+  return rule && previewOf(args, rule.arguments);
+}
+
+function previewMember(preview: Preview | undefined): { readonly preview?: Preview } {
+  return preview === undefined ? {} : { preview };
+}
+
 export interface OutcomeFacts {
   readonly id: string;
   readonly atMs: number;
@@ -95,8 +111,10 @@ export interface OutcomeFacts {
   readonly status: OutcomeReceipt['status'];
   readonly code?: OutcomeReceipt['code'];
   readonly note?: string;
-  /** What came back; only its salted digest and size are kept. */
+  /** What came back; its salted digest and size are kept. */
   readonly result?: Uint8Array;
+  /** What redaction rules let be shown of it. */
+  readonly preview?: Preview | undefined;
 }
 
 export function outcomeReceiptOf(facts: OutcomeFacts): OutcomeReceipt {
@@ -113,6 +131,7 @@ export function outcomeReceiptOf(facts: OutcomeFacts): OutcomeReceipt {
     ...(result === undefined
       ? {}
       : { result: { digest: saltedDigest(salt, result), bytes: result.byteLength } }),
+    ...previewMember(facts.preview),
     durationMs: Math.round(durationMs * 1000) / 1000,
   };
 }

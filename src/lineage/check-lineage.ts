@@ -41,7 +41,10 @@ export function checkLineage(input: LineageInput): LineagePosition | Denial {
   if (parentId === undefined) return { depth: 0 };
   // A fact about another execution, or one whose depth cannot be counted on from, is no fact about the parent.
   if (fact === undefined || fact.executionId !== parentId || !isDepth(fact.depth)) {
-    return deny('lineage.parent_unknown', `no log that can be checked holds execution ${parentId}`);
+    return deny(
+      'lineage.parent_unknown',
+      `no log that can be checked holds ${isExecutionId(parentId) ? `execution ${parentId}` : 'what it names'}`,
+    );
   }
   if (fact.verdict !== 'permit') return deny('lineage.parent_denied', `execution ${parentId} was denied`);
   if (fact.terminated) return deny('lineage.parent_denied', `execution ${parentId} was terminated`);
@@ -55,6 +58,11 @@ export function checkLineage(input: LineageInput): LineagePosition | Denial {
   const depth = fact.depth + 1;
   if (!(depth <= maxDepth)) return deny('lineage.too_deep', `depth ${depth} exceeds ${maxDepth}`);
   return { depth, rootExecutionId: fact.rootExecutionId };
+}
+
+/** Whatever else a caller names as its parent is text of the caller's, which is not repeated in a log. */
+function isExecutionId(text: string): boolean {
+  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
 }
 
 function isDepth(depth: number): boolean {

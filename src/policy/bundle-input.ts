@@ -18,6 +18,17 @@ export interface BundleInput {
   readonly id: string;
   readonly policies: readonly PolicySource[];
   readonly tools: readonly ToolDefinition[];
+  readonly redaction?: RedactionSource;
+}
+
+/** What receipts show of calls, as it was written. */
+export interface RedactionSource {
+  /** The file, for messages. */
+  readonly path: string;
+  /** A mapping from tools to rules, from a strict parser. */
+  readonly rules: JsonValue;
+  /** Where in the file the member stands that these names lead to. */
+  readonly placeOf?: (at: readonly string[]) => Pick<PolicyProblem, 'line' | 'column'>;
 }
 
 const BUNDLE_ID = /^[\x21-\x7e]{1,256}$/;
@@ -95,16 +106,15 @@ function isBoundedJson(value: JsonValue | undefined, depth: number): boolean {
 }
 
 /** The input that a bundle document holds, or undefined when it has not the shape of one. */
-export function readBundleDocument(
-  document: JsonObject,
-): { id: string; policies: PolicySource[]; tools: ToolDefinition[] } | undefined {
-  const { type, id, policies, tools, schema } = document;
+export function readBundleDocument(document: JsonObject): BundleInput | undefined {
+  const { type, id, policies, tools, schema, redaction } = document;
   if (type !== BUNDLE_TYPE || typeof id !== 'string' || typeof schema !== 'string') return undefined;
   if (!Array.isArray(policies) || !Array.isArray(tools)) return undefined;
-  const input: { id: string; policies: PolicySource[]; tools: ToolDefinition[] } = {
+  const input = {
     id,
-    policies: [],
-    tools: [],
+    policies: [] as PolicySource[],
+    tools: [] as ToolDefinition[],
+    ...(redaction === undefined ? {} : { redaction: { path: 'redaction', rules: redaction } }),
   };
   for (const item of policies as readonly JsonValue[]) {
     if (!isJsonObject(item)) return undefined;
@@ -122,6 +132,7 @@ export function readBundleDocument(
   return input;
 }
 
-function printable(text: string): string {
+/** Text of others, made fit for a message. */
+export function printable(text: string): string {
   return /^[\x20-\x7e]{1,200}$/.test(text) ? text : JSON.stringify(text.slice(0, 100));
 }

@@ -6,6 +6,7 @@ import {
   type BundleInput,
   bundleProblem,
   findInputProblems,
+  printable,
   readBundleDocument,
 } from './bundle-input.ts';
 import { type Cedar, withCedar } from './cedar.ts';
@@ -18,6 +19,7 @@ import {
   parsePolicySource,
   startOf,
 } from './policy-source.ts';
+import { parseRedactionRules, type RedactionProblem, RedactionRules } from './redaction/index.ts';
 import { policySchema } from './schema.ts';
 import { type ActionGroup, actionGroupOf, pinnedDefinition, toolDefinitionDigest } from './tool.ts';
 
@@ -44,6 +46,8 @@ export interface PolicyBundle {
   readonly policies: readonly BundlePolicy[];
   /** By tool id. */
   readonly tools: ReadonlyMap<string, BundleTool>;
+  /** What receipts show of calls; without it nothing. */
+  readonly redaction?: RedactionRules;
 }
 
 const validated = new WeakSet<PolicyBundle>();
@@ -97,6 +101,10 @@ function build(input: BundleInput): PolicyBundle | PolicyProblem[] {
   const problems = findInputProblems({ id: input.id, policies: sources, tools: definitions });
   if (problems.length > 0) return problems;
 
+  const redaction =
+    input.redaction === undefined ? undefined : parseRedactionRules(input.redaction.rules, definitions);
+  const flawed = Array.isArray(redaction) ? redactionProblems(input.redaction, redaction) : [];
+
   const tools = new Map<string, BundleTool>();
   for (const { id, server, definition } of definitions) {
     tools.set(id, {
@@ -115,6 +123,7 @@ function build(input: BundleInput): PolicyBundle | PolicyProblem[] {
       policies: sources.map(({ path, text }) => ({ path, text })),
       tools: [...tools].map(([id, { server, definition }]) => ({ server, id, definition })),
       schema,
+      ...(redaction instanceof RedactionRules ? { redaction: redaction.json } : {}),
     }),
   );
   if (bytes.byteLength > BUNDLE_LIMITS.maxBytes) {
@@ -123,8 +132,10 @@ function build(input: BundleInput): PolicyBundle | PolicyProblem[] {
 
   return withCedar((cedar) => {
     const policies = parsePolicies(cedar, sources);
-    const flaws =
-      policies.problems.length > 0 ? policies.problems : validate(cedar, policies.parsed, schema, tools);
+    const flaws = [
+      ...flawed,
+      ...(policies.problems.length > 0 ? policies.problems : validate(cedar, policies.parsed, schema, tools)),
+    ];
     if (flaws.length > 0) return sortProblems(flaws);
     const bundle: PolicyBundle = Object.freeze({
       id: input.id,
@@ -134,10 +145,22 @@ function build(input: BundleInput): PolicyBundle | PolicyProblem[] {
       sources: sources.map(({ path, text }) => Object.freeze({ path, text })),
       policies: policies.parsed.map(({ problemAt: _, ...policy }) => Object.freeze(policy)),
       tools,
+      ...(redaction instanceof RedactionRules ? { redaction } : {}),
     });
     validated.add(bundle);
     return bundle;
   });
+}
+
+function redactionProblems(
+  source: BundleInput['redaction'],
+  problems: readonly RedactionProblem[],
+): PolicyProblem[] {
+  return problems.map(({ at, reason }) => ({
+    path: source?.path ?? 'redaction',
+    ...source?.placeOf?.(at),
+    reason: at.length === 0 ? reason : `${printable(at.join(' > '))}: ${reason}`,
+  }));
 }
 
 function parsePolicies(

@@ -17,6 +17,8 @@ import {
   type Stage,
 } from '../denial/index.ts';
 
+import { isPreview, type Preview } from './preview.ts';
+
 export const DECISION_RECEIPT = 'writ/decision@v1';
 
 /** What a stage said: `pass`, `fail`, or `skip` because an earlier one failed. */
@@ -54,6 +56,8 @@ export interface DecisionReceipt {
   readonly audiences: readonly string[];
   readonly tool: string;
   readonly arguments: SaltedDigest;
+  /** What a redaction rule lets be shown of the arguments, in clear. */
+  readonly preview?: Preview;
   readonly verdict: 'permit' | 'deny';
   readonly code?: ReasonCode;
   readonly detail?: string;
@@ -194,6 +198,7 @@ function findProblem(json: JsonObject): string | undefined {
 /** Each optional member and whether a value of it is well-formed. */
 const OPTIONAL: Readonly<Record<string, (value: JsonValue) => boolean>> = {
   detail: isString,
+  preview: isPreview,
   agent: isString,
   toolDefinition: isDigest,
   artifact: isArtifactFacts,

@@ -32,6 +32,7 @@ export {
   type OutcomeStatus,
   parseOutcomeReceipt,
 } from './outcome-receipt.ts';
+export type { Preview } from './preview.ts';
 export {
   formatEnvelopeEntry,
   formatSigstoreBundle,

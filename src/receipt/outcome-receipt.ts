@@ -1,6 +1,7 @@
 import { isJsonObject, parseJsonObject } from '../codec/index.ts';
 import { type Denial, deny, isDenial, isReasonCode, type ReasonCode } from '../denial/index.ts';
 import type { SaltedDigest } from './decision-receipt.ts';
+import { isPreview, type Preview } from './preview.ts';
 
 export const OUTCOME_RECEIPT = 'writ/outcome@v1';
 
@@ -33,13 +34,15 @@ export interface OutcomeReceipt {
   readonly note?: string;
   /** What came back, as a salted digest and its size in bytes. */
   readonly result?: { readonly digest: SaltedDigest; readonly bytes: number };
+  /** What a redaction rule lets be shown of the result, in clear. */
+  readonly preview?: Preview;
   readonly durationMs: number;
 }
 
 export function parseOutcomeReceipt(entry: Uint8Array): OutcomeReceipt | Denial {
   const json = parseJsonObject(entry, 'log.unavailable', { maxBytes: 65_535, maxDepth: 8 });
   if (isDenial(json)) return json;
-  const { decision, result, code, note } = json;
+  const { decision, result, code, note, preview } = json;
   const wellFormed =
     json.type === OUTCOME_RECEIPT &&
     typeof json.id === 'string' &&
@@ -53,6 +56,7 @@ export function parseOutcomeReceipt(entry: Uint8Array): OutcomeReceipt | Denial 
     typeof decision.leafHash === 'string' &&
     (code === undefined || isReasonCode(code)) &&
     (note === undefined || typeof note === 'string') &&
+    (preview === undefined || isPreview(preview)) &&
     (result === undefined ||
       (isJsonObject(result) && typeof result.digest === 'string' && Number.isSafeInteger(result.bytes)));
   return wellFormed ? (json as unknown as OutcomeReceipt) : deny('log.unavailable', 'not an outcome receipt');

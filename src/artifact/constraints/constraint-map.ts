@@ -56,15 +56,15 @@ export function parseConstraintMap(json: JsonObject, limits: ConstraintLimits = 
 
 /**
  * The first argument that the map does not grant, or undefined (AAT-02 §8 step 6b, closed world). The detail names the
- * argument and never its value.
+ * argument, never its value, and not a name that the map does not know: the caller made that up, too.
  *
  * @returns `scope.arguments_not_granted`.
  */
 export function findArgumentViolation(map: ConstraintMap, args: JsonObject): Denial | undefined {
-  for (const name of Object.keys(args)) {
+  for (const [index, name] of Object.keys(args).entries()) {
     const entry = map.entries.get(name);
     if (entry === undefined) {
-      if (map.unnamed === 'denied') return notGranted(`argument ${quote(name)} is not named`);
+      if (map.unnamed === 'denied') return notGranted(`argument ${index + 1} is not named`);
       continue;
     }
     const value = args[name];

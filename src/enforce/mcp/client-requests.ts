@@ -215,7 +215,7 @@ export class ClientRequests {
     const status = error !== undefined || result?.isError === true ? 'failed' : 'succeeded';
     if (asksForInput(call.method, response)) {
       const note = 'upstream asked for input';
-      call.settle({ status, value: { kind: 'asks', response, line }, evidence: line, note });
+      call.settle({ status, value: { kind: 'asks', response, line }, evidence: line, result, note });
       return;
     }
     if (!isComplete(result)) {
@@ -223,7 +223,7 @@ export class ClientRequests {
       return;
     }
     this.#table.answer(call, this.#withReceipt(call, response, line));
-    call.settle({ status, value: { kind: 'delivered' }, evidence: line });
+    call.settle({ status, value: { kind: 'delivered' }, evidence: line, result });
   }
 
   #answerUpkeep(call: Call, response: ResponseMessage, line: Buffer): void {

@@ -74,7 +74,7 @@ export class ServerRequests {
     if (entry.state !== 'forwarded') return false;
     this.#table.answer(entry, line);
     const status = response.error === undefined ? 'succeeded' : 'failed';
-    entry.settle({ status, value: { kind: 'delivered' }, evidence: line });
+    entry.settle({ status, value: { kind: 'delivered' }, evidence: line, result: response.result });
     return true;
   }
 

@@ -1,5 +1,11 @@
 import { verifyChain } from '../../artifact/index.ts';
-import { encodeBase64url, type JsonObject, type JsonValue, parseJson } from '../../codec/index.ts';
+import {
+  encodeBase64url,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  parseJson,
+} from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import {
   BUNDLE,
@@ -16,6 +22,7 @@ import { formatTlogProof } from '../../tlog/index.ts';
 import { readEvidenceKey } from '../evidence-key.ts';
 import type { Home } from '../home.ts';
 import { GovernanceHistory } from '../replay/governance-history.ts';
+import { isRedactedRequest } from '../request-evidence.ts';
 import type { DomainLogs, FoundExecution, SignedHead } from './domain-logs.ts';
 import { packGovernance } from './pack-governance.ts';
 
@@ -132,6 +139,8 @@ class Packer {
     const bytes = reader.readEvidence(address, this.#key);
     const json = bytes === undefined ? undefined : parseJson(bytes, 'log.unavailable', EVIDENCE_LIMITS);
     if (json === undefined || isDenial(json) || !isEvidence(json)) return false;
+    // Arguments that are not all there cannot be compared with anything, and their salt would let the rest be guessed.
+    if (kind === 'request' && isJsonObject(json) && isRedactedRequest(json)) return false;
     this.evidence[address] = json;
     return true;
   }

@@ -6,6 +6,7 @@ import { type Measurement, parseMeasurement } from '../../environment/index.ts';
 import type { GovernanceState } from '../../governance/index.ts';
 import { type PreparedPolicy, parsePolicyBundle, preparePolicy } from '../../policy/index.ts';
 import { argumentsOfProof, type DecisionReceipt, type EvidenceKind } from '../../receipt/index.ts';
+import { isRedactedRequest } from '../request-evidence.ts';
 
 /** Why evidence is not there: it was kept out, or its key was erased for good. */
 export type Missing = 'withheld' | 'erased';
@@ -32,6 +33,7 @@ export function actionOfReceipt(
   if (isMissing(bytes)) return bytes;
   const request = parseJsonObject(bytes, 'log.unavailable', MAX_REQUEST);
   if (isDenial(request)) return request;
+  if (isRedactedRequest(request)) return 'withheld';
   const args: unknown = request.args ?? argumentsOfProof(request.pop);
   const tool = typeof request.tool === 'string' ? request.tool : receipt.tool;
   if (!isJsonObject(args)) return deny('log.unavailable', 'the request evidence holds no arguments');
