@@ -1,4 +1,10 @@
 export {
+  type AddCheckpoint,
+  formatAddCheckpoint,
+  MAX_ADD_CHECKPOINT_BYTES,
+  parseAddCheckpoint,
+} from './add-checkpoint.ts';
+export {
   type Checkpoint,
   formatCheckpoint,
   openCheckpoint,
@@ -7,10 +13,18 @@ export {
   type VerifiedCheckpoint,
 } from './checkpoint.ts';
 export { CompactTree } from './compact-tree.ts';
+export { type CheckpointCosigner, type CosigningContext, QuorumUnmet } from './cosigning.ts';
 export { encodeEntryBundle, MAX_ENTRY_BYTES, parseEntryBundle } from './entry-bundle.ts';
 export { EMPTY_ROOT, HASH_BYTES, hashesEqual, leafHash, nodeHash, treeHash } from './hash.ts';
 export type { HashReader, StoredHash } from './hash-reader.ts';
-export { type AppendRequest, type AppendResult, type Log, type LogReader, LogUnavailable } from './log.ts';
+export {
+  type Acknowledgement,
+  type AppendRequest,
+  type AppendResult,
+  type Log,
+  type LogReader,
+  LogUnavailable,
+} from './log.ts';
 export { MerkleTree } from './merkle-tree.ts';
 export { type OpenedNote, openNote, signatureLine, signNote, type VerifiedSignature } from './note.ts';
 export {
@@ -28,6 +42,7 @@ export {
 export { MAX_NOTE_BYTES } from './note-text.ts';
 export { proveConsistency, proveInclusion, rootAt } from './prove.ts';
 export { readEntryBundle, type TileFetcher, withTiles } from './read-tiles.ts';
+export { compareHeads, type HeadsVerdict, type SignedHead, SplitView } from './split-view.ts';
 export {
   formatTilePath,
   parseTilePath,
@@ -45,6 +60,13 @@ export {
   verifyTlogProof,
 } from './tlog-proof.ts';
 export { type ConsistencyClaim, type InclusionClaim, verifyConsistency, verifyInclusion } from './verify.ts';
+export {
+  judgeSubmission,
+  type KnownLogs,
+  openSubmission,
+  type Submission,
+  type WitnessRefusal,
+} from './witness.ts';
 export {
   checkQuorum,
   MAX_POLICY_BYTES,
