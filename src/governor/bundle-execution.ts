@@ -26,6 +26,7 @@ import { readEvidenceKey } from './evidence-key.ts';
 import { type ExecutionRecord, findExecution } from './execution-record.ts';
 import { openGovernanceFollower } from './governance-follower.ts';
 import type { Home } from './home.ts';
+import { cosignerFor } from './witness-policy-file.ts';
 
 export interface BundleOptions {
   /** Evidence to leave out. Without `request` the salt is left out too: it would let guesses be tested. */
@@ -103,15 +104,19 @@ async function coveringCheckpoint(home: Home, log: string, index: number): Promi
   }
   const directory = home.executionLogFolder(log);
   const verifier = noteVerifier(origin, signer.publicKey);
+  const cosigner = cosignerFor(home, verifier);
+  if (isDenial(cosigner)) return cosigner;
+  const options = { directory, origin, signer, lockTimeoutMs: 0, ...(cosigner && { cosigner }) };
   for (let wait = 0; wait < MAX_CHECKPOINT_WAITS; wait += 1) {
     const note = readCheckpoint(directory);
     const checkpoint = note === undefined ? undefined : openCheckpoint(note, verifier);
     if (isDenial(checkpoint)) return checkpoint;
-    if (note !== undefined && checkpoint !== undefined && checkpoint.size > index) {
+    const isAccepted = note !== undefined && (cosigner?.check(note).met ?? true);
+    if (isAccepted && checkpoint !== undefined && checkpoint.size > index) {
       return { note, size: checkpoint.size };
     }
     try {
-      await withSqliteLog({ directory, origin, signer, lockTimeoutMs: 0 }, (open) => open.checkpoint());
+      await withSqliteLog(options, (open) => open.checkpoint());
     } catch (error) {
       if (!(error instanceof LogLocked)) throw error;
       // A running gateway publishes within its interval.

@@ -29,3 +29,4 @@ export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.
 export { parentFactOf } from './parent-fact.ts';
 export { type ReplayReport, type ReplaySources, replayLog } from './replay.ts';
 export { revoke } from './revoke.ts';
+export { cosignerFor, readWitnessPolicy } from './witness-policy-file.ts';
