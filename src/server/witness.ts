@@ -1,8 +1,9 @@
+import { MlDsaSigningKey, type Signer } from '../key/index.ts';
 import type { CosignedHead, WitnessState } from '../storage/index.ts';
 import {
   judgeSubmission,
   type KnownLogs,
-  type NoteSigner,
+  noteCosigner,
   openSubmission,
   signatureLine,
   type WitnessRefusal,
@@ -14,8 +15,10 @@ const MAX_CLOCK_STEP_SECONDS = 300;
 export interface WitnessOptions {
   readonly logs: KnownLogs;
   readonly state: WitnessState;
-  /** Makes the signers of one cosignature, which all state the same time. */
-  readonly cosigners: (timestampSeconds: number) => readonly NoteSigner[];
+  /** Name of the witness's keys. */
+  readonly name: string;
+  /** Each signs what is cosigned, and all state the same time. */
+  readonly signers: readonly (Signer | MlDsaSigningKey)[];
   /** Wall time in seconds. */
   readonly nowSeconds: () => number;
 }
@@ -48,10 +51,19 @@ export class Witness {
    * @throws LogUnavailable when the state cannot be read or written: nothing was cosigned then.
    */
   add(body: Uint8Array): WitnessAnswer {
-    const { logs, state, cosigners, nowSeconds } = this.#options;
+    const { logs, state, name, signers, nowSeconds } = this.#options;
     const submission = openSubmission(body, logs);
     if ('status' in submission) return submission;
-    const { origin, head, text } = submission;
+    const { origin, head, text, hasExtensions } = submission;
+    const able = signers.filter((signer) => !(hasExtensions && signer instanceof MlDsaSigningKey));
+    if (able.length === 0) {
+      return {
+        status: 400,
+        problem: 'this witness does not cosign extension lines',
+        origin,
+        size: head.size,
+      };
+    }
     const result = state.advance<Refusal>(origin, (known) => {
       const refusal = judgeSubmission(submission, known);
       if (refusal !== undefined) return refusal;
@@ -59,7 +71,12 @@ export class Witness {
       return atSeconds === undefined ? CLOCK_WENT_BACK : { ...head, atSeconds };
     });
     if ('status' in result) return { ...result, origin, size: head.size };
-    const lines = cosigners(result.atSeconds).map((cosigner) => signatureLine(text, cosigner));
+    const lines = able.map((signer) =>
+      signatureLine(
+        text,
+        noteCosigner(name, signer, () => result.atSeconds),
+      ),
+    );
     return { status: 200, origin, size: head.size, lines: lines.join('') };
   }
 

@@ -4,14 +4,8 @@ export {
   MAX_ADD_CHECKPOINT_BYTES,
   parseAddCheckpoint,
 } from './add-checkpoint.ts';
-export {
-  type Checkpoint,
-  formatCheckpoint,
-  openCheckpoint,
-  parseCheckpoint,
-  peekCheckpoint,
-  type VerifiedCheckpoint,
-} from './checkpoint.ts';
+export { openCheckpoint, peekCheckpoint, type VerifiedCheckpoint } from './checkpoint.ts';
+export { type Checkpoint, formatCheckpoint, parseCheckpoint } from './checkpoint-text.ts';
 export { CompactTree } from './compact-tree.ts';
 export { type CheckpointCosigner, type CosigningContext, QuorumUnmet } from './cosigning.ts';
 export { encodeEntryBundle, MAX_ENTRY_BYTES, parseEntryBundle } from './entry-bundle.ts';
@@ -31,6 +25,8 @@ export {
   COSIGNATURE_V1,
   ED25519,
   formatVkey,
+  ML_DSA_44,
+  type NoteKey,
   type NoteSigner,
   type NoteVerifier,
   noteCosigner,

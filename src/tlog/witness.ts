@@ -1,6 +1,7 @@
 import { isDenial } from '../denial/index.ts';
 import { parseAddCheckpoint } from './add-checkpoint.ts';
-import { parseCheckpoint, peekCheckpoint } from './checkpoint.ts';
+import { peekCheckpoint } from './checkpoint.ts';
+import { parseCheckpoint } from './checkpoint-text.ts';
 import { EMPTY_ROOT, hashesEqual } from './hash.ts';
 import { openNote } from './note.ts';
 import type { NoteVerifier } from './note-key.ts';
@@ -17,6 +18,8 @@ export interface Submission {
   readonly proof: readonly Uint8Array[];
   /** The signed text with its final newline: what is cosigned. */
   readonly text: string;
+  /** Lines behind the root, of which a subtree cosignature says nothing. */
+  readonly hasExtensions: boolean;
   /** The head, its note reduced to the signatures that verified. */
   readonly head: SignedHead;
 }
@@ -53,6 +56,7 @@ export function openSubmission(body: string | Uint8Array, logs: KnownLogs): Subm
     oldSize,
     proof,
     text: note.text,
+    hasExtensions: checkpoint.extensions !== undefined,
     head: { size, rootHash, note: `${note.text}\n${lines}` },
   };
 }

@@ -12,7 +12,6 @@ import {
   COSIGNATURE_V1,
   formatVkey,
   type NoteVerifier,
-  noteCosigner,
   noteVerifier,
   parseWitnessPolicy,
   type WitnessPolicy,
@@ -75,7 +74,8 @@ export class WitnessHost {
     const witness = new Witness({
       logs: this.#logs,
       state,
-      cosigners: (at) => [noteCosigner(this.keyName, this.key, () => at)],
+      name: this.keyName,
+      signers: [this.key],
       nowSeconds: () => this.nowSeconds(),
     });
     const honest = createWitnessServer({ witness, onEvent: (event) => this.events.push(event) });
