@@ -66,6 +66,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     commands: {
       show: { summary: 'list decisions', load: () => import('./log-show.ts') },
       verify: { summary: 'check logs entry by entry', load: () => import('./log-verify.ts') },
+      publish: {
+        summary: 'publish checkpoints now, cosigned where there is a witness policy',
+        load: () => import('./log-publish.ts'),
+      },
       replay: { summary: 'derive every decision again', load: () => import('./log-replay.ts') },
     },
   },
@@ -78,6 +82,16 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
       export: {
         summary: 'write it in a format that other tools verify',
         load: () => import('./receipt-export.ts'),
+      },
+    },
+  },
+  witness: {
+    summary: 'see for others that their logs only grow',
+    commands: {
+      new: { summary: 'make a witness: its key and its state', load: () => import('./witness-new.ts') },
+      serve: {
+        summary: 'cosign checkpoints of logs, over HTTP',
+        load: () => import('./witness-serve.ts'),
       },
     },
   },

@@ -3,6 +3,7 @@ import type { GovernanceState } from '../governance/index.ts';
 import { type Home, listExecutionLogs, openGovernanceFollower } from '../governor/index.ts';
 import { type ExitCode, failure, usageError } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
+import { checkAgainst } from './log-against.ts';
 import { checkAttestationLog, checkExecutionLog, checkGovernanceLog, type LogCheck } from './log-check.ts';
 import type { Session } from './session.ts';
 import { bad, faint, good } from './text.ts';
@@ -11,6 +12,8 @@ interface Options {
   readonly log?: string;
   readonly all?: boolean;
   readonly governance?: boolean;
+  readonly against?: string;
+  readonly logKey?: string;
 }
 
 export const define: Define = (command, act) => {
@@ -22,15 +25,31 @@ Says exactly what is wrong with a damaged one, the first bad entry first. Defaul
     .option('--log <name>', 'only this execution log')
     .option('--governance', 'only the governance log')
     .option('--all', 'all logs')
-    .addHelpText('after', examples('$ writ log verify', '$ writ log verify --log fs --json'))
+    .option('--against <file>', 'the log of this kept checkpoint: does it still extend it?')
+    .option('--log-key <vkey>', 'with --against: believe this key of the log only')
+    .addHelpText(
+      'after',
+      examples(
+        '$ writ log verify',
+        '$ writ log verify --log fs --json',
+        '$ cp .writ/execution/fs/checkpoint kept-elsewhere   # some day',
+        '$ writ log verify --against kept-elsewhere          # any day after',
+      ),
+    )
     .action(act(verify));
 };
 
 async function verify(session: Session, options: Options): Promise<ExitCode> {
   const { output } = session;
-  const given = [options.log, options.all, options.governance].filter((option) => option !== undefined);
-  if (given.length > 1) throw usageError('give one of --log, --governance and --all');
+  const given = [options.log, options.all, options.governance, options.against];
+  if (given.filter((option) => option !== undefined).length > 1) {
+    throw usageError('give one of --log, --governance, --all and --against');
+  }
+  if (options.logKey !== undefined && options.against === undefined) {
+    throw usageError('--log-key goes with --against');
+  }
   const home = await session.openHome();
+  if (options.against !== undefined) return verifyAgainst(session, home, options.against, options.logKey);
   const checks: LogCheck[] = [];
   if (options.log === undefined) {
     checks.push(await output.during('checking the governance log', () => checkGovernanceLog(home)));
@@ -59,6 +78,41 @@ async function verify(session: Session, options: Options): Promise<ExitCode> {
     }
     if (!verified)
       output.line(faint('nothing that such a log says can be relied on from its first bad entry on'));
+  });
+  return verified ? 0 : 1;
+}
+
+/** The whole log, and that it extends what somebody kept. Where it does not, both signed heads are the proof. */
+async function verifyAgainst(
+  session: Session,
+  home: Home,
+  file: string,
+  logKey: string | undefined,
+): Promise<ExitCode> {
+  const { output, surroundings } = session;
+  const state = stateOf(home);
+  const kept = { cwd: surroundings.cwd, file, ...(logKey === undefined ? {} : { logKey }) };
+  const against = checkAgainst(home, state, kept);
+  const { log, verdict, detail, heads } = against;
+  const check = await output.during(`checking log ${log}`, () =>
+    log === 'governance' ? checkGovernanceLog(home) : checkExecutionLog(home, log, state),
+  );
+  const verified = verdict === 'extends' && check.verified;
+  output.answer({ verified, against, logs: [check] }, () => {
+    output.line(
+      verdict === 'extends' ? good('extends       ') : bad(`${verdict}  `),
+      log,
+      faint(`  ${detail}`),
+    );
+    if (verdict !== 'extends') {
+      for (const head of heads) {
+        output.line('');
+        for (const line of head.trimEnd().split('\n')) output.line(faint('    '), line);
+      }
+    }
+    for (const { where, detail: problem } of check.problems) {
+      output.line(bad('  ✗ '), where, faint(`  ${problem}`));
+    }
   });
   return verified ? 0 : 1;
 }

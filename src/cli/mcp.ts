@@ -22,6 +22,7 @@ import { measure } from './measure.ts';
 import { withoutSecretWords } from './secret-words.ts';
 import { readServer, type StoredServer } from './server-file.ts';
 import type { Session } from './session.ts';
+import { withSignals } from './with-signals.ts';
 
 interface Options {
   readonly name: string;
@@ -90,6 +91,7 @@ async function mcp(session: Session, command: readonly string[], options: Option
       warnOfArtifact(session, opened, chain, name);
       const presenter = createPresenter({ chain, signer: key, audience: opened.audience });
       if (isDenial(presenter)) throw denied(presenter, 'see it with "writ artifact inspect"');
+      // Signals end the gateway in order: calls are concluded, the log is published.
       const exit = await withSignals((signal) =>
         runMcpGateway({
           name,
@@ -197,19 +199,6 @@ function warnOfArtifact(
   const { anchors } = opened.view().state;
   const verified = verifyChain(chain, { anchors, nowSeconds });
   if (isDenial(verified)) output.note(`writ mcp ${name}: the artifact will be denied: ${verified.detail}`);
-}
-
-/** SIGINT, SIGTERM and SIGHUP end the gateway in order: calls are concluded, the log is published. */
-async function withSignals<T>(use: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const abort = new AbortController();
-  const stop = () => abort.abort();
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const signal of signals) process.on(signal, stop);
-  try {
-    return await use(abort.signal);
-  } finally {
-    for (const signal of signals) process.off(signal, stop);
-  }
 }
 
 function exitCodeOf({ reason, upstream }: GatewayExit, program: string): ExitCode {

@@ -94,7 +94,10 @@ export class Output {
       this.#write(stream, `${printableJson(JSON.stringify({ error }))}\n`);
       return;
     }
-    this.note(bad('error'), ' ', message, ...(code === 'usage' ? [] : [faint(` (${code})`)]));
+    const [first = '', ...evidence] = message.split('\n');
+    this.note(bad('error'), ' ', first, ...(code === 'usage' ? [] : [faint(` (${code})`)]));
+    // Signed heads that prove what the first line says; indented, so that no line of theirs passes for one of ours.
+    for (const line of evidence) this.note(faint('    '), line);
     if (hint !== undefined) this.note(faint('→ '), hint);
   }
 

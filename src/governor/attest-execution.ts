@@ -23,6 +23,7 @@ import { findExecution } from './execution-record.ts';
 import { openGovernanceFollower } from './governance-follower.ts';
 import { appendGovernance } from './governance-writer.ts';
 import { type Home, writeFileDurably } from './home.ts';
+import { cosignerFor } from './witness-policy-file.ts';
 
 /** An execution as Sigstore tools verify it, and what they are told to trust. */
 export interface ExecutionAttestation {
@@ -102,9 +103,11 @@ async function record(
   const log: NamedKey = { origin, key: signer.publicKey };
   const lost = findLost(home);
   if (lost !== undefined) return lost;
+  const cosigner = cosignerFor(home, noteVerifier(origin, log.key));
+  if (isDenial(cosigner)) return cosigner;
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    return await withSqliteLog({ directory, origin, signer }, async (open) => {
+    return await withSqliteLog({ directory, origin, signer, ...(cosigner && { cosigner }) }, async (open) => {
       const failed = await enroll(home, log, by);
       if (failed !== undefined) return failed;
       return { log, ...(await appendProven(open, entry, log)) };

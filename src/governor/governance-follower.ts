@@ -7,15 +7,18 @@ import { type PreparedPolicy, parsePolicyBundle, preparePolicy } from '../policy
 import { openSqliteLogReader, type SqliteLogReader } from '../storage/index.ts';
 import {
   CompactTree,
+  checkQuorum,
   hashesEqual,
   leafHash,
   type NoteVerifier,
   openCheckpoint,
   parseVkey,
   verifyConsistency,
+  type WitnessPolicy,
 } from '../tlog/index.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Home } from './home.ts';
+import { readWitnessPolicy } from './witness-policy-file.ts';
 
 /** How many new events one refresh folds at a time. */
 const READ_BATCH = 1024;
@@ -33,12 +36,14 @@ export interface GovernanceView {
 
 /**
  * Follows the governance log of this machine. INVARIANT: only events under a checkpoint that the domain's governance
- * key has signed are folded, in order, and the log never goes back. What cannot be verified leaves the view as it was,
+ * key has signed, and the witnesses of the domain's policy where it has one, are folded, in order, and the log never goes
+ * back. What cannot be verified leaves the view as it was,
  * so that it ages and decisions deny with `revocation.stale`.
  */
 export class GovernanceFollower {
   readonly #home: Home;
   readonly #verifier: NoteVerifier;
+  readonly #policy: WitnessPolicy | undefined;
   readonly #clock: Clock;
   #reader: SqliteLogReader;
   /** The file that is read. Another one in its place is another log until it has proved to be this one. */
@@ -50,11 +55,12 @@ export class GovernanceFollower {
   #problem: Denial | undefined;
 
   /** @throws LogUnavailable when there is no governance log to read. */
-  constructor(home: Home, verifier: NoteVerifier, clock: Clock) {
+  constructor(home: Home, verifier: NoteVerifier, policy: WitnessPolicy | undefined, clock: Clock) {
     this.#home = home;
     this.#inode = inodeOf(home);
     this.#reader = openSqliteLogReader(home.governanceFolder);
     this.#verifier = verifier;
+    this.#policy = policy;
     this.#clock = clock;
     this.#view = { state: GovernanceState.empty, size: 0, rootHash: '', checkedAtMs: 0, policy: undefined };
   }
@@ -120,8 +126,16 @@ export class GovernanceFollower {
 
   #advance(): Denial | undefined {
     const note = readFileSync(join(this.#home.governanceFolder, 'checkpoint'), 'utf8');
-    const checkpoint = openCheckpoint(note, this.#verifier);
+    const witnesses = this.#policy?.witnesses.map(({ verifier }) => verifier);
+    const checkpoint = openCheckpoint(note, this.#verifier, witnesses);
     if (isDenial(checkpoint)) return checkpoint;
+    const verdict = this.#policy && checkQuorum(this.#policy, checkpoint.cosignatures);
+    if (verdict?.met === false) {
+      return deny(
+        'revocation.stale',
+        `the governance log is not witnessed as ${this.#home.witnessPolicyFile} asks: ${verdict.missing}; run "writ log publish"`,
+      );
+    }
     if (checkpoint.size < this.#view.size) {
       return deny(
         'revocation.stale',
@@ -168,8 +182,10 @@ export class GovernanceFollower {
 export function openGovernanceFollower(home: Home, clock: Clock = systemClock): GovernanceFollower | Denial {
   const verifier = parseVkey(home.governanceVkey);
   if (isDenial(verifier)) return verifier;
+  const policy = readWitnessPolicy(home);
+  if (isDenial(policy)) return policy;
   try {
-    const follower = new GovernanceFollower(home, verifier, clock);
+    const follower = new GovernanceFollower(home, verifier, policy, clock);
     follower.refresh();
     if (follower.problem === undefined) return follower;
     follower.close();

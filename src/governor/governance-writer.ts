@@ -7,7 +7,9 @@ import {
 } from '../governance/index.ts';
 import { readKeyFile } from '../key/index.ts';
 import { withSqliteLog } from '../storage/index.ts';
+import { noteVerifier, QuorumUnmet } from '../tlog/index.ts';
 import type { Home } from './home.ts';
+import { cosignerFor } from './witness-policy-file.ts';
 
 /** A governance event as its author states it. */
 export type NewGovernanceEvent = GovernanceEvent extends infer Event
@@ -21,6 +23,9 @@ export type NewGovernanceEvent = GovernanceEvent extends infer Event
  * checkpoint that covers them, so that every follower honours them from the moment this resolves. Waits its turn where
  * another command is writing.
  *
+ * With a witness policy, events count once its witnesses have cosigned that checkpoint; while they cannot be had, this
+ * denies although the events are recorded, and they come into force with the next checkpoint that is published.
+ *
  * @returns the size of the log afterwards (the new epoch).
  */
 export async function appendGovernance(
@@ -31,7 +36,10 @@ export async function appendGovernance(
   if (isDenial(signer)) return signer;
   try {
     const { governanceFolder: directory, governanceOrigin: origin } = home;
-    return await withSqliteLog({ directory, origin, signer }, async (log) => {
+    const cosigner = cosignerFor(home, noteVerifier(origin, signer.publicKey));
+    if (isDenial(cosigner)) return cosigner;
+    const options = { directory, origin, signer, ...(cosigner && { cosigner }) };
+    return await withSqliteLog(options, async (log) => {
       let state = foldGovernance(log.read(0, log.head().size));
       if (isDenial(state)) return state;
       const complete = events.map((event) => ({ type: GOVERNANCE_EVENT, ...event }) as GovernanceEvent);
@@ -45,6 +53,12 @@ export async function appendGovernance(
       return log.head().size;
     });
   } catch (error) {
+    if (error instanceof QuorumUnmet) {
+      return deny(
+        'log.unavailable',
+        `it is recorded but not in force yet: ${error.message}. It comes into force with the next checkpoint of the governance log: run "writ log publish" when the witnesses are back, and do not repeat the command`,
+      );
+    }
     const reason = error instanceof Error ? error.message : 'unknown error';
     return deny('log.unavailable', `the governance log cannot be written: ${reason}`);
   }

@@ -4,7 +4,13 @@ import { type Action, type Decision, decide, Permit, type Snapshot } from '../de
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { type Preview, previewOf } from '../policy/index.ts';
 import { type EvidenceKey, executionSalt, serializeReceipt } from '../receipt/index.ts';
-import { type AppendRequest, type AppendResult, type Log, leafHash } from '../tlog/index.ts';
+import {
+  type Acknowledgement,
+  type AppendRequest,
+  type AppendResult,
+  type Log,
+  leafHash,
+} from '../tlog/index.ts';
 import type { Clock } from './clock.ts';
 import { consumptionOf } from './consumption.ts';
 import { EvidenceSealer } from './evidence-sealer.ts';
@@ -185,6 +191,11 @@ export class Governor {
       clearTimeout(deadline);
       this.#running.delete(id);
     }
+  }
+
+  /** Resolves when a receipt of this log is acknowledged at a level; see `Log.acknowledged`. */
+  acknowledged(receiptIndex: number, level: Acknowledgement, signal?: AbortSignal): Promise<void> {
+    return this.#ports.log.acknowledged(receiptIndex, level, signal);
   }
 
   /** Waits until every outcome so far is durable. */

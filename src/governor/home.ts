@@ -76,6 +76,9 @@ export class Home {
   get evidenceKeyFile(): string {
     return join(this.folder, 'keys', 'evidence.key');
   }
+  get witnessPolicyFile(): string {
+    return join(this.folder, 'witness-policy');
+  }
   artifactFile(name: string): string {
     return join(this.folder, 'artifacts', `${name}.json`);
   }

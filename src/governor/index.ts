@@ -35,5 +35,7 @@ export { findHomeFolder, Home, isDomainName, isLocalName, openHome, writeFileDur
 export { issueArtifact } from './issue.ts';
 export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';
 export { parentFactOf } from './parent-fact.ts';
+export { type LogPublication, publishLogs } from './publish-logs.ts';
 export { type ReplayReport, type ReplaySources, replayLog } from './replay/replay-log.ts';
 export { revoke } from './revoke.ts';
+export { cosignerFor, readWitnessPolicy } from './witness-policy-file.ts';

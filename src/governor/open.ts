@@ -14,7 +14,7 @@ import {
 import type { GovernanceState } from '../governance/index.ts';
 import { parseDecisionReceipt } from '../receipt/index.ts';
 import { LogLocked, openSqliteLog } from '../storage/index.ts';
-import { formatVkey, type Log } from '../tlog/index.ts';
+import { formatVkey, type Log, noteVerifier } from '../tlog/index.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { openLogKey } from './domain.ts';
 import { readEvidenceKey } from './evidence-key.ts';
@@ -27,6 +27,7 @@ import {
 import { appendGovernance } from './governance-writer.ts';
 import { Governor } from './governor.ts';
 import { type Home, writeFileDurably } from './home.ts';
+import { cosignerFor } from './witness-policy-file.ts';
 
 export interface GovernorOptions {
   readonly home: Home;
@@ -176,9 +177,12 @@ async function openInstanceLog(
         `execution log ${logName} has been used, but ${directory} does not hold it any more: restore it, or use another name`,
       );
     }
+    const cosigner = cosignerFor(home, noteVerifier(origin, signer.publicKey));
+    if (isDenial(cosigner)) return cosigner;
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
-      const log = await openSqliteLog({ directory, origin, signer, evidenceKey, clock });
+      const options = { directory, origin, signer, evidenceKey, clock, ...(cosigner && { cosigner }) };
+      const log = await openSqliteLog(options);
       return { log, logName, primary: number === 1 };
     } catch (error) {
       if (error instanceof LogLocked) continue;

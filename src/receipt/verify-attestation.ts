@@ -1,5 +1,6 @@
 import { parseJsonObject } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
+import { VerificationKey } from '../key/index.ts';
 import { ED25519, type NoteVerifier } from '../tlog/index.ts';
 import { EVIDENCE_KINDS, parseDecisionReceipt } from './decision-receipt.ts';
 import { openEnvelope } from './dsse.ts';
@@ -80,7 +81,10 @@ function openAttestation(
   if (isDenial(json)) return json;
   if (json.mediaType !== SIGSTORE_BUNDLE)
     return deny('request.malformed', `not a ${SIGSTORE_BUNDLE} document`);
-  if (logKey.type !== ED25519) return deny('log.unavailable', 'the log key is a witness key');
-  const payload = openEnvelope(json.dsseEnvelope, logKey.key);
+  const { type, key } = logKey;
+  if (type !== ED25519 || !(key instanceof VerificationKey)) {
+    return deny('log.unavailable', 'the log key is a witness key');
+  }
+  const payload = openEnvelope(json.dsseEnvelope, key);
   return isDenial(payload) ? payload : parseStatement(payload);
 }

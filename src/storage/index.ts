@@ -1,6 +1,7 @@
 export { type MemoryLogOptions, openMemoryLog } from './memory/index.ts';
 export { openPosixTileStore, type Publication, publishTiles, type TileSource } from './posix/index.ts';
 export {
+  type CosignedHead,
   type EvidenceState,
   LogLocked,
   type LogProblem,
@@ -12,5 +13,6 @@ export {
   type SqliteLogOptions,
   SqliteLogReader,
   verifyLog,
+  WitnessState,
   withSqliteLog,
 } from './sqlite/index.ts';

@@ -28,11 +28,25 @@ export type AppendResult =
   | { readonly kind: 'replayed' }
   | { readonly kind: 'exhausted'; readonly key: string };
 
+/**
+ * How far an entry has come (DESIGN §6). `included`: a signed checkpoint that covers it is published. `witnessed`: that
+ * checkpoint carries the cosignatures which the log's witness policy asks for; with a policy nothing else is published.
+ */
+export type Acknowledgement = 'durable' | 'included' | 'witnessed';
+
 export interface Log extends LogReader {
   /** Resolves when durable. Rejects with `LogUnavailable` once the writer is poisoned. */
   append(request: AppendRequest): Promise<AppendResult>;
-  /** A signed note that covers everything appended so far, published before it is returned. */
+  /**
+   * A signed note that covers everything appended so far, published before it is returned. Rejects with `QuorumUnmet`
+   * while the witnesses of the log's policy cannot be had.
+   */
   checkpoint(): Promise<string>;
+  /**
+   * Resolves when an appended entry is acknowledged at a level, however long that takes; rejects when the log fails or is
+   * closed first, or `signal` is aborted, and with `TypeError` where there is no such entry or no witness policy.
+   */
+  acknowledged(index: number, level: Acknowledgement, signal?: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -9,6 +9,7 @@ import { formatVkey, noteVerifier, openCheckpoint } from '../../tlog/index.ts';
 import { type ExecutionRecord, listExecutionLogs, readExecution } from '../execution-record.ts';
 import { openGovernanceFollower } from '../governance-follower.ts';
 import type { Home } from '../home.ts';
+import { cosignerFor } from '../witness-policy-file.ts';
 
 const CHECKPOINT_WAIT_MS = 100;
 const MAX_CHECKPOINT_WAITS = 50;
@@ -89,15 +90,19 @@ export class DomainLogs {
     }
     const directory = this.#home.executionLogFolder(log);
     const verifier = noteVerifier(origin, signer.publicKey);
+    const cosigner = cosignerFor(this.#home, verifier);
+    if (isDenial(cosigner)) return cosigner;
+    const options = { directory, origin, signer, lockTimeoutMs: 0, ...(cosigner && { cosigner }) };
     for (let wait = 0; wait < MAX_CHECKPOINT_WAITS; wait += 1) {
       const note = readCheckpoint(directory);
       const checkpoint = note === undefined ? undefined : openCheckpoint(note, verifier);
       if (isDenial(checkpoint)) return checkpoint;
-      if (note !== undefined && checkpoint !== undefined && checkpoint.size > index) {
+      const isAccepted = note !== undefined && (cosigner?.check(note).met ?? true);
+      if (isAccepted && checkpoint !== undefined && checkpoint.size > index) {
         return { note, size: checkpoint.size };
       }
       try {
-        await withSqliteLog({ directory, origin, signer, lockTimeoutMs: 0 }, (open) => open.checkpoint());
+        await withSqliteLog(options, (open) => open.checkpoint());
       } catch (error) {
         if (!(error instanceof LogLocked)) throw error;
         // A running gateway publishes within its interval.

@@ -1,5 +1,6 @@
 import type { Signer } from '../../key/index.ts';
 import {
+  type Acknowledgement,
   type AppendRequest,
   type AppendResult,
   formatCheckpoint,
@@ -83,6 +84,13 @@ class MemoryLog implements Log {
     this.#checkOpen();
     const { origin, signer } = this.#options;
     return signNote(formatCheckpoint({ origin, ...this.head() }), [noteSigner(origin, signer)]);
+  }
+
+  /** A checkpoint of it is made when it is asked for: whatever is appended counts as included. */
+  async acknowledged(index: number, level: Acknowledgement): Promise<void> {
+    this.#checkOpen();
+    if (index < 0 || index >= this.#entries.length) throw new TypeError(`there is no entry ${index}`);
+    if (level === 'witnessed') throw new TypeError('this log has no witness policy');
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 import { isDenial } from '../../denial/index.ts';
 import type { Signer } from '../../key/index.ts';
 import {
+  type CheckpointCosigner,
   formatCheckpoint,
   HASH_BYTES,
   hashesEqual,
@@ -11,6 +12,8 @@ import {
   noteSigner,
   noteVerifier,
   openCheckpoint,
+  proveConsistency,
+  QuorumUnmet,
   rootAt,
   signNote,
   TILE_WIDTH,
@@ -18,6 +21,15 @@ import {
 } from '../../tlog/index.ts';
 import { openPosixTileStore, publishTiles, type TileSource } from '../posix/index.ts';
 import type { Head, OpenedHead } from './batch-writer.ts';
+
+export interface PublisherOptions {
+  readonly directory: string;
+  readonly origin: string;
+  readonly signer: Signer;
+  readonly source: TileSource;
+  /** Where there is one, nothing is published that its policy does not accept. */
+  readonly cosigner?: CheckpointCosigner;
+}
 
 /** Signs heads of one log and publishes them with their tiles, one publication at a time. */
 export class CheckpointPublisher {
@@ -27,22 +39,29 @@ export class CheckpointPublisher {
   readonly #store: TileStore;
   readonly #signer: NoteSigner;
   readonly #verifier: NoteVerifier;
-  #latest: { readonly size: number; readonly note: string } | undefined;
+  readonly #cosigner: CheckpointCosigner | undefined;
+  /** What is published. `isAccepted`: by the policy of now, which it may be older than. */
+  #latest: { readonly size: number; readonly note: string; readonly isAccepted: boolean } | undefined;
   #running: Promise<unknown> = Promise.resolve();
   #waiting: Promise<string> | undefined;
 
-  constructor(options: { directory: string; origin: string; signer: Signer; source: TileSource }) {
+  constructor(options: PublisherOptions) {
     this.#directory = options.directory;
     this.#origin = options.origin;
     this.#source = options.source;
+    this.#cosigner = options.cosigner;
     this.#store = openPosixTileStore(options.directory);
     this.#signer = noteSigner(options.origin, options.signer);
     this.#verifier = noteVerifier(options.origin, options.signer.publicKey);
   }
 
-  /** Entries under the published checkpoint; -1 before the first. */
+  /** Entries under the published checkpoint, if the policy of now accepts it; -1 before the first such. */
   get publishedSize(): number {
-    return this.#latest?.size ?? -1;
+    return this.#latest?.isAccepted === true ? this.#latest.size : -1;
+  }
+
+  get isWitnessed(): boolean {
+    return this.#cosigner !== undefined;
   }
 
   /**
@@ -55,7 +74,7 @@ export class CheckpointPublisher {
     if (note !== undefined) this.#takeUp(note, head);
     // INVARIANT: what gets signed is what was signed before or what the writer committed. Who can write the database
     // but holds no key gets nothing signed.
-    const signed = Math.max(0, this.publishedSize);
+    const signed = this.#latest?.size ?? 0;
     if (head.size > signed && !head.isSealed) throw new LogUnavailable(this.#foreignTail(signed, head.size));
     this.#checkBodies(signed, head.size);
   }
@@ -77,7 +96,7 @@ export class CheckpointPublisher {
         `${this.#directory} does not contain the ${checkpoint.size} entries its checkpoint was signed over; run \`writ log verify\``,
       );
     }
-    this.#latest = { size: checkpoint.size, note };
+    this.#latest = { size: checkpoint.size, note, isAccepted: this.#cosigner?.check(note).met ?? true };
   }
 
   #foreignTail(start: number, end: number): string {
@@ -112,11 +131,23 @@ export class CheckpointPublisher {
   }
 
   async #publish({ size, rootHash }: Head): Promise<string> {
-    if (this.#latest !== undefined && this.#latest.size >= size) return this.#latest.note;
+    const latest = this.#latest;
+    if (latest?.isAccepted && latest.size >= size) return latest.note;
     const text = formatCheckpoint({ origin: this.#origin, size, rootHash });
-    const checkpoint = signNote(text, [this.#signer]);
+    const signed = signNote(text, [this.#signer]);
+    const checkpoint = await this.#cosign(signed, size, latest?.size ?? 0);
     await publishTiles({ source: this.#source, store: this.#store, checkpoint });
-    this.#latest = { size, note: checkpoint };
+    this.#latest = { size, note: checkpoint, isAccepted: true };
     return checkpoint;
+  }
+
+  async #cosign(signed: string, size: number, knownSize: number): Promise<string> {
+    if (this.#cosigner === undefined) return signed;
+    const prove = (oldSize: number) => proveConsistency(this.#source, oldSize, size);
+    const cosigned = await this.#cosigner.cosign(signed, { knownSize, prove });
+    // INVARIANT: what a policy does not accept is not published, whatever the cosigner believes.
+    const verdict = this.#cosigner.check(cosigned);
+    if (!verdict.met) throw new QuorumUnmet(`the witness policy is not met: ${verdict.missing}`);
+    return cosigned;
   }
 }

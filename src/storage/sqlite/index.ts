@@ -5,3 +5,4 @@ export { openSqliteLog, withSqliteLog } from './open-log.ts';
 export { rebuildTiles } from './rebuild-tiles.ts';
 export { SqliteLog, type SqliteLogOptions } from './sqlite-log.ts';
 export { type LogProblem, type LogVerification, verifyLog } from './verify-log.ts';
+export { type CosignedHead, WitnessState } from './witness-state.ts';

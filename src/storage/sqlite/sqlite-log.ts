@@ -1,12 +1,23 @@
 import type { Signer } from '../../key/index.ts';
-import { type AppendRequest, type AppendResult, type Log, LogUnavailable } from '../../tlog/index.ts';
+import {
+  type Acknowledgement,
+  type AppendRequest,
+  type AppendResult,
+  type CheckpointCosigner,
+  type Log,
+  LogUnavailable,
+  QuorumUnmet,
+} from '../../tlog/index.ts';
 import { checkAppendRequest } from '../append-request.ts';
 import type { BatchWriter, Head, WriterOptions } from './batch-writer.ts';
 import { CheckpointPublisher } from './checkpoint-publisher.ts';
 import { causeOf } from './failure.ts';
 import { type EvidenceState, SqliteLogReader } from './log-reader.ts';
+import { PublicationWaiters } from './publication-waiters.ts';
 
 const DEFAULT_PUBLISH_INTERVAL_MS = 1_000;
+/** Longest pause before witnesses that could not be had are asked again. */
+const MAX_RETRY_MS = 30_000;
 
 /** A turn that takes longer hands over what it has appended so far: the writer's thread need not wait for its end. */
 const MAX_GATHERING_MS = 1;
@@ -16,6 +27,8 @@ export interface SqliteLogOptions extends Omit<WriterOptions, 'commitKey'> {
   readonly signer: Signer;
   /** How long an entry may wait for a published checkpoint that covers it. 1000 by default. */
   readonly publishIntervalMs?: number;
+  /** Gets checkpoints cosigned; then nothing is published without what its policy asks for. */
+  readonly cosigner?: CheckpointCosigner;
   /** Wall time, by which consumed ids are forgotten. */
   readonly clock?: { wallMs(): number };
 }
@@ -40,15 +53,24 @@ export class SqliteLog implements Log {
   #lastCommit: Promise<void> = Promise.resolve();
   #head: Head;
   #timer: NodeJS.Timeout | undefined;
+  /** Publications in a row that witnesses held up. */
+  #unmet = 0;
+  readonly #waiters = new PublicationWaiters();
   #failure: LogUnavailable | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(options: SqliteLogOptions, writer: BatchWriter, reader: SqliteLogReader) {
-    const { directory, origin, signer, clock } = options;
+    const { directory, origin, signer, clock, cosigner } = options;
     this.origin = origin;
     this.#writer = writer;
     this.#reader = reader;
-    this.#publisher = new CheckpointPublisher({ directory, origin, signer, source: reader });
+    this.#publisher = new CheckpointPublisher({
+      directory,
+      origin,
+      signer,
+      source: reader,
+      ...(cosigner && { cosigner }),
+    });
     this.#publishIntervalMs = options.publishIntervalMs ?? DEFAULT_PUBLISH_INTERVAL_MS;
     this.#sealsEvidence = options.evidenceKey !== undefined;
     this.#nowSeconds = () => (clock?.wallMs() ?? Date.now()) / 1_000;
@@ -133,6 +155,16 @@ export class SqliteLog implements Log {
     return this.#publish();
   }
 
+  async acknowledged(index: number, level: Acknowledgement, signal?: AbortSignal): Promise<void> {
+    this.#checkUsable();
+    if (!(index >= 0 && index < this.#head.size)) throw new TypeError(`there is no entry ${index}`);
+    if (level === 'witnessed' && !this.#publisher.isWitnessed) {
+      throw new TypeError('this log has no witness policy');
+    }
+    if (level === 'durable' || index < this.#publisher.publishedSize) return;
+    await this.#waiters.wait(index, signal);
+  }
+
   /** Commits and publishes what is outstanding, then gives the log up. Resolves even after a failure. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -143,8 +175,11 @@ export class SqliteLog implements Log {
     clearTimeout(this.#timer);
     this.#flush();
     await this.#lastCommit;
-    if (this.#failure === undefined && this.#isUnpublished()) await this.#publish().catch(() => undefined);
+    // Witnesses that just could not be had are not waited for once more: the next writer asks them.
+    const isWorthwhile = this.#failure === undefined && this.#unmet === 0 && this.#isUnpublished();
+    if (isWorthwhile) await this.#publish().catch(() => undefined);
     this.#failure ??= new LogUnavailable('the log is closed');
+    this.#waiters.reject(this.#failure);
     this.#reader.close();
     await this.#writer.close();
   }
@@ -177,23 +212,36 @@ export class SqliteLog implements Log {
 
   #schedulePublication(): void {
     if (this.#timer !== undefined || this.#failure !== undefined || !this.#isUnpublished()) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      // The failure is kept: every later call rejects with it.
-      this.#publish().then(
-        () => this.#schedulePublication(),
-        () => undefined,
-      );
-    }, this.#publishIntervalMs);
+    const delayMs = this.#publishIntervalMs * 2 ** this.#unmet;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        // A failure is kept: every later call rejects with it.
+        this.#publish().then(
+          () => this.#schedulePublication(),
+          () => this.#schedulePublication(),
+        );
+      },
+      this.#unmet === 0 ? delayMs : Math.min(delayMs, MAX_RETRY_MS),
+    );
     this.#timer.unref();
   }
 
-  /** A log that cannot publish fails like one that cannot commit: nobody could check what it goes on to say. */
+  /**
+   * A log that cannot publish fails like one that cannot commit: nobody could check what it goes on to say. Not so where
+   * only its witnesses are missing: what is appended stays durable, and publication goes on when they are back.
+   */
   async #publish(): Promise<string> {
     try {
-      return await this.#publisher.publish(() => this.#head);
+      const note = await this.#publisher.publish(() => this.#head);
+      this.#unmet = 0;
+      this.#waiters.resolveBelow(this.#publisher.publishedSize);
+      return note;
     } catch (error) {
-      throw this.#fail(error);
+      if (!(error instanceof QuorumUnmet)) throw this.#fail(error);
+      this.#unmet += 1;
+      this.#schedulePublication();
+      throw error;
     }
   }
 
@@ -205,6 +253,7 @@ export class SqliteLog implements Log {
   #fail(error: unknown): LogUnavailable {
     clearTimeout(this.#timer);
     this.#failure ??= error instanceof LogUnavailable ? error : new LogUnavailable(causeOf(error));
+    this.#waiters.reject(this.#failure);
     return this.#failure;
   }
 }

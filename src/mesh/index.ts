@@ -1,0 +1,1 @@
+export { WitnessClient, type WitnessClientOptions } from './witness-client.ts';
