@@ -79,6 +79,12 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
   },
   lineage: {
     summary: 'which execution led to which',
-    commands: { show: { summary: 'draw the executions as a tree', load: () => import('./lineage-show.ts') } },
+    commands: {
+      show: { summary: 'draw the executions as a tree', load: () => import('./lineage-show.ts') },
+      export: {
+        summary: 'as OpenLineage events, W3C PROV or OpenTelemetry spans',
+        load: () => import('./lineage-export.ts'),
+      },
+    },
   },
 };

@@ -92,7 +92,7 @@ async function show(session: Session, id: string | undefined, options: Options):
       output.text(text);
       return;
     }
-    const file = writeOut(surroundings.cwd, options.out, text);
+    const file = writeOut(surroundings.cwd, options.out, [text]);
     const { executions: _, ...counts } = answer;
     output.answer({ file, format, ...counts }, () => {
       output.line(good('wrote '), `${format} of ${countOf(shown)} executions`, faint(`  ${file}`));

@@ -1,6 +1,6 @@
 import { isDenial } from '../denial/index.ts';
 import { type Home, LineageReader } from '../governor/index.ts';
-import type { LineageEntry } from '../lineage/index.ts';
+import type { LineageEntry, Naming } from '../lineage/index.ts';
 import { denied, failure } from './cli-error.ts';
 import type { Session } from './session.ts';
 
@@ -46,8 +46,16 @@ export function mustFindEntry(home: Home, reader: LineageReader, id: string): Li
   );
 }
 
-/** Agents of this domain by their names, others by their URIs. */
-export function namingOf(home: Home): { readonly nameOf: (subject: string) => string } {
-  const prefix = home.agent('');
-  return { nameOf: (subject) => (subject.startsWith(prefix) ? subject.slice(prefix.length) : subject) };
+/** Agents of this domain by their names, its people and parts by their paths, others by their URIs. */
+export function namingOf(home: Home): Naming {
+  const agents = home.agent('');
+  const domain = `spiffe://${home.domain}/`;
+  return {
+    nameOf: (subject) => {
+      if (subject.startsWith(agents)) return subject.slice(agents.length);
+      const path = subject.startsWith(domain) ? subject.slice(domain.length) : '';
+      // A path of one segment would look like an agent's name.
+      return path.includes('/') ? path : subject;
+    },
+  };
 }

@@ -25,8 +25,8 @@ export {
 } from './governor.ts';
 export { findHomeFolder, Home, isDomainName, isLocalName, openHome, writeFileDurably } from './home.ts';
 export { issueArtifact } from './issue.ts';
-export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';
 export { type LineageAround, LineageReader } from './lineage-reader.ts';
+export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';
 export { parentFactOf } from './parent-fact.ts';
 export { type ReplayReport, type ReplaySources, replayLog } from './replay.ts';
 export { revoke } from './revoke.ts';

@@ -7,6 +7,17 @@ export {
   type Naming,
   type Row,
 } from './describe-entry.ts';
+export { type OpenLineageSource, openLineageEvents } from './export-openlineage.ts';
+export {
+  type OtelSource,
+  type OtlpAttribute,
+  type OtlpSpan,
+  type OtlpTraces,
+  otelTraces,
+  spanIdOf,
+  traceIdOf,
+} from './export-otel.ts';
+export { ProvDocument } from './export-prov.ts';
 export { formatLineageTree } from './format-tree.ts';
 export {
   type AuthorizationOrigin,

@@ -5,7 +5,7 @@ import type { Picture } from './render-dot.ts';
 import type { LineageForest, LineageNode } from './tree.ts';
 import { visibleText } from './visible-text.ts';
 
-const CARD = { width: 330, height: 118 };
+const CARD = { width: 370, height: 118 };
 const GAP = { across: 70, along: 18 };
 const MARGIN = 24;
 const LINE = 17;
@@ -90,12 +90,16 @@ function cardOf(
   const { fact, cut } = node;
   const { relations, nameOf } = picture;
   const relation = relations.get(fact.executionId);
+  const kin = relation === undefined ? '' : ` · ${relation === 'self' ? 'this one' : relation}`;
   const { origin, policy, verification } = fact;
   const levels = verification.outcome === undefined ? [] : [verification.outcome];
   const mismatch = [verification.decision, ...levels].includes('mismatch');
   const lines: readonly (readonly [style: string, text: string])[] = [
     ['strong', `${fact.verdict === 'permit' ? '✓' : '✗'} ${fact.tool === '' ? '–' : fact.tool}`],
-    [fact.verdict === 'permit' ? '' : 'bad', fact.decision.code ?? fact.end?.status ?? 'no outcome recorded'],
+    [
+      fact.verdict === 'permit' ? '' : 'bad',
+      `${fact.decision.code ?? fact.end?.status ?? 'no outcome recorded'}${kin}`,
+    ],
     ['', fact.delegations.map((link) => holderOf(link, nameOf)).join(' → ') || 'no artifact that verifies'],
     [
       'faint',
@@ -107,10 +111,7 @@ function cardOf(
       mismatch ? 'bad' : 'faint',
       `${policy === undefined ? '' : `policy ${policy.id} · `}${mismatch ? 'NOT as signed' : verification.decision} · ${fact.log} #${fact.index}`,
     ],
-    [
-      'faint',
-      `${fact.executionId}${relation === undefined ? '' : ` · ${relation === 'self' ? 'this one' : relation}`}`,
-    ],
+    ['faint', fact.executionId],
   ];
   const title = [
     `${fact.verdict} ${fact.tool}`,

@@ -21,7 +21,14 @@ export async function createLineageDomain(): Promise<LineageDomain> {
   );
   const writer = SigningKey.generate();
   const subject = domain.home.agent('writer');
-  must(await enrollAgent(domain.home, { subject, key: writer.publicKey, actor: 'test', atSeconds: nowSeconds() }));
+  must(
+    await enrollAgent(domain.home, {
+      subject,
+      key: writer.publicKey,
+      actor: 'test',
+      atSeconds: nowSeconds(),
+    }),
+  );
   const fs = await domain.open();
   const db = await domain.open({ name: 'db' });
   const root = domain.issue({
