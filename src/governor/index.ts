@@ -25,8 +25,15 @@ export {
 } from './governor.ts';
 export { findHomeFolder, Home, isDomainName, isLocalName, openHome, writeFileDurably } from './home.ts';
 export { issueArtifact } from './issue.ts';
-export { type LineageAround, LineageReader } from './lineage-reader.ts';
+export { type LineageAround, LineageReader, type LoggedDecision } from './lineage-reader.ts';
 export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';
 export { parentFactOf } from './parent-fact.ts';
 export { type ReplayReport, type ReplaySources, replayLog } from './replay.ts';
+export {
+  type ExecutionAtStake,
+  effectOfRevocation,
+  type RevocationEffect,
+  relevantTexts,
+  type TokenAtStake,
+} from './revocation-effect.ts';
 export { revoke } from './revoke.ts';

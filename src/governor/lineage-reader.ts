@@ -8,6 +8,7 @@ import {
   type VerificationLevel,
 } from '../lineage/index.ts';
 import {
+  DECISION_RECEIPT,
   type DecisionReceipt,
   type OutcomeReceipt,
   parseDecisionReceipt,
@@ -35,6 +36,14 @@ interface Place {
   readonly index: number;
   readonly executionId: string;
   readonly parentId?: string;
+}
+
+/** A decision as a log has it. */
+export interface LoggedDecision {
+  readonly log: string;
+  readonly receipt: DecisionReceipt;
+  /** Looks its outcome up. */
+  readonly end: () => OutcomeReceipt | undefined;
 }
 
 /** What was read around an execution. */
@@ -155,15 +164,29 @@ export class LineageReader {
     }
   }
 
+  /**
+   * Every decision, log by log, without what vouches for it.
+   *
+   * @param texts of which an entry must have one as a whole JSON string; without, all are read.
+   */
+  *decisions(texts?: readonly string[]): Generator<LoggedDecision> {
+    const needles = texts?.map((text) => JSON.stringify(text));
+    for (const log of this.#logs) {
+      for (const { receipt } of this.#decisions(log, needles)) {
+        yield { log: log.name, receipt, end: () => readEnd(log, receipt.id) };
+      }
+    }
+  }
+
   close(): void {
     for (const { reader } of this.#logs) reader.close();
   }
 
   *#placesUnder(root: string): Generator<Place> {
     // A receipt is JCS, so its id and its root stand in it as they are: most entries need not be parsed.
-    const needle = JSON.stringify(root);
+    const needles = [JSON.stringify(root)];
     for (const log of this.#logs) {
-      for (const { index, receipt } of this.#decisions(log, needle)) {
+      for (const { index, receipt } of this.#decisions(log, needles)) {
         const { id, lineage } = receipt;
         if ((lineage?.root ?? id) !== root) continue;
         const parent = lineage?.parent === undefined ? {} : { parentId: lineage.parent };
@@ -174,14 +197,15 @@ export class LineageReader {
 
   *#decisions(
     { reader }: OpenLog,
-    needle = '"writ/decision@v1"',
-  ): Generator<{ readonly index: number; readonly receipt: DecisionReceipt; readonly bytes: Uint8Array }> {
+    needles: readonly string[] = [JSON.stringify(DECISION_RECEIPT)],
+  ): Generator<{ readonly index: number; readonly receipt: DecisionReceipt }> {
     const { size } = reader.head();
     for (let start = 0; start < size; start += BATCH) {
       for (const [offset, bytes] of reader.read(start, Math.min(BATCH, size - start)).entries()) {
-        if (!Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(needle)) continue;
+        const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+        if (!needles.some((needle) => text.includes(needle))) continue;
         const receipt = parseDecisionReceipt(bytes);
-        if (!isDenial(receipt)) yield { index: start + offset, receipt, bytes };
+        if (!isDenial(receipt)) yield { index: start + offset, receipt };
       }
     }
   }
@@ -220,6 +244,13 @@ export class LineageReader {
       this.#history,
     );
   }
+}
+
+function readEnd({ reader }: OpenLog, id: string): OutcomeReceipt | undefined {
+  const [index] = reader.lookup(`outcome:${id}`);
+  const [bytes] = index === undefined ? [] : reader.read(index, 1);
+  const outcome = bytes === undefined ? undefined : parseOutcomeReceipt(bytes);
+  return outcome === undefined || isDenial(outcome) ? undefined : outcome;
 }
 
 function readOutcome(
