@@ -1,3 +1,5 @@
+import { type VerifiedChain, verifyChain } from '../artifact/index.ts';
+import { isDenial } from '../denial/index.ts';
 import type { GovernanceState, Revoked } from '../governance/index.ts';
 import {
   type ExecutionAtStake,
@@ -6,6 +8,7 @@ import {
   type RevocationEffect,
   relevantTexts,
 } from '../governor/index.ts';
+import { listArtifactFiles, readArtifactFile } from './artifact-file.ts';
 import { formatDuration, formatTime } from './duration.ts';
 import { namingOf, withLineage } from './lineage-source.ts';
 import type { Session } from './session.ts';
@@ -22,7 +25,11 @@ export async function previewRevocation(
   const { output, nowSeconds } = session;
   const effect = await withLineage(home, session, (reader) =>
     output.during('reading the logs', async () =>
-      effectOfRevocation(state, event, reader.decisions(relevantTexts(event, state)), { nowSeconds, max }),
+      effectOfRevocation(state, event, reader.decisions(relevantTexts(event, state)), {
+        nowSeconds,
+        max,
+        chains: storedChains(home, state, nowSeconds),
+      }),
     ),
   );
   const { handle, value } = event;
@@ -60,7 +67,10 @@ function tell({ output, nowSeconds }: Session, home: Home, effect: RevocationEff
   more(tokens);
   heading('agents that lose authority', agents.length);
   for (const { agent, ends, remains } of agents) {
-    const left = remains === 0 ? 'no root token is left to it' : `${remains} root tokens are left to it`;
+    const left =
+      remains === 0
+        ? 'no root token is on record that is left to it'
+        : `${remains} root tokens are left to it`;
     output.line(`  ${nameOf(agent)}`, faint(`  ${ends} end, ${left}`));
   }
   const executions = (list: RevocationEffect['running']) => {
@@ -85,4 +95,13 @@ function describe(
     `  ${execution}  ${tool}  ${nameOf(agent)}`,
     faint(`  ${log}, ${formatTime(Math.floor(atMs / 1000))}${outcome === null ? '' : `, ${outcome}`}`),
   ];
+}
+
+/** Artifacts in the domain's folder that verify now, derived ones among them. */
+function storedChains(home: Home, { anchors }: GovernanceState, nowSeconds: number): VerifiedChain[] {
+  return listArtifactFiles(home).flatMap((path) => {
+    const chain = readArtifactFile(path);
+    const verified = isDenial(chain) ? chain : verifyChain(chain, { anchors, nowSeconds });
+    return isDenial(verified) ? [] : [verified];
+  });
 }

@@ -1,9 +1,11 @@
+import type { VerifiedChain } from '../artifact/index.ts';
 import {
   type GovernanceState,
   handlesOfIssued,
   handlesOfReceipt,
   type RevocationHandles,
   type Revoked,
+  revocationHandlesOf,
 } from '../governance/index.ts';
 import type { DecisionReceipt, OutcomeReceipt } from '../receipt/index.ts';
 import type { LoggedDecision } from './lineage-reader.ts';
@@ -58,6 +60,14 @@ export interface RevocationEffect {
   readonly enforcementPoints: readonly string[];
 }
 
+export interface RevocationContext {
+  readonly nowSeconds: number;
+  /** Entries of each list. */
+  readonly max: number;
+  /** Chains at hand that verify now: tokens in them may never have been used. */
+  readonly chains?: readonly VerifiedChain[];
+}
+
 /** Tokens remembered, so that one is not counted twice. */
 const MAX_TOKENS = 200_000;
 
@@ -65,13 +75,12 @@ const MAX_TOKENS = 200_000;
  * Compares what stands with what would stand after a revocation. Reads alone: nothing is written.
  *
  * @param decisions of all logs, each in order; only what can be affected need be among them (`relevantTexts`).
- * @param max entries of each list; the newest are kept.
  */
 export function effectOfRevocation(
   state: GovernanceState,
   event: Revoked,
   decisions: Iterable<LoggedDecision>,
-  { nowSeconds, max }: { readonly nowSeconds: number; readonly max: number },
+  { nowSeconds, max, chains = [] }: RevocationContext,
 ): RevocationEffect {
   const next = state.apply(event);
   const ends = (handles: RevocationHandles | undefined) =>
@@ -88,6 +97,14 @@ export function effectOfRevocation(
       tokens.set(issued.jti, { jti: issued.jti, depth: 0, holder, expiresBySeconds: issued.exp });
     } else if (state.findRevocation(handles) === undefined) {
       remaining.set(holder, (remaining.get(holder) ?? 0) + 1);
+    }
+  }
+  for (const chain of chains) {
+    for (const [depth, { jti, holder, expSeconds }] of chain.tokens.entries()) {
+      const above = { ...chain, tokens: chain.tokens.slice(0, depth + 1) };
+      if (tokens.has(jti) || !ends(revocationHandlesOf(above, state))) continue;
+      const name = holderOf(holder.thumbprint, state);
+      tokens.set(jti, { jti, depth, holder: name, expiresBySeconds: expSeconds });
     }
   }
   const running = new Newest<ExecutionAtStake>(max);
