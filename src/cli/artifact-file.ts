@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { isJsonObject } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { type Home, isLocalName, writeFileDurably } from '../governor/index.ts';
@@ -29,6 +29,19 @@ export function readArtifactFile(path: string): readonly string[] | Denial {
   return tokens.length === chain.length
     ? tokens
     : deny('artifact.malformed', `${path}: a member of aat_chain is not a string`);
+}
+
+/** The files of the domain's stored artifacts, sorted. */
+export function listArtifactFiles(home: Home): string[] {
+  const folder = dirname(home.artifactFile('x'));
+  try {
+    return readdirSync(folder)
+      .filter((file) => file.endsWith('.json'))
+      .sort()
+      .map((file) => join(folder, file));
+  } catch {
+    return [];
+  }
 }
 
 /** The same for commands that cannot go on without it. */

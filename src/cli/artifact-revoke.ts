@@ -13,7 +13,9 @@ import { enrolledKey } from './agents.ts';
 import { artifactPath, mustReadArtifact } from './artifact-file.ts';
 import { denied, usageError } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
+import { parseWholeNumber } from './duration.ts';
 import { readGovernance } from './governance.ts';
+import { previewRevocation } from './revocation-preview.ts';
 import type { Session } from './session.ts';
 import { faint, good } from './text.ts';
 
@@ -25,11 +27,14 @@ interface Options {
   readonly issuer?: string;
   readonly policy?: string;
   readonly environment?: string;
-  readonly reason: string;
+  readonly reason?: string;
+  readonly dryRun?: boolean;
+  readonly max: string;
 }
 
 type Handle = { readonly handle: RevocationHandle; readonly value: string };
 
+const HANDLE_OPTIONS = ['artifact', 'token', 'holder', 'subject', 'issuer', 'policy', 'environment'] as const;
 const THUMBPRINT = /^[A-Za-z0-9_-]{43}$/;
 
 export const define: Define = (command, act) => {
@@ -45,11 +50,14 @@ governance log, and is never lifted: issue anew instead. Running gateways follow
     .option('--issuer <uri|thumbprint>', 'everything an issuer signed')
     .option('--policy <digest>', 'decisions under a policy bundle')
     .option('--environment <digest>', 'executions in a measured environment')
-    .requiredOption('--reason <text>', 'why, for the record')
+    .option('--reason <text>', 'why, for the record')
+    .option('--dry-run', 'say what it would stop now, and write nothing')
+    .option('--max <n>', 'with --dry-run: how much of each list to show', '20')
     .addHelpText(
       'after',
       examples(
         '$ writ artifact revoke --artifact builder-fs --reason "task done"',
+        '$ writ artifact revoke --holder builder --dry-run',
         '$ writ artifact revoke --holder builder --reason "laptop lost"',
       ),
     )
@@ -58,13 +66,18 @@ governance log, and is never lifted: issue anew instead. Running gateways follow
 
 async function revokeNamed(session: Session, options: Options): Promise<void> {
   const { output, nowSeconds } = session;
-  const given = Object.entries(options).filter(([name]) => name !== 'reason');
+  const given = HANDLE_OPTIONS.filter((name) => options[name] !== undefined);
   if (given.length !== 1) {
     throw usageError(
       given.length === 0 ? 'what is revoked?' : 'one thing is revoked at a time',
       'give one of --artifact, --token, --holder, --subject, --issuer, --policy, --environment',
     );
   }
+  const { dryRun = false, reason } = options;
+  if (reason === undefined && !dryRun) {
+    throw usageError('why is it revoked?', 'give --reason, or --dry-run to see what it would stop');
+  }
+  const max = parseWholeNumber(options.max, '--max');
   const home = await session.openHome();
   const { state } = readGovernance(home);
   const { handle, value } = handleOf(session, home, options);
@@ -76,12 +89,13 @@ async function revokeNamed(session: Session, options: Options): Promise<void> {
     actor: by.actor,
     handle,
     value,
-    reason: options.reason,
+    reason: reason ?? 'dry run',
   };
   checkEvent(event, handle);
+  if (dryRun) return previewRevocation(session, home, state, event, max);
   const changed = state.findConflict(event) === undefined;
   if (changed) {
-    const refused = await revoke(home, { handle, value, reason: options.reason }, by);
+    const refused = await revoke(home, { handle, value, reason: event.reason ?? '' }, by);
     if (refused !== undefined) throw denied(refused);
   }
   output.answer({ handle, value, changed }, () => {

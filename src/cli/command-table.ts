@@ -100,6 +100,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     commands: {
       show: { summary: 'draw the executions as a tree', load: () => import('./lineage-show.ts') },
       bundle: { summary: 'pack the evidence of a whole lineage', load: () => import('./lineage-bundle.ts') },
+      export: {
+        summary: 'as OpenLineage events, W3C PROV or OpenTelemetry spans',
+        load: () => import('./lineage-export.ts'),
+      },
     },
   },
 };

@@ -7,7 +7,7 @@ import { type GovernanceView, type Home, listExecutionLogs, readEvidenceKey } fr
 import { readKeyFile } from '../key/index.ts';
 import { openSqliteLogReader } from '../storage/index.ts';
 import { localAgents } from './agents.ts';
-import { readArtifactFile } from './artifact-file.ts';
+import { listArtifactFiles, readArtifactFile } from './artifact-file.ts';
 import { CliError } from './cli-error.ts';
 import { decisionsBackwards } from './decisions.ts';
 import { formatDuration } from './duration.ts';
@@ -170,20 +170,12 @@ export function checkAgents(home: Home, { state }: GovernanceView): readonly Fin
 }
 
 export function checkArtifacts(home: Home, view: GovernanceView, nowSeconds: number): readonly Finding[] {
-  const folder = home.artifactFile('x').replace(/x\.json$/, '');
-  let files: string[];
-  try {
-    files = readdirSync(folder)
-      .filter((file) => file.endsWith('.json'))
-      .sort();
-  } catch {
-    files = [];
-  }
+  const files = listArtifactFiles(home);
   if (files.length === 0) {
     const detail = 'none is stored';
     return [{ check: 'artifacts', status: 'warn', detail, hint: 'run "writ init --server NAME -- COMMAND"' }];
   }
-  return files.map((file) => checkArtifact(join(folder, file), view, nowSeconds));
+  return files.map((file) => checkArtifact(file, view, nowSeconds));
 }
 
 function checkArtifact(path: string, { state }: GovernanceView, nowSeconds: number): Finding {

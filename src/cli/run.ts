@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { CliError, type CliProblem, type ExitCode } from './cli-error.ts';
 import type { Act, Action } from './command.ts';
@@ -6,6 +5,7 @@ import { COMMANDS, type CommandEntry, type CommandGroup } from './command-table.
 import { Output } from './output.ts';
 import { type GlobalOptions, Session } from './session.ts';
 import type { Surroundings } from './surroundings.ts';
+import { version } from './version.ts';
 
 const DESCRIPTION = `Governed execution for autonomous systems: nothing runs until a signed authorization is verified
 and the decision is durable in a Merkle log.`;
@@ -124,11 +124,4 @@ function usageProblem(error: CommanderError): CliProblem {
 
 function capitalise(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
-}
-
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest
-    ? String(manifest.version)
-    : 'unknown';
 }

@@ -22,4 +22,5 @@ export {
   type RevocationHandles,
   revocationHandlesOf,
 } from './revocation.ts';
+export { handlesOfIssued, handlesOfReceipt } from './revocation-reach.ts';
 export { type ActivePolicy, type Agent, type EnrolledLog, GovernanceState } from './state.ts';

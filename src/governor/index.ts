@@ -33,9 +33,17 @@ export {
 } from './governor.ts';
 export { findHomeFolder, Home, isDomainName, isLocalName, openHome, writeFileDurably } from './home.ts';
 export { issueArtifact } from './issue.ts';
+export { type LineageAround, LineageReader, type LoggedDecision } from './lineage-reader.ts';
 export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';
 export { parentFactOf } from './parent-fact.ts';
 export { type LogPublication, publishLogs } from './publish-logs.ts';
 export { type ReplayReport, type ReplaySources, replayLog } from './replay/replay-log.ts';
+export {
+  type ExecutionAtStake,
+  effectOfRevocation,
+  type RevocationEffect,
+  relevantTexts,
+  type TokenAtStake,
+} from './revocation-effect.ts';
 export { revoke } from './revoke.ts';
 export { cosignerFor, readWitnessPolicy } from './witness-policy-file.ts';

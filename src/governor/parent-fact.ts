@@ -63,7 +63,7 @@ export function factOfDecision(
 }
 
 /** The tokens of a parent are in the child's own chain and revoked with it; its runtime and its policy are its own. */
-function isRevoked(
+export function isRevoked(
   { artifact, agent, policy, environment }: DecisionReceipt,
   state: GovernanceState,
 ): boolean {

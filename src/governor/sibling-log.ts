@@ -1,15 +1,10 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isDenial } from '../denial/index.ts';
 import type { EnrolledLog } from '../governance/index.ts';
 import { openSqliteLogReader, type SqliteLogReader } from '../storage/index.ts';
-import { leafHash, openCheckpoint, parseVkey, verifyInclusion } from '../tlog/index.ts';
+import { leafHash, verifyInclusion } from '../tlog/index.ts';
 import { type Entries, type FoundDecision, findDecision } from './parent-fact.ts';
-
-interface Head {
-  readonly size: number;
-  readonly rootHash: Uint8Array;
-}
+import { openWithAny, readCheckpointNote, type SignedHead } from './signed-head.ts';
 
 /** What a sibling's log has of an execution. `uncovered`: no checkpoint vouches for it, yet or ever. */
 export type SiblingAnswer = (FoundDecision & { readonly entries: Entries }) | 'uncovered' | undefined;
@@ -24,7 +19,7 @@ export class SiblingLog {
   readonly #origin: string;
   #reader: SqliteLogReader | undefined;
   #inode: number | undefined;
-  #head: { readonly note: string; readonly vkeys: string; readonly head: Head | undefined } | undefined;
+  #head: { readonly note: string; readonly vkeys: string; readonly head: SignedHead | undefined } | undefined;
 
   constructor(directory: string, origin: string) {
     this.#directory = directory;
@@ -72,8 +67,8 @@ export class SiblingLog {
     return verifyInclusion({ leafHash: leafHash(entry), index, proof, ...head });
   }
 
-  #checkpoint({ vkeys }: EnrolledLog): Head | undefined {
-    const note = this.#readNote();
+  #checkpoint({ vkeys }: EnrolledLog): SignedHead | undefined {
+    const note = readCheckpointNote(this.#directory);
     if (note === undefined) return undefined;
     const known = vkeys.join('\n');
     if (this.#head?.note !== note || this.#head.vkeys !== known) {
@@ -81,23 +76,4 @@ export class SiblingLog {
     }
     return this.#head.head;
   }
-
-  /** Undefined before the first publication of a new log. */
-  #readNote(): string | undefined {
-    try {
-      return readFileSync(join(this.#directory, 'checkpoint'), 'utf8');
-    } catch {
-      return undefined;
-    }
-  }
-}
-
-/** A log may have had several keys; the checkpoint is signed with one of them. */
-function openWithAny(note: string, vkeys: readonly string[]): Head | undefined {
-  for (const vkey of vkeys) {
-    const verifier = parseVkey(vkey);
-    const checkpoint = isDenial(verifier) ? verifier : openCheckpoint(note, verifier);
-    if (!isDenial(checkpoint)) return { size: checkpoint.size, rootHash: checkpoint.rootHash };
-  }
-  return undefined;
 }

@@ -9,10 +9,10 @@ export interface ExecutionFact {
   readonly outcome?: string;
 }
 
-export interface LineageNode {
-  readonly fact: ExecutionFact;
+export interface LineageNode<F extends ExecutionFact = ExecutionFact> {
+  readonly fact: F;
   /** Ordered by execution id, which orders UUIDv7s by time. */
-  readonly children: readonly LineageNode[];
+  readonly children: readonly LineageNode<F>[];
   /**
    * Why a node that names a parent stands at the top: its parent is not among the facts, or the parents go in a circle
    * that was cut here. Neither can come of an undamaged log that is read whole.
@@ -20,18 +20,18 @@ export interface LineageNode {
   readonly cut?: 'parent-missing' | 'cycle';
 }
 
-export interface LineageForest {
+export interface LineageForest<F extends ExecutionFact = ExecutionFact> {
   /** Ordered by execution id. */
-  readonly roots: readonly LineageNode[];
+  readonly roots: readonly LineageNode<F>[];
   /** Facts left out because there were more than `maxNodes`. */
   readonly omitted: number;
 }
 
 const DEFAULT_MAX_NODES = 10_000;
 
-interface Draft {
-  readonly fact: ExecutionFact;
-  readonly children: Draft[];
+interface Draft<F extends ExecutionFact = ExecutionFact> {
+  readonly fact: F;
+  readonly children: Draft<F>[];
   cut?: 'parent-missing' | 'cycle';
 }
 
@@ -40,11 +40,11 @@ interface Draft {
  * and marked. Of two facts with one id the first counts. The order of the facts otherwise changes nothing, up to
  * `maxNodes` of them. Time n log n.
  */
-export function buildLineageForest(
-  facts: Iterable<ExecutionFact>,
+export function buildLineageForest<F extends ExecutionFact>(
+  facts: Iterable<F>,
   { maxNodes = DEFAULT_MAX_NODES }: { readonly maxNodes?: number } = {},
-): LineageForest {
-  const byId = new Map<string, Draft>();
+): LineageForest<F> {
+  const byId = new Map<string, Draft<F>>();
   let omitted = 0;
   for (const fact of facts) {
     if (byId.has(fact.executionId)) continue;
@@ -53,7 +53,7 @@ export function buildLineageForest(
   }
   const nodes = [...byId.values()].sort(compareDrafts);
   cutCycles(nodes, byId);
-  const roots: Draft[] = [];
+  const roots: Draft<F>[] = [];
   for (const node of nodes) {
     const parent = parentOf(node, byId);
     if (parent !== undefined) parent.children.push(node);
@@ -65,7 +65,10 @@ export function buildLineageForest(
   return { roots, omitted };
 }
 
-function parentOf({ fact, cut }: Draft, byId: ReadonlyMap<string, Draft>): Draft | undefined {
+function parentOf<F extends ExecutionFact>(
+  { fact, cut }: Draft<F>,
+  byId: ReadonlyMap<string, Draft<F>>,
+): Draft<F> | undefined {
   return fact.parentId === undefined || cut === 'cycle' ? undefined : byId.get(fact.parentId);
 }
 

@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isDenial } from '../denial/index.ts';
+import { openCheckpoint, parseVkey } from '../tlog/index.ts';
+
+/** What a log's key has signed for. */
+export interface SignedHead {
+  readonly size: number;
+  readonly rootHash: Uint8Array;
+}
+
+/** The head in a log's published checkpoint, if one of the enrolled keys signed it; none before the first publication. */
+export function readSignedHead(directory: string, vkeys: readonly string[]): SignedHead | undefined {
+  const note = readCheckpointNote(directory);
+  return note === undefined ? undefined : openWithAny(note, vkeys);
+}
+
+/** Undefined before the first publication of a new log. */
+export function readCheckpointNote(directory: string): string | undefined {
+  try {
+    return readFileSync(join(directory, 'checkpoint'), 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** A log may have had several keys; the checkpoint is signed with one of them. */
+export function openWithAny(note: string, vkeys: readonly string[]): SignedHead | undefined {
+  for (const vkey of vkeys) {
+    const verifier = parseVkey(vkey);
+    const checkpoint = isDenial(verifier) ? verifier : openCheckpoint(note, verifier);
+    if (!isDenial(checkpoint)) return { size: checkpoint.size, rootHash: checkpoint.rootHash };
+  }
+  return undefined;
+}
