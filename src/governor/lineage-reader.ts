@@ -20,6 +20,7 @@ import { openGovernanceFollower } from './governance-follower.ts';
 import { GovernanceHistory } from './governance-history.ts';
 import { type Home, isLocalName } from './home.ts';
 import { readSignedHead, type SignedHead } from './signed-head.ts';
+import { readWitnessPolicy } from './witness-policy-file.ts';
 
 /** Executions of one lineage that are held at once while it is gathered; what is more is counted. */
 const MAX_LINKS = 200_000;
@@ -76,6 +77,8 @@ export class LineageReader {
     follower.close();
     const history = GovernanceHistory.read(home, follower.view);
     if (isDenial(history)) return history;
+    const policy = readWitnessPolicy(home);
+    if (isDenial(policy)) return policy;
     const logs: OpenLog[] = [];
     const unreadable: string[] = [];
     for (const { origin, vkeys } of follower.view.state.logs) {
@@ -84,7 +87,7 @@ export class LineageReader {
       const directory = home.executionLogFolder(name);
       try {
         // The checkpoint is read before the database: that is never behind it.
-        const head = readSignedHead(directory, vkeys);
+        const head = readSignedHead(directory, vkeys, policy);
         const reader = openSqliteLogReader(directory);
         if (reader.origin === origin) logs.push({ name, reader, head });
         else {
@@ -273,5 +276,6 @@ function readOutcome(
 function levelOf({ reader, head }: OpenLog, index: number, hash: Uint8Array): VerificationLevel {
   if (head === undefined || index >= head.size) return 'durable';
   const proof = reader.inclusionProof(index, head.size);
-  return verifyInclusion({ leafHash: hash, index, proof, ...head }) ? 'included' : 'mismatch';
+  if (!verifyInclusion({ leafHash: hash, index, proof, ...head })) return 'mismatch';
+  return head.witnessed ? 'witnessed' : 'included';
 }

@@ -52,12 +52,14 @@ export function describeVerification({ verification, end }: LineageEntry): strin
   const { decision, outcome, signedSize } = verification;
   const words = {
     included: `included: its hash is under the signed checkpoint of ${signedSize} entries`,
+    witnessed: `witnessed: its hash is under the checkpoint of ${signedSize} entries that the log signed and witnesses cosigned`,
     durable: `durable: no signed checkpoint covers it${signedSize === 0 ? '' : ' yet'}`,
     mismatch: 'NOT what the log signed for: it has been changed',
   } as const;
   if (end === undefined || outcome === undefined || outcome === decision) return words[decision];
   const ofOutcome = {
     included: 'included',
+    witnessed: 'witnessed',
     durable: 'durable',
     mismatch: 'NOT of this decision, or changed',
   } as const;

@@ -3,10 +3,11 @@ import type { ExecutionFact } from './tree.ts';
 
 /**
  * How far a log vouches for an entry (DESIGN §6). `durable`: it is in the log, and no signed checkpoint covers it yet;
- * `included`: its hash is under a checkpoint that the log's enrolled key signed; `mismatch`: a signed checkpoint covers
- * its place and says something else, so the entry has been changed.
+ * `included`: its hash is under a checkpoint that the log's enrolled key signed; `witnessed`: and that the witnesses cosigned
+ * whom the domain's policy asks for; `mismatch`: a signed checkpoint covers its place and says something else, so the
+ * entry has been changed.
  */
-export type VerificationLevel = 'durable' | 'included' | 'mismatch';
+export type VerificationLevel = 'durable' | 'included' | 'witnessed' | 'mismatch';
 
 export interface Verification {
   readonly decision: VerificationLevel;

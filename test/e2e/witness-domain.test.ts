@@ -137,6 +137,11 @@ it('a gateway decides while its witnesses are away, and its receipts are witness
       .toString()
       .match(/^— w\d\.example /gm)?.length,
   ).toBeGreaterThanOrEqual(2);
+  const shown = await cli('lineage', 'show', outcome.executionId, '--json', '--home', domain.home.folder);
+  expect(shown.json.executions).toMatchObject([{ verification: { decision: 'witnessed' } }]);
+  rmSync(domain.home.witnessPolicyFile);
+  const without = await cli('lineage', 'show', outcome.executionId, '--json', '--home', domain.home.folder);
+  expect(without.json.executions).toMatchObject([{ verification: { decision: 'included' } }]);
 });
 
 it('writ log verify --against refuses a fork and a rollback with both signed heads', async () => {

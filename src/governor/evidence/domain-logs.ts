@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { GovernanceState } from '../../governance/index.ts';
@@ -9,6 +7,7 @@ import { formatVkey, noteVerifier, openCheckpoint } from '../../tlog/index.ts';
 import { type ExecutionRecord, listExecutionLogs, readExecution } from '../execution-record.ts';
 import { openGovernanceFollower } from '../governance-follower.ts';
 import type { Home } from '../home.ts';
+import { readCheckpointNote } from '../signed-head.ts';
 import { cosignerFor } from '../witness-policy-file.ts';
 
 const CHECKPOINT_WAIT_MS = 100;
@@ -94,7 +93,7 @@ export class DomainLogs {
     if (isDenial(cosigner)) return cosigner;
     const options = { directory, origin, signer, lockTimeoutMs: 0, ...(cosigner && { cosigner }) };
     for (let wait = 0; wait < MAX_CHECKPOINT_WAITS; wait += 1) {
-      const note = readCheckpoint(directory);
+      const note = readCheckpointNote(directory);
       const checkpoint = note === undefined ? undefined : openCheckpoint(note, verifier);
       if (isDenial(checkpoint)) return checkpoint;
       const isAccepted = note !== undefined && (cosigner?.check(note).met ?? true);
@@ -114,14 +113,5 @@ export class DomainLogs {
 
   close(): void {
     for (const reader of this.#readers.values()) reader.close();
-  }
-}
-
-/** The signed note beside a log; undefined where none was published yet. */
-export function readCheckpoint(directory: string): string | undefined {
-  try {
-    return readFileSync(join(directory, 'checkpoint'), 'utf8');
-  } catch {
-    return undefined;
   }
 }

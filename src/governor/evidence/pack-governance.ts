@@ -4,7 +4,7 @@ import { type BundledGovernance, MAX_BUNDLED_EVENTS } from '../../receipt/index.
 import type { SqliteLogReader } from '../../storage/index.ts';
 import { openCheckpoint, parseVkey } from '../../tlog/index.ts';
 import type { Home } from '../home.ts';
-import { readCheckpoint } from './domain-logs.ts';
+import { readCheckpointNote } from '../signed-head.ts';
 
 /** Half of what a bundle may have. */
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
@@ -24,7 +24,7 @@ export function packGovernance(
 ): BundledGovernance | Denial {
   const verifier = parseVkey(home.governanceVkey);
   if (isDenial(verifier)) return verifier;
-  const note = readCheckpoint(home.governanceFolder);
+  const note = readCheckpointNote(home.governanceFolder);
   if (note === undefined) return deny('revocation.stale', 'the governance log has no checkpoint');
   const checkpoint = openCheckpoint(note, verifier);
   if (isDenial(checkpoint)) return checkpoint;
