@@ -2,6 +2,7 @@ export { type MemoryLogOptions, openMemoryLog } from './memory/index.ts';
 export { openPosixTileStore, type Publication, publishTiles, type TileSource } from './posix/index.ts';
 export {
   type EvidenceState,
+  type IndexKind,
   LogLocked,
   type LogProblem,
   type LogVerification,
@@ -11,6 +12,7 @@ export {
   SqliteLog,
   type SqliteLogOptions,
   SqliteLogReader,
+  SqliteReceiptIndex,
   verifyLog,
   withSqliteLog,
 } from './sqlite/index.ts';
