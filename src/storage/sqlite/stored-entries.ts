@@ -1,12 +1,4 @@
-import {
-  type Checkpoint,
-  CompactTree,
-  HASH_BYTES,
-  hashesEqual,
-  LogUnavailable,
-  leafHash,
-  type StoredHash,
-} from '../../tlog/index.ts';
+import { type Checkpoint, CompactTree, hashesEqual, leafHash } from '../../tlog/index.ts';
 import type { Head } from './batch-writer.ts';
 import type { EntryRow, SqliteLogReader } from './log-reader.ts';
 import type { PublishedTiles } from './published-tiles.ts';
@@ -35,7 +27,7 @@ export async function findSignedLeaves(copies: LogCopies): Promise<SignedLeaves>
   const published = new LeafCopy();
   for (let start = 0; start < size; start += CHUNK) {
     const count = Math.min(CHUNK, size - start);
-    stored.add(readLeaves(reader, start, count));
+    stored.add(reader.readRows(start, count).map((row) => row?.leaf));
     published.add((await tiles.leaves(start / CHUNK)) ?? [undefined]);
   }
   if (stored.gives(size, rootHash)) return 'database';
@@ -43,17 +35,6 @@ export async function findSignedLeaves(copies: LogCopies): Promise<SignedLeaves>
   if (published.gives(size, rootHash)) return 'tiles';
   report('tile/0', 'the published leaf hashes do not give the root that was signed either');
   return 'nowhere';
-}
-
-/** Leaf hashes without their entries, which are several times as long; one by one where some are missing or damaged. */
-function readLeaves(reader: SqliteLogReader, start: number, count: number): (Uint8Array | undefined)[] {
-  try {
-    const hashes = reader.readHashes(0, start, count);
-    return Array.from({ length: count }, (_, at) => hashes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES));
-  } catch (error) {
-    if (!(error instanceof LogUnavailable)) throw error;
-    return reader.readRows(start, count).map((row) => row?.leaf);
-  }
 }
 
 class LeafCopy {
@@ -96,15 +77,10 @@ export class StoredEntries {
       const leaves = (await tiles.leaves(start / CHUNK)) ?? [];
       const bundle = (await tiles.entries(start / CHUNK)) ?? [];
       for (const [at, row] of rows.entries()) {
-        const hashed = row && { body: row.body, hash: leafHash(row.body) };
-        const leaf = this.#checkEntry(start + at, row, hashed?.hash, leaves[at]);
+        const leaf = this.#checkEntry(start + at, row, leaves[at]);
         if (leaf === undefined) return;
-        if (this.#isSignedFor(start + at)) {
-          this.#checkPublished(start / CHUNK, leaf, leaves[at], bundle[at], hashed);
-        }
-        // Waiting costs as much as hashing: only where the leaf completes a subtree that is stored.
-        const completed = this.#tree.append(leaf);
-        if (completed.length > 1) await this.#checkNodes(completed);
+        if (this.#isSignedFor(start + at)) this.#checkPublished(start / CHUNK, leaf, leaves[at], bundle[at]);
+        await this.#checkNodes(leaf);
       }
       for (const { where, detail } of tiles.takeProblems()) report(where, detail);
     }
@@ -121,14 +97,13 @@ export class StoredEntries {
   #checkEntry(
     index: number,
     row: EntryRow | undefined,
-    hash: Uint8Array | undefined,
     published: Uint8Array | undefined,
   ): Uint8Array | undefined {
     const { report } = this.#copies;
     const right = this.#signed === 'tiles' && this.#isSignedFor(index) ? published : row?.leaf;
-    if (row === undefined || hash === undefined) {
+    if (row === undefined) {
       report(`entry ${index}`, 'it is missing or damaged');
-    } else if (right === undefined || !hashesEqual(hash, right)) {
+    } else if (right === undefined || !hashesEqual(leafHash(row.body), right)) {
       report(`entry ${index}`, 'it is not what was appended: its hash is not its leaf hash');
     } else if (!hashesEqual(row.leaf, right)) {
       report(`entry ${index}`, 'its stored leaf hash is not the one that was signed for');
@@ -143,19 +118,15 @@ export class StoredEntries {
     leaf: Uint8Array,
     inTile: Uint8Array | undefined,
     entry: Uint8Array | undefined,
-    hashed: { readonly body: Uint8Array; readonly hash: Uint8Array } | undefined,
   ): void {
     const { tiles } = this.#copies;
     if (inTile === undefined || !hashesEqual(inTile, leaf)) tiles.damage('leaves', tile);
-    // The same bytes have the same hash, and comparing them costs a tenth of hashing them again.
-    const isHashed = entry !== undefined && hashed !== undefined && Buffer.compare(entry, hashed.body) === 0;
-    const hash = isHashed ? hashed.hash : entry && leafHash(entry);
-    if (hash === undefined || !hashesEqual(hash, leaf)) tiles.damage('entries', tile);
+    if (entry === undefined || !hashesEqual(leafHash(entry), leaf)) tiles.damage('entries', tile);
   }
 
-  async #checkNodes(completed: readonly StoredHash[]): Promise<void> {
+  async #checkNodes(leaf: Uint8Array): Promise<void> {
     const { reader, tiles, report } = this.#copies;
-    for (const { level, index, hash } of completed) {
+    for (const { level, index, hash } of this.#tree.append(leaf)) {
       if (level === 0) continue;
       if (!hashesEqual(reader.readHashes(level, index, 1), hash)) {
         report(`tree hash ${index} of level ${level}`, 'it is not the hash of what is under it');
