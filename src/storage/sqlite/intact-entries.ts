@@ -39,7 +39,8 @@ export async function areEntriesIntact({ reader, head, signed, tiles }: Copies):
       if (row === undefined) return false;
       const leaf = leafHash(row.body);
       if (!isSame(row.leaf, leaf)) return false;
-      if (start + at < signed.size && !(isSame(leaves[at], leaf) && isSame(entries[at], row.body))) return false;
+      if (start + at < signed.size && !(isSame(leaves[at], leaf) && isSame(entries[at], row.body)))
+        return false;
       const completed = tree.append(leaf);
       // Waiting costs as much as hashing: only where the leaf completes a subtree that is stored.
       if (completed.length > 1 && !(await areNodesIntact(completed, reader, tiles))) return false;

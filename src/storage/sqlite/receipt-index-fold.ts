@@ -3,8 +3,10 @@ import { isDenial } from '../../denial/index.ts';
 import { type CountedFacet, DECISION_RECEIPT, facetsOf, parseDecisionReceipt } from '../../receipt/index.ts';
 import { FACET } from './receipt-index-schema.ts';
 
+const MINUTE_MS = 60_000;
+
 /** Spans that counts are kept for, longest first: a day, an hour, a minute, in milliseconds. */
-export const SPANS_MS = [86_400_000, 3_600_000, 60_000] as const;
+export const SPANS_MS = [86_400_000, 3_600_000, MINUTE_MS] as const;
 
 const COUNTED: readonly CountedFacet[] = ['agent', 'tool', 'code'];
 
@@ -25,8 +27,7 @@ export interface FoldCounts {
 
 interface Tally {
   readonly facet: number;
-  readonly span: number;
-  readonly bucket: number;
+  readonly minute: number;
   readonly term: number;
   permits: number;
   denials: number;
@@ -66,16 +67,21 @@ export class ReceiptFold {
     this.#statements.addKin.run(FACET.root, executionBytes(root), atMs, index);
     if (parent !== undefined) this.#statements.addKin.run(FACET.parent, executionBytes(parent), atMs, index);
     const isDenied = receipt.verdict === 'deny';
+    const minute = Math.floor(atMs / MINUTE_MS);
     this.#decisions += 1;
     if (isDenied) this.#denials += 1;
-    for (const facet of COUNTED) this.#count(FACET[facet], terms[facet], atMs, isDenied);
+    for (const facet of COUNTED) this.#count(FACET[facet], terms[facet], minute, isDenied);
   }
 
   /** Writes what was summed up since the last time. */
   flush(): FoldCounts {
     for (const [term, count] of this.#totals) this.#statements.addTotal.run(count, term);
-    for (const { facet, span, bucket, term, permits, denials } of this.#tallies.values()) {
-      this.#statements.addTally.run(facet, span, bucket, term, permits, denials);
+    for (const tally of this.#tallies.values()) {
+      const { facet, minute, term, permits, denials } = tally;
+      for (const span of SPANS_MS) {
+        const bucket = Math.floor((minute * MINUTE_MS) / span);
+        this.#statements.addTally.run(facet, span, bucket, term, permits, denials);
+      }
     }
     const counts = { decisions: this.#decisions, denials: this.#denials };
     this.#totals.clear();
@@ -85,18 +91,15 @@ export class ReceiptFold {
     return counts;
   }
 
-  #count(facet: number, term: number, atMs: number, isDenied: boolean): void {
-    for (const span of SPANS_MS) {
-      const bucket = Math.floor(atMs / span);
-      const key = `${facet} ${span} ${bucket} ${term}`;
-      let tally = this.#tallies.get(key);
-      if (tally === undefined) {
-        tally = { facet, span, bucket, term, permits: 0, denials: 0 };
-        this.#tallies.set(key, tally);
-      }
-      if (isDenied) tally.denials += 1;
-      else tally.permits += 1;
+  #count(facet: number, term: number, minute: number, isDenied: boolean): void {
+    const key = `${facet} ${minute} ${term}`;
+    let tally = this.#tallies.get(key);
+    if (tally === undefined) {
+      tally = { facet, minute, term, permits: 0, denials: 0 };
+      this.#tallies.set(key, tally);
     }
+    if (isDenied) tally.denials += 1;
+    else tally.permits += 1;
   }
 
   /** The number of a text, which counts as one more mention of it. */
