@@ -65,6 +65,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     summary: 'what was decided',
     commands: {
       show: { summary: 'list decisions', load: () => import('./log-show.ts') },
+      count: {
+        summary: 'count decisions per agent, tool or code',
+        load: () => import('./log-count.ts'),
+      },
+      index: { summary: 'bring what lists decisions up to date', load: () => import('./log-index.ts') },
       verify: { summary: 'check logs entry by entry', load: () => import('./log-verify.ts') },
       publish: {
         summary: 'publish checkpoints now, cosigned where there is a witness policy',

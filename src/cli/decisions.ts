@@ -3,6 +3,7 @@ import type { Home } from '../governor/index.ts';
 import { listExecutionLogs } from '../governor/index.ts';
 import {
   type DecisionReceipt,
+  type FoundReceipt,
   type OutcomeReceipt,
   parseDecisionReceipt,
   parseOutcomeReceipt,
@@ -92,6 +93,12 @@ export function* decisionsFrom(
   }
 }
 
+/** A decision that an index found, with what came of it. */
+export function withOutcome(reader: SqliteLogReader, { log, index, receipt }: FoundReceipt): LoggedDecision {
+  const outcome = receipt.verdict === 'permit' ? outcomeOf(reader, receipt.id) : undefined;
+  return { log, index, receipt, ...(outcome && { outcome }) };
+}
+
 function decisionOf(
   log: string,
   reader: SqliteLogReader,
@@ -100,9 +107,7 @@ function decisionOf(
   matches: (receipt: DecisionReceipt) => boolean,
 ): LoggedDecision | undefined {
   const receipt = parseDecisionReceipt(entry);
-  if (isDenial(receipt) || !matches(receipt)) return undefined;
-  const outcome = receipt.verdict === 'permit' ? outcomeOf(reader, receipt.id) : undefined;
-  return { log, index, receipt, ...(outcome && { outcome }) };
+  return isDenial(receipt) || !matches(receipt) ? undefined : withOutcome(reader, { log, index, receipt });
 }
 
 function outcomeOf(reader: SqliteLogReader, id: string): OutcomeReceipt | undefined {

@@ -1,48 +1,50 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Home } from '../governor/index.ts';
-import type { DecisionReceipt, OutcomeReceipt } from '../receipt/index.ts';
-import type { SqliteLogReader } from '../storage/index.ts';
+import { type DecisionReceipt, matchesFilters, type OutcomeReceipt } from '../receipt/index.ts';
 import { usageError } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
-import {
-  actorOf,
-  closeLogs,
-  decisionsBackwards,
-  decisionsFrom,
-  type LoggedDecision,
-  openLogs,
-} from './decisions.ts';
+import { actorOf, closeLogs, decisionsFrom, type LoggedDecision, openLogs } from './decisions.ts';
 import { parseWholeNumber } from './duration.ts';
+import { IndexedDecisions, type Listing } from './indexed-decisions.ts';
 import type { Output } from './output.ts';
 import { previewText } from './preview-text.ts';
+import { addFilterOptions, type FilterOptions, filtersOf, isFiltered } from './receipt-filters.ts';
 import type { Session } from './session.ts';
 import { bad, faint, good, type Part, warn } from './text.ts';
 
-interface Options {
+interface Options extends FilterOptions {
   readonly log?: string;
-  readonly tail: string;
-  readonly deny?: boolean;
-  readonly permit?: boolean;
+  readonly tail?: string;
+  readonly limit?: string;
+  readonly cursor?: string;
+  readonly oldestFirst?: boolean;
   readonly follow?: boolean;
 }
 
 const FOLLOW_MS = 300;
+const DEFAULT_COUNT = '50';
 const HEAD = ['TIME', 'VERDICT', 'CODE OR OUTCOME', 'TOOL', 'AGENT', 'LOG', 'EXECUTION'];
 
 export const define: Define = (command, act) => {
-  command
-    .description(
-      'List decisions, oldest first: when, permit or deny and why, which tool, who, and the execution id.',
-    )
-    .option('--log <name>', 'only this log (default: all of the trust domain)')
-    .option('--tail <n>', 'how many of the newest', '50')
-    .option('--deny', 'only denials')
-    .option('--permit', 'only permits')
+  addFilterOptions(
+    command
+      .description(
+        `List decisions: when, permit or deny and why, which tool, who, and the execution id. By default the newest, in the
+order they were made; with --limit page by page, each page naming the next.`,
+      )
+      .option('--log <name>', 'only this log (default: all of the trust domain)')
+      .option('--tail <n>', `how many of the newest (default: ${DEFAULT_COUNT})`),
+  )
+    .option('--limit <n>', 'a page of so many, newest first (1000 at most)')
+    .option('--oldest-first', 'pages from the oldest on')
+    .option('--cursor <cursor>', 'the page after the one that gave this cursor; it brings its filters along')
     .option('--follow', 'go on with new ones as they are recorded (with --json: one object per line)')
     .addHelpText(
       'after',
       examples(
         '$ writ log show --deny --tail 10',
+        '$ writ log show --agent planner --since 7d --code scope.tool_not_granted',
+        '$ writ log show --artifact 01a2… --limit 100 --json',
         '$ writ log show --follow',
         '$ writ receipt show <execution>',
       ),
@@ -52,54 +54,54 @@ export const define: Define = (command, act) => {
 
 async function show(session: Session, options: Options): Promise<void> {
   const { output } = session;
-  const tail = parseWholeNumber(options.tail, '--tail');
-  if (options.deny === true && options.permit === true) throw usageError('give --deny or --permit, not both');
+  checkTogether(options);
   const home = await session.openHome();
-  const wanted = options.deny === true ? 'deny' : options.permit === true ? 'permit' : undefined;
-  const matches = ({ verdict }: DecisionReceipt) => wanted === undefined || verdict === wanted;
-  const readers = openLogs(home, options.log, (log) => output.note(unreadable(log)));
+  const filters = filtersOf(options, home, session.surroundings.clockMs());
+  const source = IndexedDecisions.open(home, options.log, (log) => output.note(unreadable(log)));
+  let listing: Listing;
   try {
-    const sizes = new Map([...readers].map(([log, reader]) => [log, reader.head().size]));
-    const decisions = newest(readers, tail, matches);
-    if (options.follow === true) {
-      for (const decision of decisions) tellOne(output, home, decision);
-      return await follow(output, home, options, matches, sizes);
+    await source.catchUp(output);
+    if (options.cursor !== undefined || options.limit !== undefined || options.oldestFirst === true) {
+      const limit = parseWholeNumber(options.limit ?? DEFAULT_COUNT, '--limit', 1);
+      const order = options.oldestFirst === true ? 'oldest-first' : 'newest-first';
+      const { cursor } = options;
+      listing = await source.page(cursor === undefined ? { filters, order, limit } : { cursor, limit });
+    } else {
+      listing = await source.newest(filters, parseWholeNumber(options.tail ?? DEFAULT_COUNT, '--tail'));
     }
-    output.answer({ decisions: decisions.map((decision) => jsonOf(decision)) }, () => {
-      if (decisions.length === 0) output.note('no decision has been recorded yet');
-      else
-        output.table(
-          decisions.some((decision) => shownOf(decision) !== '') ? [...HEAD, 'SHOWN'] : HEAD,
-          decisions.map((decision) => rowOf(home, decision)),
-        );
-    });
   } finally {
-    closeLogs(readers);
+    source.close();
+  }
+  const { decisions, next, sizes } = listing;
+  if (options.follow === true) {
+    for (const decision of decisions) tellOne(output, home, decision);
+    return follow(output, home, options, (receipt) => matchesFilters(receipt, filters), new Map(sizes));
+  }
+  output.answer({ decisions: decisions.map((decision) => jsonOf(decision)), next: next ?? null }, () => {
+    if (decisions.length === 0)
+      output.note(isFiltered(filters) ? 'no decision matches' : 'no decision has been recorded yet');
+    else
+      output.table(
+        decisions.some((decision) => shownOf(decision) !== '') ? [...HEAD, 'SHOWN'] : HEAD,
+        decisions.map((decision) => rowOf(home, decision)),
+      );
+    if (next !== undefined) output.note(faint('more: '), `writ log show --cursor ${next}`);
+  });
+}
+
+function checkTogether(options: Options): void {
+  const { cursor, limit, oldestFirst, tail, follow, log } = options;
+  const isPaged = cursor !== undefined || limit !== undefined || oldestFirst === true;
+  if (isPaged && tail !== undefined)
+    throw usageError('give --tail, or --limit with --cursor and --oldest-first');
+  if (isPaged && follow === true) throw usageError('--follow goes with --tail, not with pages');
+  if (cursor !== undefined && (oldestFirst === true || log !== undefined || isFiltered(options))) {
+    throw usageError('a cursor brings filters, logs and order along: give it alone, or with --limit');
   }
 }
 
 function unreadable(log: string): Part {
   return warn(`log ${log} cannot be read: run "writ log verify --log ${log}"`);
-}
-
-/** The newest decisions of several logs, oldest first. */
-function newest(
-  readers: ReadonlyMap<string, SqliteLogReader>,
-  count: number,
-  matches: (receipt: DecisionReceipt) => boolean,
-): LoggedDecision[] {
-  const found: LoggedDecision[] = [];
-  for (const [log, reader] of readers) {
-    let taken = 0;
-    if (count === 0) break;
-    for (const decision of decisionsBackwards(log, reader, matches)) {
-      found.push(decision);
-      taken += 1;
-      if (taken === count) break;
-    }
-  }
-  found.sort((left, right) => left.receipt.atMs - right.receipt.atMs || left.index - right.index);
-  return count === 0 ? [] : found.slice(-count);
 }
 
 async function follow(

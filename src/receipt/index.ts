@@ -33,6 +33,33 @@ export {
   parseOutcomeReceipt,
 } from './outcome-receipt.ts';
 export type { Preview } from './preview.ts';
+export { formatReceiptCursor, parseReceiptCursor, type ReceiptCursor } from './receipt-cursor.ts';
+export {
+  type CountedFacet,
+  type CountQuestion,
+  IndexDamaged,
+  type IndexProgress,
+  type ReceiptCount,
+  type ReceiptIndex,
+  type ReceiptSearch,
+} from './receipt-index.ts';
+export {
+  countReceipts,
+  type FoundReceipt,
+  MAX_PAGE_LIMIT,
+  queryReceipts,
+  type ReceiptPage,
+  type ReceiptRequest,
+} from './receipt-page.ts';
+export {
+  facetsOf,
+  matchesFilters,
+  parseReceiptFilters,
+  type ReceiptFacets,
+  type ReceiptFilters,
+  type ReceiptOrder,
+  type ReceiptPosition,
+} from './receipt-query.ts';
 export {
   formatEnvelopeEntry,
   formatSigstoreBundle,

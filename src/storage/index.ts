@@ -3,6 +3,7 @@ export { openPosixTileStore, type Publication, publishTiles, type TileSource } f
 export {
   type CosignedHead,
   type EvidenceState,
+  type IndexKind,
   LogLocked,
   type LogProblem,
   type LogVerification,
@@ -12,6 +13,7 @@ export {
   SqliteLog,
   type SqliteLogOptions,
   SqliteLogReader,
+  SqliteReceiptIndex,
   verifyLog,
   WitnessState,
   withSqliteLog,

@@ -1,8 +1,15 @@
 import { isDenial } from '../../denial/index.ts';
-import { type Checkpoint, type NoteVerifier, openCheckpoint, type TileStore } from '../../tlog/index.ts';
+import {
+  type Checkpoint,
+  LogUnavailable,
+  type NoteVerifier,
+  openCheckpoint,
+  type TileStore,
+} from '../../tlog/index.ts';
 import { openPosixTileStore } from '../posix/index.ts';
 import type { Head } from './batch-writer.ts';
 import { causeOf } from './failure.ts';
+import { areEntriesIntact } from './intact-entries.ts';
 import { SqliteLogReader } from './log-reader.ts';
 import { PublishedTiles } from './published-tiles.ts';
 import { findSignedLeaves, StoredEntries } from './stored-entries.ts';
@@ -45,6 +52,7 @@ export async function verifyLog(directory: string, logKey: NoteVerifier): Promis
   const checkpoint = await readSignedCheckpoint(store, logKey, report);
   let head: Head | undefined;
   let entries: StoredEntries | undefined;
+  let trustedSize = 0;
   let reader: SqliteLogReader | undefined;
   try {
     reader = new SqliteLogReader(directory);
@@ -54,18 +62,37 @@ export async function verifyLog(directory: string, logKey: NoteVerifier): Promis
     if (checkpoint !== undefined && checkpoint.size > head.size) {
       report('database', `it has ${head.size} of the ${checkpoint.size} entries that were signed for`);
     }
-    const tiles = new PublishedTiles(store, checkpoint?.size ?? 0);
-    const signed = await findSignedLeaves({ reader, head, checkpoint, tiles, report });
-    entries = new StoredEntries({ reader, head, checkpoint, tiles, report }, signed);
-    await entries.verify();
+    if (checkpoint !== undefined && (await isIntact(reader, head, checkpoint, store))) {
+      trustedSize = checkpoint.size;
+    } else {
+      const tiles = new PublishedTiles(store, checkpoint?.size ?? 0);
+      const signed = await findSignedLeaves({ reader, head, checkpoint, tiles, report });
+      entries = new StoredEntries({ reader, head, checkpoint, tiles, report }, signed);
+      await entries.verify();
+    }
     for (const detail of reader.integrityProblems()) report('database', detail);
   } catch (error) {
     report('database', causeOf(error));
   } finally {
     reader?.close();
   }
-  const trustedSize = entries?.trustedSize ?? 0;
+  trustedSize = entries?.trustedSize ?? trustedSize;
   return { verified: problems.length === 0, problems, head, checkpoint, trustedSize };
+}
+
+/** False also where something cannot be read: what, and where, is then found out entry by entry. */
+async function isIntact(
+  reader: SqliteLogReader,
+  head: Head,
+  signed: Head,
+  store: TileStore,
+): Promise<boolean> {
+  try {
+    return await areEntriesIntact({ reader, head, signed, tiles: new PublishedTiles(store, signed.size) });
+  } catch (error) {
+    if (error instanceof LogUnavailable) return false;
+    throw error;
+  }
 }
 
 async function readSignedCheckpoint(
