@@ -66,6 +66,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     commands: {
       show: { summary: 'list decisions', load: () => import('./log-show.ts') },
       verify: { summary: 'check logs entry by entry', load: () => import('./log-verify.ts') },
+      rebuild: {
+        summary: 'restore tiles and checkpoint from the database',
+        load: () => import('./log-rebuild.ts'),
+      },
       replay: { summary: 'derive every decision again', load: () => import('./log-replay.ts') },
     },
   },

@@ -10,7 +10,15 @@ export { CompactTree } from './compact-tree.ts';
 export { encodeEntryBundle, MAX_ENTRY_BYTES, parseEntryBundle } from './entry-bundle.ts';
 export { EMPTY_ROOT, HASH_BYTES, hashesEqual, leafHash, nodeHash, treeHash } from './hash.ts';
 export type { HashReader, StoredHash } from './hash-reader.ts';
-export { type AppendRequest, type AppendResult, type Log, type LogReader, LogUnavailable } from './log.ts';
+export {
+  type AppendRequest,
+  type AppendResult,
+  type Log,
+  type LogReader,
+  LogUnavailable,
+  logFault,
+} from './log.ts';
+export { isLogFault, LOG_FAULTS, type LogFault } from './log-fault.ts';
 export { MerkleTree } from './merkle-tree.ts';
 export { type OpenedNote, openNote, signatureLine, signNote, type VerifiedSignature } from './note.ts';
 export {

@@ -4,8 +4,15 @@
  * and is once the last thing their process does; each in a run of its own. What is left must hold everything
  * acknowledged, verify, and be resumed. Prints a table in Markdown; exit code 1 where anything was violated or left out.
  */
-import { APPENDS, FAULT_MATRIX, type FaultRun, recordTargets, runFault } from '../fault/fault-matrix.ts';
-import { findInjectors } from '../fault/injectors.ts';
+import {
+  APPENDS,
+  FAULT_MATRIX,
+  type FaultRun,
+  faultsOf,
+  recordTargets,
+  runFault,
+} from '../fault/fault-matrix.ts';
+import { findInjectors, type Target } from '../fault/injectors.ts';
 import { campaignOptions } from './options.ts';
 
 const ATTEMPTS = 3;
@@ -18,11 +25,13 @@ const injectors = findInjectors();
 if (injectors === undefined) process.exit(1);
 
 const startedMs = performance.now();
-const targets = (await recordTargets(injectors)).filter(({ call }) => only === undefined || call === only);
-const work = targets.flatMap((target) =>
-  (FAULT_MATRIX[target.call] ?? []).map((fault) => ({ target, fault })),
-);
+const recording = await recordTargets(injectors);
+const isWanted = ({ call }: Target) => only === undefined || call === only;
+const targets = recording.targets.filter(isWanted);
+const varying = recording.varying.filter(isWanted);
+const work = targets.flatMap((target) => faultsOf(target).map((fault) => ({ target, fault })));
 say(`${APPENDS} appends, ${targets.length} system calls, ${work.length} runs`);
+for (const { call, path, number } of varying) say(`not in every run: ${call} ${path} #${number}`);
 
 const runs: FaultRun[] = [];
 let missed = 0;
@@ -74,6 +83,7 @@ say(
   JSON.stringify({
     appends: APPENDS,
     calls: targets.length,
+    notInEveryRun: varying.length,
     runs: runs.length,
     byStrace: runs.filter(({ by, reached }) => by === 'strace' && reached).length,
     preloaded: runs.filter(({ by, reached }) => by === 'preloaded' && reached).length,

@@ -12,11 +12,11 @@ const injectors = findInjectors();
 
 describe.skipIf(injectors === undefined)('a log one of whose system calls goes wrong', () => {
   const runs: FaultRun[] = [];
-  let targets: Target[] = [];
+  let targets: readonly Target[] = [];
 
   beforeAll(async () => {
     if (injectors === undefined) return;
-    targets = await recordTargets(injectors);
+    ({ targets } = await recordTargets(injectors));
     const random = new Random(SEED);
     const cells = CALLS.flatMap((call) => {
       const made = targets.filter((target) => target.call === call);

@@ -74,8 +74,37 @@ interface Ended {
   readonly isHanging: boolean;
 }
 
-/** Every call of an undisturbed run that the matrix is about, in the order of their making. */
-export async function recordTargets(injectors: Injectors): Promise<Target[]> {
+/** Undisturbed runs that are compared: how often a reader looks again depends on who was faster. */
+const RECORDINGS = 3;
+
+export interface Recording {
+  /** Calls that each of the undisturbed runs made, in the order of their making. */
+  readonly targets: readonly Target[];
+  /** Calls that only some of them made. */
+  readonly varying: readonly Target[];
+}
+
+/** Every call of an undisturbed run that the matrix is about. */
+export async function recordTargets(injectors: Injectors): Promise<Recording> {
+  const runs: Target[][] = [];
+  for (let run = 0; run < RECORDINGS; run += 1) runs.push(await recordOnce(injectors));
+  const keyOf = ({ call, path, number }: Target) => `${call} ${path} ${number}`;
+  const times = new Map<string, Target[]>();
+  for (const target of runs.flat()) {
+    const key = keyOf(target);
+    times.set(key, [...(times.get(key) ?? []), target]);
+  }
+  const targets: Target[] = [];
+  const varying: Target[] = [];
+  for (const [first, ...others] of times.values()) {
+    if (first === undefined) continue;
+    if (others.length + 1 < RECORDINGS) varying.push(first);
+    else targets.push({ ...first, oneThread: [first, ...others].every(({ oneThread }) => oneThread) });
+  }
+  return { targets, varying };
+}
+
+async function recordOnce(injectors: Injectors): Promise<Target[]> {
   const folder = mkdtempSync(join(tmpdir(), 'writ-faults-'));
   try {
     const trace = join(folder, 'trace');
@@ -94,14 +123,15 @@ export async function recordTargets(injectors: Injectors): Promise<Target[]> {
 }
 
 function targetsOf(trace: string, directory: string): Target[] {
-  const calls: { call: string; path: string; thread: string }[] = [];
+  const calls: { call: string; path: string; thread: string; changesNothing: boolean }[] = [];
   for (const line of trace.split('\n')) {
     const [, thread = '', call = '', rest = ''] = /^(\d+) +([a-z0-9]+)\((.*)/.exec(line) ?? [];
     if (!Object.hasOwn(FAULT_MATRIX, call)) continue;
     const named = BY_DESCRIPTOR.has(call) ? /^[^<"]*<([^>]*)>/ : /"([^"]*)"/;
     const path = named.exec(rest)?.[1] ?? '';
+    const changesNothing = call === 'openat' && !rest.includes('O_CREAT');
     if (path === directory || path.startsWith(`${directory}/`)) {
-      calls.push({ call, path: relative(directory, path) || '.', thread });
+      calls.push({ call, path: relative(directory, path) || '.', thread, changesNothing });
     }
   }
   const threads = new Map<string, Set<string>>();
@@ -110,12 +140,17 @@ function targetsOf(trace: string, directory: string): Target[] {
     threads.set(key, (threads.get(key) ?? new Set()).add(thread));
   }
   const seen = new Map<string, number>();
-  return calls.map(({ call, path }) => {
+  return calls.map(({ call, path, changesNothing }) => {
     const key = `${call} ${path}`;
     const number = (seen.get(key) ?? 0) + 1;
     seen.set(key, number);
-    return { call, path, number, oneThread: threads.get(key)?.size === 1 };
+    return { call, path, number, changesNothing, oneThread: threads.get(key)?.size === 1 };
   });
+}
+
+/** The faults that a call of the run can have. */
+export function faultsOf({ call, changesNothing }: Target): readonly Fault[] {
+  return (FAULT_MATRIX[call] ?? []).filter((fault) => fault === 'fails' || !changesNothing);
 }
 
 /** One run with one fault in it, and the verdict on what it left. Undefined where the fault cannot be injected here. */

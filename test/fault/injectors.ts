@@ -17,6 +17,8 @@ export interface Target {
   readonly number: number;
   /** Whether only one thread makes this call on this path, so that strace, which counts by thread, can tell which it is. */
   readonly oneThread: boolean;
+  /** An `openat` that creates nothing has no effect that could persist. */
+  readonly changesNothing: boolean;
 }
 
 /** A command that runs another with a fault in it, and tells afterwards whether the fault came to happen. */

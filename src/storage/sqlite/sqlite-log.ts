@@ -1,9 +1,9 @@
 import type { Signer } from '../../key/index.ts';
 import { type AppendRequest, type AppendResult, type Log, LogUnavailable } from '../../tlog/index.ts';
 import { checkAppendRequest } from '../append-request.ts';
+import { unavailableBecause } from '../driver-fault.ts';
 import type { BatchWriter, Head, WriterOptions } from './batch-writer.ts';
 import { CheckpointPublisher } from './checkpoint-publisher.ts';
-import { causeOf } from './failure.ts';
 import { type EvidenceState, SqliteLogReader } from './log-reader.ts';
 
 const DEFAULT_PUBLISH_INTERVAL_MS = 1_000;
@@ -195,7 +195,7 @@ export class SqliteLog implements Log {
 
   #fail(error: unknown): LogUnavailable {
     clearTimeout(this.#timer);
-    this.#failure ??= error instanceof LogUnavailable ? error : new LogUnavailable(causeOf(error));
+    this.#failure ??= unavailableBecause('the log failed', error);
     return this.#failure;
   }
 }
