@@ -90,6 +90,7 @@ const tasks = {
   format: () => run('biome', ['check', '--write', '.']),
   campaign: () =>
     run(pinnedNode, [join('test', 'campaign', 'kill.ts'), ...args]) ||
+    run(pinnedNode, [join('test', 'campaign', 'faults.ts'), ...args]) ||
     run(pinnedNode, [join('test', 'campaign', 'fuzz.ts'), ...args]),
   build,
 };

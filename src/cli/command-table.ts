@@ -75,6 +75,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
         summary: 'publish checkpoints now, cosigned where there is a witness policy',
         load: () => import('./log-publish.ts'),
       },
+      rebuild: {
+        summary: 'restore tiles and checkpoint from the database',
+        load: () => import('./log-rebuild.ts'),
+      },
       replay: { summary: 'derive every decision again', load: () => import('./log-replay.ts') },
     },
   },

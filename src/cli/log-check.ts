@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isDenial } from '../denial/index.ts';
 import type { GovernanceState } from '../governance/index.ts';
 import { type Home, readWitnessPolicy } from '../governor/index.ts';
-import { type LogVerification, verifyLog } from '../storage/index.ts';
+import { type LogProblem, type LogVerification, verifyLog } from '../storage/index.ts';
 import { checkQuorum, openCheckpoint, parseVkey } from '../tlog/index.ts';
 
 /** What checking one log found. */
@@ -14,7 +14,20 @@ export interface LogCheck {
   readonly entries: number | null;
   /** How many of them a signed checkpoint covers. */
   readonly signed: number | null;
+  /** Entries below this index are those that were signed for, whatever is wrong with the rest. */
+  readonly trusted: number;
+  readonly firstBad: FirstBad;
   readonly problems: LogVerification['problems'];
+  /** What is no problem by itself, but may be the trace of one. */
+  readonly notes: LogVerification['notes'];
+}
+
+/** The first of each kind that is not as it was signed; null where there is none. */
+export interface FirstBad {
+  readonly entry: number | null;
+  readonly tile: string | null;
+  /** Why the published checkpoint cannot be used. */
+  readonly checkpoint: string | null;
 }
 
 const VKEY_FILE = 'log.vkey';
@@ -67,7 +80,8 @@ async function checkEnrolledLog(
   const check = withWitnesses(home, folder, vkeys, await checkLog(name, folder, vkeys));
   const beside = readKeyFileBeside(folder);
   if (beside === undefined || vkeys.includes(beside)) return check;
-  const problem = { where: VKEY_FILE, detail: 'the key beside the log is not the enrolled one' };
+  const detail = 'the key beside the log is not the enrolled one';
+  const problem = { code: 'key_unknown', where: VKEY_FILE, detail } as const;
   return { ...check, verified: false, problems: [...check.problems, problem] };
 }
 
@@ -77,9 +91,12 @@ async function checkLog(log: string, folder: string, vkeys: readonly string[]): 
   for (const vkey of vkeys.toReversed()) {
     const key = parseVkey(vkey);
     if (isDenial(key)) continue;
-    const { verified, problems, head, checkpoint } = await verifyLog(folder, key);
-    last = { log, verified, entries: head?.size ?? null, signed: checkpoint?.size ?? null, problems };
-    if (verified) break;
+    const { head, checkpoint, trustedSize: trusted, ...found } = await verifyLog(folder, key);
+    const firstBad = firstBadOf(found.problems);
+    const [entries, signed] = [head?.size ?? null, checkpoint?.size ?? null];
+    last = { log, ...found, entries, signed, trusted, firstBad };
+    // Under a key that did not sign it every log looks the same: the one that did sign has more to say.
+    if (signed !== null) break;
   }
   return last;
 }
@@ -88,8 +105,8 @@ async function checkLog(log: string, folder: string, vkeys: readonly string[]): 
 function withWitnesses(home: Home, folder: string, vkeys: readonly string[], check: LogCheck): LogCheck {
   const problem = findUnwitnessed(home, folder, vkeys);
   if (problem === undefined) return check;
-  const problems = [...check.problems, { where: 'checkpoint', detail: problem }];
-  return { ...check, verified: false, problems };
+  const found: LogProblem = { code: 'unwitnessed', where: 'checkpoint', detail: problem };
+  return { ...check, verified: false, problems: [...check.problems, found] };
 }
 
 function findUnwitnessed(home: Home, folder: string, vkeys: readonly string[]): string | undefined {
@@ -115,11 +132,23 @@ function findUnwitnessed(home: Home, folder: string, vkeys: readonly string[]): 
     // No checkpoint: what is wrong is said already.
     return undefined;
   }
-  return `it is not witnessed as the policy of the domain asks: ${missing}; run "writ log publish"`;
+  return `it is not witnessed as the policy of the domain asks: ${missing}`;
 }
 
 function refused(log: string, where: string, detail: string): LogCheck {
-  return { log, verified: false, entries: null, signed: null, problems: [{ where, detail }] };
+  const problems = [{ code: 'key_unknown', where, detail }] as const;
+  const firstBad = firstBadOf(problems);
+  return { log, verified: false, entries: null, signed: null, trusted: 0, firstBad, problems, notes: [] };
+}
+
+function firstBadOf(problems: LogVerification['problems']): FirstBad {
+  const first = (pattern: RegExp) => problems.find(({ where }) => pattern.test(where));
+  const entry = first(/^entry \d+$/);
+  return {
+    entry: entry === undefined ? null : Number(entry.where.slice('entry '.length)),
+    tile: first(/^tile\//)?.where ?? null,
+    checkpoint: first(/^checkpoint$/)?.detail ?? null,
+  };
 }
 
 function readKeyFileBeside(folder: string): string | undefined {

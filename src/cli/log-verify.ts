@@ -1,12 +1,14 @@
 import { isDenial } from '../denial/index.ts';
 import type { GovernanceState } from '../governance/index.ts';
 import { type Home, listExecutionLogs, openGovernanceFollower } from '../governor/index.ts';
+import { LOG_FAULTS } from '../tlog/index.ts';
 import { type ExitCode, failure, usageError } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
 import { checkAgainst } from './log-against.ts';
 import { checkAttestationLog, checkExecutionLog, checkGovernanceLog, type LogCheck } from './log-check.ts';
+import { describeTrust } from './log-trust.ts';
 import type { Session } from './session.ts';
-import { bad, faint, good } from './text.ts';
+import { bad, faint, good, warn } from './text.ts';
 
 interface Options {
   readonly log?: string;
@@ -20,7 +22,7 @@ export const define: Define = (command, act) => {
   command
     .description(
       `Check logs entry by entry: every entry against the tree, the published tiles and the signed checkpoint.
-Says exactly what is wrong with a damaged one, the first bad entry first. Default: all logs of the trust domain.`,
+Names the first bad entry, tile or checkpoint of a damaged one, and what of it still can be trusted. Default: all logs of the trust domain.`,
     )
     .option('--log <name>', 'only this execution log')
     .option('--governance', 'only the governance log')
@@ -55,8 +57,8 @@ async function verify(session: Session, options: Options): Promise<ExitCode> {
     checks.push(await output.during('checking the governance log', () => checkGovernanceLog(home)));
   }
   if (options.governance !== true) {
-    const state = stateOf(home);
-    for (const name of namesOf(home, options.log)) {
+    const state = governanceStateOf(home);
+    for (const name of logNamesOf(home, options.log)) {
       checks.push(await output.during(`checking log ${name}`, () => checkExecutionLog(home, name, state)));
     }
     if (options.log === undefined) {
@@ -68,16 +70,20 @@ async function verify(session: Session, options: Options): Promise<ExitCode> {
   }
   const verified = checks.every((check) => check.verified);
   output.answer({ verified, logs: checks }, () => {
-    for (const { log, verified: ok, entries, signed, problems } of checks) {
+    for (const check of checks) {
+      const { log, verified: ok, entries, signed, problems, notes } = check;
       output.line(
         ok ? good('verified      ') : bad('not verified  '),
         log,
         faint(entries === null ? '' : `  ${entries} entries, ${signed ?? 0} under a signed checkpoint`),
       );
       for (const { where, detail } of problems) output.line(bad('  ✗ '), where, faint(`  ${detail}`));
+      for (const { where, detail } of notes) output.line(warn('  – '), where, faint(`  ${detail}`));
+      if (!ok) output.line('  ', describeTrust(check));
+      for (const code of new Set([...problems, ...notes].map((each) => each.code))) {
+        output.line(faint(`  → ${code}: ${LOG_FAULTS[code]}`));
+      }
     }
-    if (!verified)
-      output.line(faint('nothing that such a log says can be relied on from its first bad entry on'));
   });
   return verified ? 0 : 1;
 }
@@ -90,7 +96,7 @@ async function verifyAgainst(
   logKey: string | undefined,
 ): Promise<ExitCode> {
   const { output, surroundings } = session;
-  const state = stateOf(home);
+  const state = governanceStateOf(home);
   const kept = { cwd: surroundings.cwd, file, ...(logKey === undefined ? {} : { logKey }) };
   const against = checkAgainst(home, state, kept);
   const { log, verdict, detail, heads } = against;
@@ -117,7 +123,7 @@ async function verifyAgainst(
   return verified ? 0 : 1;
 }
 
-function namesOf(home: Home, named: string | undefined): readonly string[] {
+export function logNamesOf(home: Home, named: string | undefined): readonly string[] {
   const names = listExecutionLogs(home);
   if (named === undefined) return names;
   if (names.includes(named)) return [named];
@@ -128,7 +134,7 @@ function namesOf(home: Home, named: string | undefined): readonly string[] {
   );
 }
 
-function stateOf(home: Home): GovernanceState | undefined {
+export function governanceStateOf(home: Home): GovernanceState | undefined {
   const follower = openGovernanceFollower(home);
   if (isDenial(follower)) return undefined;
   try {

@@ -18,7 +18,9 @@ export {
   type Log,
   type LogReader,
   LogUnavailable,
+  logFault,
 } from './log.ts';
+export { isLogFault, LOG_FAULTS, type LogFault } from './log-fault.ts';
 export { MerkleTree } from './merkle-tree.ts';
 export { type OpenedNote, openNote, signatureLine, signNote, type VerifiedSignature } from './note.ts';
 export {

@@ -1,3 +1,5 @@
+import { LOG_FAULTS, type LogFault } from './log-fault.ts';
+
 /** What readers of a log need. Drivers live in src/storage. */
 export interface LogReader {
   /** Size and root of everything durable. */
@@ -53,4 +55,15 @@ export interface Log extends LogReader {
 /** The log cannot vouch for what it stores: after a failed commit or fsync, a fork, or damage. Never retried. */
 export class LogUnavailable extends Error {
   override readonly name = 'LogUnavailable';
+  readonly fault: LogFault;
+
+  constructor(message: string, options: ErrorOptions & { readonly fault?: LogFault } = {}) {
+    super(message, options);
+    this.fault = options.fault ?? 'failed';
+  }
+}
+
+/** A log found to have a fault, told with what to do about it. */
+export function logFault(fault: LogFault, problem: string, options: ErrorOptions = {}): LogUnavailable {
+  return new LogUnavailable(`${problem}; ${LOG_FAULTS[fault]}`, { ...options, fault });
 }

@@ -9,6 +9,8 @@ export interface CampaignOptions {
   readonly runs: number;
   readonly seconds: number;
   readonly only: string | undefined;
+  /** Fault matrix: runs side by side. */
+  readonly jobs: number;
 }
 
 /** `npm run campaign -- …` hands the same words to every campaign. */
@@ -21,6 +23,7 @@ export function campaignOptions(): CampaignOptions {
       runs: { type: 'string', default: '1000000' },
       seconds: { type: 'string', default: '900' },
       only: { type: 'string' },
+      jobs: { type: 'string', default: '2' },
     },
   });
   return {
@@ -30,6 +33,7 @@ export function campaignOptions(): CampaignOptions {
     runs: count('runs', values.runs),
     seconds: count('seconds', values.seconds),
     only: values.only,
+    jobs: count('jobs', values.jobs),
   };
 }
 

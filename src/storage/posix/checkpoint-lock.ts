@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
-import { LogUnavailable } from '../../tlog/index.ts';
+import { unavailableBecause } from '../driver-fault.ts';
 
 const WAIT_MS = 5_000;
 
@@ -16,7 +16,7 @@ export function withCheckpointLock<T>(path: string, critical: () => T): T {
     try {
       lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     } catch (error) {
-      throw new LogUnavailable(`${path} cannot be locked`, { cause: error });
+      throw unavailableBecause(`${path} cannot be locked`, error);
     }
     return critical();
   } finally {

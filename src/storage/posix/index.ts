@@ -1,2 +1,3 @@
+export { furthestTile } from './furthest-tile.ts';
 export { openPosixTileStore } from './posix-tile-store.ts';
-export { type Publication, publishTiles, type TileSource } from './publish-tiles.ts';
+export { type Publication, publishTiles, type TileSource, tileBytes } from './publish-tiles.ts';

@@ -6,7 +6,7 @@ import {
   type Checkpoint,
   HASH_BYTES,
   hashesEqual,
-  LogUnavailable,
+  logFault,
   MAX_ENTRY_BYTES,
   MAX_NOTE_BYTES,
   parseTilePath,
@@ -14,6 +14,7 @@ import {
   TILE_WIDTH,
   type TileStore,
 } from '../../tlog/index.ts';
+import { unavailableBecause } from '../driver-fault.ts';
 import { withCheckpointLock } from './checkpoint-lock.ts';
 import { makeDirectory, renameDurablySync, syncDirectory, writeDurably } from './durable-file.ts';
 
@@ -59,7 +60,7 @@ class PosixTileStore implements TileStore {
         const temporary = await this.#writeTemporary(bytes);
         await rename(temporary, file);
       } else if (!hashesEqual(present, bytes)) {
-        throw new LogUnavailable(`${path} is already there with other content`);
+        throw logFault('tile_damaged', `${path} is already there with other content`);
       }
       // Also when it was there: its writer may have been killed between renaming and this.
       await syncDirectory(folder);
@@ -70,7 +71,7 @@ class PosixTileStore implements TileStore {
     const { file, width } = this.#locate(path);
     if (width !== TILE_WIDTH) throw new TypeError('only a full tile supersedes partial ones');
     return guard(`partial tiles of ${path} cannot be removed`, async () => {
-      if ((await statOf(file)) === undefined) throw new LogUnavailable(`${path} is missing`);
+      if ((await statOf(file)) === undefined) throw logFault('tile_damaged', `${path} is missing`);
       await rm(`${file}.p`, { recursive: true, force: true });
       // Should a partial be asked for again, its folder must be made durable again.
       this.#folders.delete(`${file}.p`);
@@ -109,7 +110,8 @@ class PosixTileStore implements TileStore {
   #currentCheckpoint(): string | undefined {
     const status = statSync(this.#checkpointFile, { throwIfNoEntry: false });
     if (status === undefined) return undefined;
-    if (status.size > MAX_NOTE_BYTES) throw new LogUnavailable('the published checkpoint is too long');
+    if (status.size > MAX_NOTE_BYTES)
+      throw logFault('checkpoint_damaged', 'the published checkpoint is too long');
     return readFileSync(this.#checkpointFile, 'utf8');
   }
 
@@ -154,15 +156,15 @@ async function guard<T>(problem: string, operation: () => Promise<T>): Promise<T
   try {
     return await operation();
   } catch (error) {
-    if (error instanceof LogUnavailable || error instanceof TypeError) throw error;
-    throw new LogUnavailable(problem, { cause: error });
+    if (error instanceof TypeError) throw error;
+    throw unavailableBecause(problem, error);
   }
 }
 
 async function readBounded(file: string, maxBytes: number): Promise<Uint8Array | undefined> {
   const status = await statOf(file);
   if (status === undefined) return undefined;
-  if (!status.isFile() || status.size > maxBytes) throw new LogUnavailable(`${file} is not a tile`);
+  if (!status.isFile() || status.size > maxBytes) throw logFault('tile_damaged', `${file} is not a tile`);
   return readFile(file);
 }
 
@@ -179,14 +181,15 @@ async function statOf(file: string) {
 
 function headOf(note: string, what: string): Checkpoint {
   const checkpoint = peekCheckpoint(note);
-  if (isDenial(checkpoint)) throw new LogUnavailable(`${what} is damaged: ${checkpoint.detail}`);
+  if (isDenial(checkpoint)) throw logFault('checkpoint_damaged', `${what} is damaged: ${checkpoint.detail}`);
   return checkpoint;
 }
 
 function checkGrowth(current: Checkpoint, next: Checkpoint): void {
-  if (current.origin !== next.origin) throw new LogUnavailable('the published checkpoint is of another log');
-  if (next.size < current.size) throw new LogUnavailable('the checkpoint would go backwards');
+  if (current.origin !== next.origin)
+    throw logFault('history_differs', 'the published checkpoint is of another log');
+  if (next.size < current.size) throw logFault('rolled_back', 'the checkpoint would go backwards');
   if (next.size === current.size && !hashesEqual(next.rootHash, current.rootHash)) {
-    throw new LogUnavailable('the checkpoint would fork the log');
+    throw logFault('history_differs', 'the checkpoint would fork the log');
   }
 }

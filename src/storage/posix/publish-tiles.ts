@@ -5,7 +5,7 @@ import {
   type HashReader,
   hashesEqual,
   type LogReader,
-  LogUnavailable,
+  logFault,
   peekCheckpoint,
   rootAt,
   TILE_WIDTH,
@@ -46,8 +46,9 @@ export async function publishTiles(publication: Publication): Promise<void> {
   const published = await store.readCheckpoint();
   const old = published === undefined ? undefined : headOf(published, 'the published checkpoint');
   if (old !== undefined) {
-    if (old.origin !== next.origin) throw new LogUnavailable('the published checkpoint is of another log');
-    if (old.size > next.size) throw new LogUnavailable('the published checkpoint is ahead of the log');
+    if (old.origin !== next.origin)
+      throw logFault('history_differs', 'the published checkpoint is of another log');
+    if (old.size > next.size) throw logFault('rolled_back', 'the published checkpoint is ahead of the log');
     checkRoot(source, old, 'the published checkpoint is not a head of this log');
   }
   checkRoot(source, next, 'the checkpoint to publish is not a head of this log');
@@ -57,7 +58,7 @@ export async function publishTiles(publication: Publication): Promise<void> {
     if (tile.width === TILE_WIDTH) completed.push(tile);
   }
   if (published !== checkpoint && !(await store.replaceCheckpoint(published, checkpoint))) {
-    throw new LogUnavailable('the checkpoint was moved by someone else');
+    throw logFault('checkpoint_moved', 'the checkpoint was moved by someone else');
   }
   // Only now: the old checkpoint's readers were entitled to the partial tiles until here.
   for (const tile of completed) await store.removePartials(formatTilePath(tile));
@@ -65,18 +66,19 @@ export async function publishTiles(publication: Publication): Promise<void> {
 
 function headOf(note: string, what: string): { origin: string; size: number; rootHash: Uint8Array } {
   const checkpoint = peekCheckpoint(note);
-  if (isDenial(checkpoint)) throw new LogUnavailable(`${what} is damaged: ${checkpoint.detail}`);
+  if (isDenial(checkpoint)) throw logFault('checkpoint_damaged', `${what} is damaged: ${checkpoint.detail}`);
   return checkpoint;
 }
 
 function checkRoot(source: HashReader, head: { size: number; rootHash: Uint8Array }, problem: string): void {
-  if (!hashesEqual(rootAt(source, head.size), head.rootHash)) throw new LogUnavailable(problem);
+  if (!hashesEqual(rootAt(source, head.size), head.rootHash)) throw logFault('history_differs', problem);
 }
 
-function tileBytes(source: TileSource, tile: Tile): Uint8Array {
+/** What a tile or bundle of the log holds. */
+export function tileBytes(source: TileSource, tile: Tile): Uint8Array {
   const start = tile.index * TILE_WIDTH;
   if (tile.level !== 'entries') return source.readHashes(tile.level, start, tile.width);
   const entries = source.read(start, tile.width);
-  if (entries.length !== tile.width) throw new LogUnavailable(`entries from ${start} on are missing`);
+  if (entries.length !== tile.width) throw logFault('damaged', `entries from ${start} on are missing`);
   return encodeEntryBundle(entries);
 }

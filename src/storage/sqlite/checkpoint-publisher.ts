@@ -5,8 +5,8 @@ import {
   formatCheckpoint,
   HASH_BYTES,
   hashesEqual,
-  LogUnavailable,
   leafHash,
+  logFault,
   type NoteSigner,
   type NoteVerifier,
   noteSigner,
@@ -19,7 +19,7 @@ import {
   TILE_WIDTH,
   type TileStore,
 } from '../../tlog/index.ts';
-import { openPosixTileStore, publishTiles, type TileSource } from '../posix/index.ts';
+import { furthestTile, openPosixTileStore, publishTiles, type TileSource } from '../posix/index.ts';
 import type { Head, OpenedHead } from './batch-writer.ts';
 
 export interface PublisherOptions {
@@ -72,28 +72,40 @@ export class CheckpointPublisher {
   async resume(head: OpenedHead): Promise<void> {
     const note = await this.#store.readCheckpoint();
     if (note !== undefined) this.#takeUp(note, head);
+    const reach = furthestTile(this.#directory);
+    if (reach > head.size) {
+      throw logFault(
+        'rolled_back',
+        `${this.#directory} has ${head.size} entries but has published tiles of ${reach}: the database went back`,
+      );
+    }
     // INVARIANT: what gets signed is what was signed before or what the writer committed. Who can write the database
     // but holds no key gets nothing signed.
     const signed = this.#latest?.size ?? 0;
-    if (head.size > signed && !head.isSealed) throw new LogUnavailable(this.#foreignTail(signed, head.size));
+    if (head.size > signed && !head.isSealed) {
+      throw logFault('foreign_entries', this.#foreignTail(signed, head.size));
+    }
     this.#checkBodies(signed, head.size);
   }
 
   #takeUp(note: string, head: Head): void {
     const checkpoint = openCheckpoint(note, this.#verifier);
     if (isDenial(checkpoint)) {
-      throw new LogUnavailable(
-        `the checkpoint in ${this.#directory} is not signed by this log's key: ${checkpoint.detail}; use the log's own key, or run \`writ log verify\``,
+      throw logFault(
+        'checkpoint_damaged',
+        `the checkpoint in ${this.#directory} is not signed by this log's key: ${checkpoint.detail}; run "writ log verify"`,
       );
     }
     if (checkpoint.size > head.size) {
-      throw new LogUnavailable(
-        `${this.#directory} has ${head.size} entries but has published a checkpoint over ${checkpoint.size}: the database went back; restore a newer one or start a new log`,
+      throw logFault(
+        'rolled_back',
+        `${this.#directory} has ${head.size} entries but has published a checkpoint over ${checkpoint.size}: the database went back`,
       );
     }
     if (!hashesEqual(rootAt(this.#source, checkpoint.size), checkpoint.rootHash)) {
-      throw new LogUnavailable(
-        `${this.#directory} does not contain the ${checkpoint.size} entries its checkpoint was signed over; run \`writ log verify\``,
+      throw logFault(
+        'history_differs',
+        `${this.#directory} does not contain the ${checkpoint.size} entries its checkpoint was signed over; run "writ log verify"`,
       );
     }
     this.#latest = { size: checkpoint.size, note, isAccepted: this.#cosigner?.check(note).met ?? true };
@@ -101,7 +113,7 @@ export class CheckpointPublisher {
 
   #foreignTail(start: number, end: number): string {
     const entries = end - start === 1 ? `entry ${start}` : `entries ${start} to ${end - 1}`;
-    return `${this.#directory} is not opened: no checkpoint covers ${entries}, and what is there was not committed by this log's writer under this key. Nothing was signed. Find out who else writes to log.sqlite and restore it from a copy that has no foreign entries`;
+    return `${this.#directory} is not opened: no checkpoint covers ${entries}, and what is there was not committed by this log's writer under this key. Nothing was signed`;
   }
 
   /** Bodies of the entries that the next publication bundles: the seal covers their leaf hashes. */
@@ -112,7 +124,7 @@ export class CheckpointPublisher {
       for (const [offset, body] of this.#source.read(at, count).entries()) {
         const leaf = leaves.subarray(offset * HASH_BYTES, (offset + 1) * HASH_BYTES);
         if (!hashesEqual(leafHash(body), leaf)) {
-          throw new LogUnavailable(`entry ${at + offset} is not what was appended; run \`writ log verify\``);
+          throw logFault('entry_altered', `entry ${at + offset} is not what was appended`);
         }
       }
     }

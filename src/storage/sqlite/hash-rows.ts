@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { HASH_BYTES, type HashReader, LogUnavailable } from '../../tlog/index.ts';
+import { HASH_BYTES, type HashReader, logFault } from '../../tlog/index.ts';
 
 /** Of `count` rows, one row: all hashes in hex, and how many are whole. One row for each would cost twice the time. */
 const GATHER = "SELECT group_concat(hex(hash), '') AS hashes, total(length(hash) = 32) AS whole";
@@ -24,8 +24,9 @@ export class HashRows implements HashReader {
     const row = level === 0 ? this.#leaves.get(start, end) : this.#nodes.get(level, start, end);
     const bytes = new Uint8Array(Buffer.from(typeof row?.hashes === 'string' ? row.hashes : '', 'hex'));
     if (row?.whole !== count || bytes.byteLength !== count * HASH_BYTES) {
-      throw new LogUnavailable(
-        `tree hashes ${start} to ${end - 1} of level ${level} are missing or damaged; run \`writ log verify\``,
+      throw logFault(
+        'damaged',
+        `tree hashes ${start} to ${end - 1} of level ${level} are missing or damaged`,
       );
     }
     return bytes;

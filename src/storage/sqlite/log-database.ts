@@ -2,23 +2,20 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import {
   type AppendRequest,
   type AppendResult,
-  CompactTree,
-  hashesEqual,
+  type CompactTree,
   LogUnavailable,
   leafHash,
+  logFault,
 } from '../../tlog/index.ts';
 import { add, type Decimal, decimalOf, exceeds, formatDecimal, parseDecimal, ZERO } from '../decimal.ts';
+import { unavailableBecause } from '../driver-fault.ts';
 import type { BatchOutcome, Head, OpenedHead, WriterOptions } from './batch-writer.ts';
 import { CommitSeal } from './commit-seal.ts';
 import { EvidenceSeal } from './evidence-seal.ts';
-import { causeOf } from './failure.ts';
-import { HashRows } from './hash-rows.ts';
 import { readLogRow } from './log-row.ts';
+import { resumeTree } from './resume-tree.ts';
 import { closeQuietly, openForWriting } from './schema.ts';
 import { WriterLock } from './writer-lock.ts';
-
-/** Entries at the end of the log whose leaf hashes are recomputed when it is opened. */
-const TAIL_ENTRIES = 256;
 
 /** WAL pages (4 KiB) beyond which a WAL checkpoint is made, even when busy and when idle. */
 const BUSY_CHECKPOINT_PAGES = 1_024;
@@ -81,11 +78,8 @@ export class LogDatabase {
     } catch (error) {
       closeQuietly(db);
       lock.release();
-      throw error instanceof LogUnavailable || error instanceof TypeError
-        ? error
-        : new LogUnavailable(
-            `${options.directory} cannot be opened: ${causeOf(error)}; run \`writ log verify\``,
-          );
+      if (error instanceof TypeError) throw error;
+      throw unavailableBecause(`${options.directory} cannot be opened`, error);
     }
   }
 
@@ -121,7 +115,7 @@ export class LogDatabase {
       this.#head.size,
       this.#head.rootHash,
     );
-    if (changes !== 1) throw new LogUnavailable('something else has written to it');
+    if (changes !== 1) throw logFault('second_writer', 'something else has written to it');
   }
 
   /** Deletes the blob and its key and overwrites where they stood, in the database and in the WAL. */
@@ -172,9 +166,7 @@ export class LogDatabase {
     try {
       return work();
     } catch (error) {
-      this.#failure = new LogUnavailable(
-        `the log failed and takes no more entries until it is reopened: ${causeOf(error)}`,
-      );
+      this.#failure = failureAfter(error);
       try {
         if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       } catch {
@@ -231,7 +223,7 @@ export class LogDatabase {
     const stored = this.#statements.getCounter.get(key)?.total;
     if (stored === undefined) return ZERO;
     const total = typeof stored === 'string' ? parseDecimal(stored) : undefined;
-    if (total === undefined) throw new LogUnavailable('a counter is damaged; run `writ log verify`');
+    if (total === undefined) throw logFault('damaged', 'a counter is damaged');
     return total;
   }
 
@@ -261,6 +253,16 @@ export class LogDatabase {
   }
 }
 
+const FAILED = 'the log failed and takes no more entries until it is reopened';
+
+/** Misuse of our own API inside a transaction ends the log too: what it had written of it is not known. */
+function failureAfter(error: unknown): LogUnavailable {
+  if (error instanceof LogUnavailable) {
+    return new LogUnavailable(`${FAILED}: ${error.message}`, { cause: error, fault: error.fault });
+  }
+  return unavailableBecause(FAILED, error);
+}
+
 function prepareStatements(db: DatabaseSync) {
   const prepare = (sql: string): StatementSync => db.prepare(sql);
   return {
@@ -285,29 +287,4 @@ function prepareStatements(db: DatabaseSync) {
     ),
     walPages: prepare('PRAGMA wal_checkpoint(NOOP)'),
   };
-}
-
-/** The right edge of the stored tree, after checking that it, the last entries and the head belong together. */
-function resumeTree(db: DatabaseSync, head: Head): CompactTree {
-  const last = db.prepare('SELECT max(idx) AS last FROM entry').get()?.last ?? -1;
-  if (last !== head.size - 1) {
-    throw new LogUnavailable(
-      `the log says it has ${head.size} entries but its last one is ${String(last)}; run \`writ log verify\``,
-    );
-  }
-  const start = Math.max(0, head.size - TAIL_ENTRIES);
-  for (const { idx, leaf, body } of db
-    .prepare('SELECT idx, leaf, body FROM entry WHERE idx >= ? ORDER BY idx')
-    .iterate(start)) {
-    const intact =
-      body instanceof Uint8Array && leaf instanceof Uint8Array && hashesEqual(leaf, leafHash(body));
-    if (!intact) {
-      throw new LogUnavailable(`entry ${String(idx)} is not what was appended; run \`writ log verify\``);
-    }
-  }
-  const tree = CompactTree.resume(head.size, new HashRows(db));
-  if (!hashesEqual(tree.root(), head.rootHash)) {
-    throw new LogUnavailable('the stored hashes do not give the stored root; run `writ log verify`');
-  }
-  return tree;
 }

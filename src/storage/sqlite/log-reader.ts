@@ -3,13 +3,14 @@ import {
   HASH_BYTES,
   type LogReader,
   LogUnavailable,
+  logFault,
   proveConsistency,
   proveInclusion,
 } from '../../tlog/index.ts';
+import { unavailableBecause } from '../driver-fault.ts';
 import type { TileSource } from '../posix/index.ts';
 import type { Head } from './batch-writer.ts';
 import { unsealEvidence } from './evidence-seal.ts';
-import { causeOf } from './failure.ts';
 import { HashRows } from './hash-rows.ts';
 import { readLogRow } from './log-row.ts';
 import { closeQuietly, openForReading } from './schema.ts';
@@ -51,10 +52,15 @@ export class SqliteLogReader implements LogReader, TileSource {
     return reading(() => {
       const row = this.#statements.head.get();
       if (typeof row?.size !== 'number' || !(row.root instanceof Uint8Array)) {
-        throw new LogUnavailable('the head of the log is missing or damaged; run `writ log verify`');
+        throw logFault('damaged', 'the head of the log is missing or damaged');
       }
       return { size: row.size, rootHash: row.root };
     });
+  }
+
+  /** The head with the writer's seal on it. */
+  sealedHead(): Head & { readonly seal: Uint8Array } {
+    return reading(() => readLogRow(this.#db));
   }
 
   read(start: number, count: number): Uint8Array[] {
@@ -62,9 +68,7 @@ export class SqliteLogReader implements LogReader, TileSource {
       const entries: Uint8Array[] = [];
       for (const { idx, body } of this.#statements.entries.all(start, start + count)) {
         if (idx !== start + entries.length || !(body instanceof Uint8Array)) {
-          throw new LogUnavailable(
-            `entry ${start + entries.length} is missing or damaged; run \`writ log verify\``,
-          );
+          throw logFault('damaged', `entry ${start + entries.length} is missing or damaged`);
         }
         entries.push(body);
       }
@@ -175,5 +179,5 @@ function reading<T>(work: () => T): T {
 
 function unavailable(error: unknown): Error {
   if (error instanceof LogUnavailable || error instanceof TypeError) return error;
-  return new LogUnavailable(`the log cannot be read: ${causeOf(error)}`);
+  return unavailableBecause('the log cannot be read', error);
 }

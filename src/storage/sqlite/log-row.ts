@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { LogUnavailable } from '../../tlog/index.ts';
+import { logFault } from '../../tlog/index.ts';
 import type { Head } from './batch-writer.ts';
 
 export interface LogRow extends Head {
@@ -19,7 +19,7 @@ export function readLogRow(db: DatabaseSync): LogRow {
     !(row.root instanceof Uint8Array) ||
     !(row.seal instanceof Uint8Array)
   ) {
-    throw new LogUnavailable('the head of the log is missing or damaged; run `writ log verify`');
+    throw logFault('damaged', 'the head of the log is missing or damaged');
   }
   const { origin, size, root: rootHash, seal, consumed_floor: consumedFloor } = row;
   return { origin, size, rootHash, seal, consumedFloor };

@@ -8,7 +8,7 @@ import {
   TILE_WIDTH,
   type TileStore,
 } from '../../tlog/index.ts';
-import { causeOf } from './failure.ts';
+import { causeOf } from '../driver-fault.ts';
 
 type Kind = 'leaves' | 'entries';
 

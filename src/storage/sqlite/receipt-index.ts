@@ -14,8 +14,8 @@ import {
   type ReceiptSearch,
 } from '../../receipt/index.ts';
 import { hashesEqual, LogUnavailable, rootAt } from '../../tlog/index.ts';
+import { causeOf } from '../driver-fault.ts';
 import type { Head } from './batch-writer.ts';
-import { causeOf } from './failure.ts';
 import type { SqliteLogReader } from './log-reader.ts';
 import { countDecisions } from './receipt-index-counts.ts';
 import { ReceiptFold } from './receipt-index-fold.ts';

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { EMPTY_ROOT, LogUnavailable } from '../../tlog/index.ts';
-import { causeOf } from './failure.ts';
+import { EMPTY_ROOT, LogUnavailable, logFault } from '../../tlog/index.ts';
+import { unavailableBecause } from '../driver-fault.ts';
 import { makePrivateFile } from './private-files.ts';
 
 /** 'WRIT' in the header of the file, so that `file` and a hex dump say what it is. */
@@ -46,7 +46,7 @@ export function openForWriting(directory: string, origin: string): DatabaseSync 
 /** Opens the database for reading beside a running writer, in this process or another. */
 export function openForReading(directory: string): DatabaseSync {
   const path = databasePath(directory);
-  if (!existsSync(path)) throw new LogUnavailable(`there is no log at ${path}`);
+  if (!existsSync(path)) throw logFault('damaged', `there is no log at ${path}`);
   return openChecked(path, { readOnly: true }, (db) => db.exec('PRAGMA cache_size = -1024'));
 }
 
@@ -65,10 +65,7 @@ function openChecked(
     return db;
   } catch (error) {
     closeQuietly(db);
-    if (error instanceof LogUnavailable) throw error;
-    throw new LogUnavailable(
-      `${path} cannot be opened as a log: ${causeOf(error)}; run \`writ log verify\`, restore it from a backup if it is damaged`,
-    );
+    throw unavailableBecause(`${path} cannot be opened as a log`, error);
   }
 }
 
@@ -85,7 +82,7 @@ function createTables(db: DatabaseSync, origin: string): void {
 function checkSchema(db: DatabaseSync, path: string): void {
   const version = db.prepare('PRAGMA user_version').get()?.user_version;
   const application = db.prepare('PRAGMA application_id').get()?.application_id;
-  if (application !== APPLICATION_ID) throw new LogUnavailable(`${path} is not a Writ log`);
+  if (application !== APPLICATION_ID) throw logFault('damaged', `${path} is not a Writ log`);
   if (version !== FORMAT_VERSION) {
     throw new LogUnavailable(
       `${path} has log format ${String(version)}, this version of Writ reads ${FORMAT_VERSION}`,
@@ -97,7 +94,7 @@ function checkSchema(db: DatabaseSync, path: string): void {
     .map((row) => row.sql);
   const expected = new Set<unknown>(TABLES);
   if (statements.length !== expected.size || statements.some((sql) => !expected.has(sql))) {
-    throw new LogUnavailable(`${path} has tables that no Writ log has; restore it from a backup`);
+    throw logFault('damaged', `${path} has tables that no Writ log has`);
   }
 }
 

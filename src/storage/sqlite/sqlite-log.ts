@@ -9,9 +9,9 @@ import {
   QuorumUnmet,
 } from '../../tlog/index.ts';
 import { checkAppendRequest } from '../append-request.ts';
+import { unavailableBecause } from '../driver-fault.ts';
 import type { BatchWriter, Head, WriterOptions } from './batch-writer.ts';
 import { CheckpointPublisher } from './checkpoint-publisher.ts';
-import { causeOf } from './failure.ts';
 import { type EvidenceState, SqliteLogReader } from './log-reader.ts';
 import { PublicationWaiters } from './publication-waiters.ts';
 
@@ -252,7 +252,7 @@ export class SqliteLog implements Log {
 
   #fail(error: unknown): LogUnavailable {
     clearTimeout(this.#timer);
-    this.#failure ??= error instanceof LogUnavailable ? error : new LogUnavailable(causeOf(error));
+    this.#failure ??= unavailableBecause('the log failed', error);
     this.#waiters.reject(this.#failure);
     return this.#failure;
   }

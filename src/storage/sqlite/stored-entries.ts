@@ -1,5 +1,6 @@
 import { type Checkpoint, CompactTree, hashesEqual, leafHash } from '../../tlog/index.ts';
 import type { Head } from './batch-writer.ts';
+import type { ReportProblem } from './log-problem.ts';
 import type { EntryRow, SqliteLogReader } from './log-reader.ts';
 import type { PublishedTiles } from './published-tiles.ts';
 
@@ -10,7 +11,7 @@ export interface LogCopies {
   /** Signed by the log's key. */
   readonly checkpoint: Checkpoint | undefined;
   readonly tiles: PublishedTiles;
-  readonly report: (where: string, detail: string) => void;
+  readonly report: ReportProblem;
 }
 
 /** Entries compared at once: one tile's worth. */
@@ -31,9 +32,13 @@ export async function findSignedLeaves(copies: LogCopies): Promise<SignedLeaves>
     published.add((await tiles.leaves(start / CHUNK)) ?? [undefined]);
   }
   if (stored.gives(size, rootHash)) return 'database';
-  report('database', `its first ${size} leaf hashes do not give the root that was signed`);
+  report('history_differs', 'database', `its first ${size} leaf hashes do not give the root that was signed`);
   if (published.gives(size, rootHash)) return 'tiles';
-  report('tile/0', 'the published leaf hashes do not give the root that was signed either');
+  report(
+    'history_differs',
+    'tile/0',
+    'the published leaf hashes do not give the root that was signed either',
+  );
   return 'nowhere';
 }
 
@@ -82,10 +87,10 @@ export class StoredEntries {
         if (this.#isSignedFor(start + at)) this.#checkPublished(start / CHUNK, leaf, leaves[at], bundle[at]);
         await this.#checkNodes(leaf);
       }
-      for (const { where, detail } of tiles.takeProblems()) report(where, detail);
+      for (const { where, detail } of tiles.takeProblems()) report('tile_damaged', where, detail);
     }
     if (!hashesEqual(this.#tree.root(), head.rootHash)) {
-      report('database', 'the stored root is not the root of the stored entries');
+      report('damaged', 'database', 'the stored root is not the root of the stored entries');
     }
   }
 
@@ -102,11 +107,11 @@ export class StoredEntries {
     const { report } = this.#copies;
     const right = this.#signed === 'tiles' && this.#isSignedFor(index) ? published : row?.leaf;
     if (row === undefined) {
-      report(`entry ${index}`, 'it is missing or damaged');
+      report('entry_altered', `entry ${index}`, 'it is missing or damaged');
     } else if (right === undefined || !hashesEqual(leafHash(row.body), right)) {
-      report(`entry ${index}`, 'it is not what was appended: its hash is not its leaf hash');
+      report('entry_altered', `entry ${index}`, 'it is not what was appended: its hash is not its leaf hash');
     } else if (!hashesEqual(row.leaf, right)) {
-      report(`entry ${index}`, 'its stored leaf hash is not the one that was signed for');
+      report('entry_altered', `entry ${index}`, 'its stored leaf hash is not the one that was signed for');
     } else if (this.#signed !== 'nowhere' && this.#isSignedFor(index) && this.#trustedSize === index) {
       this.#trustedSize = index + 1;
     }
@@ -129,7 +134,7 @@ export class StoredEntries {
     for (const { level, index, hash } of this.#tree.append(leaf)) {
       if (level === 0) continue;
       if (!hashesEqual(reader.readHashes(level, index, 1), hash)) {
-        report(`tree hash ${index} of level ${level}`, 'it is not the hash of what is under it');
+        report('damaged', `tree hash ${index} of level ${level}`, 'it is not the hash of what is under it');
       }
       await tiles.checkNode(level, index, hash);
     }

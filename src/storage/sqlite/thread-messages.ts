@@ -1,3 +1,4 @@
+import type { LogFault } from '../../tlog/index.ts';
 import type { BatchOutcome, OpenedHead, WriterOptions } from './batch-writer.ts';
 import type { PackedBatch } from './packed-batch.ts';
 
@@ -18,4 +19,4 @@ export type FromWriter =
   | { readonly type: 'committed'; readonly outcomes: readonly BatchOutcome[] }
   | { readonly type: 'erased'; readonly erased: boolean }
   | { readonly type: 'closed' }
-  | { readonly type: 'failed'; readonly reason: string; readonly locked: boolean };
+  | { readonly type: 'failed'; readonly reason: string; readonly fault: LogFault };

@@ -1,7 +1,7 @@
 import { getCompileCacheDir } from 'node:module';
 import { dirname, extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { LogUnavailable } from '../../tlog/index.ts';
+import { type LogFault, LogUnavailable } from '../../tlog/index.ts';
 import type { BatchOutcome, BatchWriter, OpenedHead, WriterOptions } from './batch-writer.ts';
 import { LogLocked } from './failure.ts';
 import { packBatch } from './packed-batch.ts';
@@ -33,9 +33,9 @@ export async function openThreadWriter(options: WriterOptions): Promise<BatchWri
   let failure: LogUnavailable | undefined;
   let closed = false;
 
-  const fail = (reason: string, locked = false): void => {
+  const fail = (reason: string, fault: LogFault = 'failed'): void => {
     if (failure === undefined) {
-      failure = locked ? new LogLocked(reason) : new LogUnavailable(reason);
+      failure = fault === 'locked' ? new LogLocked(reason) : new LogUnavailable(reason, { fault });
       if (!closed) writer.onFailure?.(failure);
     }
     for (const waiter of waiters.splice(0)) waiter.reject(failure);
@@ -43,7 +43,7 @@ export async function openThreadWriter(options: WriterOptions): Promise<BatchWri
   const answer = (value: Answer): void => waiters.shift()?.resolve(value);
 
   worker.on('message', (message: FromWriter) => {
-    if (message.type === 'failed') fail(message.reason, message.locked);
+    if (message.type === 'failed') fail(message.reason, message.fault);
     else if (message.type === 'committed') {
       for (const outcome of message.outcomes) answer({ type: 'outcome', outcome });
     } else answer(message);

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SigningKey } from '../../key/index.ts';
 import { LogUnavailable, leafHash, noteVerifier } from '../../tlog/index.ts';
-import { openSqliteLogReader, rebuildTiles, verifyLog, withSqliteLog } from './index.ts';
+import { openSqliteLogReader, verifyLog, withSqliteLog } from './index.ts';
 
 const ORIGIN = 'verify.example/log';
 const SIGNER = SigningKey.fromSeed(new Uint8Array(32).fill(9));
@@ -173,21 +173,6 @@ describe('verifyLog', () => {
       ),
       { numRuns: 60 },
     );
-  });
-});
-
-describe('rebuildTiles', () => {
-  it('restores lost and damaged tiles from the database', async () => {
-    rmSync(join(directory, 'tile/entries'), { recursive: true });
-    writeFileSync(join(directory, 'tile/0/000'), 'garbage');
-    await rebuildTiles(directory, LOG_KEY);
-    expect(await verifyLog(directory, LOG_KEY)).toMatchObject({ verified: true, trustedSize: SIZE });
-    expect(readFileSync(join(directory, 'tile/0/000'))).toEqual(readFileSync(join(original, 'tile/0/000')));
-  });
-
-  it('refuses to publish from a database that is not what was signed for', async () => {
-    sql('UPDATE entry SET body = ? WHERE idx = 300', Buffer.from('forged'));
-    await expect(rebuildTiles(directory, LOG_KEY)).rejects.toThrow(/300 of the 600/);
   });
 });
 

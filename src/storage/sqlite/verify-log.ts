@@ -6,25 +6,22 @@ import {
   openCheckpoint,
   type TileStore,
 } from '../../tlog/index.ts';
-import { openPosixTileStore } from '../posix/index.ts';
+import { causeOf, faultOf } from '../driver-fault.ts';
+import { furthestTile, openPosixTileStore } from '../posix/index.ts';
 import type { Head } from './batch-writer.ts';
-import { causeOf } from './failure.ts';
 import { areEntriesIntact } from './intact-entries.ts';
+import type { LogProblem, ReportProblem } from './log-problem.ts';
 import { SqliteLogReader } from './log-reader.ts';
 import { PublishedTiles } from './published-tiles.ts';
 import { findSignedLeaves, StoredEntries } from './stored-entries.ts';
-
-/** One thing that is wrong, and where: `entry 17`, a tile's path, `checkpoint` or `database`. */
-export interface LogProblem {
-  readonly where: string;
-  readonly detail: string;
-}
 
 export interface LogVerification {
   /** Nothing is wrong, and a checkpoint signed by the log covers the entries up to `checkpoint.size`. */
   readonly verified: boolean;
   /** In the order they were found; the first hundred. */
   readonly problems: readonly LogProblem[];
+  /** What is no problem by itself, but may be the trace of one. */
+  readonly notes: readonly LogProblem[];
   /** Undefined where the database cannot be read. */
   readonly head: Head | undefined;
   /** The published checkpoint, if the log's key signed it. */
@@ -44,11 +41,12 @@ const MAX_PROBLEMS = 100;
  */
 export async function verifyLog(directory: string, logKey: NoteVerifier): Promise<LogVerification> {
   const problems: LogProblem[] = [];
-  const report = (where: string, detail: string): void => {
-    if (problems.length < MAX_PROBLEMS) problems.push({ where, detail });
+  const report: ReportProblem = (code, where, detail) => {
+    if (problems.length < MAX_PROBLEMS) problems.push({ code, where, detail });
   };
   const store = openPosixTileStore(directory);
-  // The checkpoint is read before the head: the database is never behind it.
+  // Tiles, then the checkpoint, then the head: each is written before the one that was read before it.
+  const reach = furthestTile(directory);
   const checkpoint = await readSignedCheckpoint(store, logKey, report);
   let head: Head | undefined;
   let entries: StoredEntries | undefined;
@@ -58,9 +56,12 @@ export async function verifyLog(directory: string, logKey: NoteVerifier): Promis
     reader = new SqliteLogReader(directory);
     head = reader.head();
     if (reader.origin !== logKey.name)
-      report('database', `this is the log ${reader.origin}, not ${logKey.name}`);
+      report('history_differs', 'database', `this is the log ${reader.origin}, not ${logKey.name}`);
     if (checkpoint !== undefined && checkpoint.size > head.size) {
-      report('database', `it has ${head.size} of the ${checkpoint.size} entries that were signed for`);
+      const detail = `it has ${head.size} of the ${checkpoint.size} entries that were signed for`;
+      report('rolled_back', 'database', detail);
+    } else if (reach > head.size) {
+      report('rolled_back', 'database', `it has ${head.size} entries and tiles of ${reach} are published`);
     }
     if (checkpoint !== undefined && (await isIntact(reader, head, checkpoint, store))) {
       trustedSize = checkpoint.size;
@@ -70,14 +71,21 @@ export async function verifyLog(directory: string, logKey: NoteVerifier): Promis
       entries = new StoredEntries({ reader, head, checkpoint, tiles, report }, signed);
       await entries.verify();
     }
-    for (const detail of reader.integrityProblems()) report('database', detail);
+    for (const detail of reader.integrityProblems()) report('damaged', 'database', detail);
   } catch (error) {
-    report('database', causeOf(error));
+    report(faultOf(error), 'database', causeOf(error));
   } finally {
     reader?.close();
   }
   trustedSize = entries?.trustedSize ?? trustedSize;
-  return { verified: problems.length === 0, problems, head, checkpoint, trustedSize };
+  const notes = checkpoint === undefined ? [] : notesOn(checkpoint, reach);
+  return { verified: problems.length === 0, problems, notes, head, checkpoint, trustedSize };
+}
+
+function notesOn({ size }: Checkpoint, reach: number): LogProblem[] {
+  if (reach <= size) return [];
+  const detail = `it covers ${size} entries, and tiles of ${reach} are published`;
+  return [{ code: 'checkpoint_behind', where: 'checkpoint', detail }];
 }
 
 /** False also where something cannot be read: what, and where, is then found out entry by entry. */
@@ -98,19 +106,19 @@ async function isIntact(
 async function readSignedCheckpoint(
   store: TileStore,
   logKey: NoteVerifier,
-  report: (where: string, detail: string) => void,
+  report: ReportProblem,
 ): Promise<Checkpoint | undefined> {
   try {
     const note = await store.readCheckpoint();
     if (note === undefined) {
-      report('checkpoint', 'none is published, so nothing is signed for');
+      report('checkpoint_missing', 'checkpoint', 'none is published, so nothing is signed for');
       return undefined;
     }
     const opened = openCheckpoint(note, logKey);
     if (!isDenial(opened)) return opened;
-    report('checkpoint', opened.detail);
+    report('checkpoint_damaged', 'checkpoint', opened.detail);
   } catch (error) {
-    report('checkpoint', causeOf(error));
+    report(faultOf(error), 'checkpoint', causeOf(error));
   }
   return undefined;
 }

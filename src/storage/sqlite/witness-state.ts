@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { LogUnavailable, type SignedHead } from '../../tlog/index.ts';
-import { causeOf } from './failure.ts';
+import { causeOf } from '../driver-fault.ts';
 import { makePrivateDirectory, makePrivateFile } from './private-files.ts';
 import { closeQuietly } from './schema.ts';
 

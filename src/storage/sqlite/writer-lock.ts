@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { isJsonObject, parseJson } from '../../codec/index.ts';
 import { isDenial } from '../../denial/index.ts';
-import { LogUnavailable } from '../../tlog/index.ts';
-import { causeOf, isBusy, LogLocked } from './failure.ts';
+import { LOG_FAULTS } from '../../tlog/index.ts';
+import { unavailableBecause } from '../driver-fault.ts';
+import { isBusy, LogLocked } from './failure.ts';
 import { makePrivateDirectory, makePrivateFile } from './private-files.ts';
 import { closeQuietly } from './schema.ts';
 
@@ -41,10 +42,10 @@ export class WriterLock {
     } catch (error) {
       closeQuietly(db);
       if (!isBusy(error)) {
-        throw new LogUnavailable(`the writer lock of ${directory} cannot be taken: ${causeOf(error)}`);
+        throw unavailableBecause(`the writer lock of ${directory} cannot be taken`, error);
       }
       throw new LogLocked(
-        `${directory} already has a writer: ${describeHolder(directory)}; a log has one writer, stop it or use another log`,
+        `${directory} already has a writer: ${describeHolder(directory)}; ${LOG_FAULTS.locked}`,
       );
     }
   }

@@ -1,7 +1,7 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { AppendRequest } from '../../tlog/index.ts';
+import { causeOf, faultOf } from '../driver-fault.ts';
 import type { BatchOutcome, WriterOptions } from './batch-writer.ts';
-import { causeOf, LogLocked } from './failure.ts';
 import { LogDatabase } from './log-database.ts';
 import { unpackBatch } from './packed-batch.ts';
 import type { FromWriter, ToWriter } from './thread-messages.ts';
@@ -24,7 +24,7 @@ export function runWriter(port: MessagePort, options: WriterOptions): void {
     serve(port, log, send);
     send({ type: 'opened', head: log.opened });
   } catch (error) {
-    send({ type: 'failed', reason: causeOf(error), locked: error instanceof LogLocked });
+    send({ type: 'failed', reason: causeOf(error), fault: faultOf(error) });
     port.close();
   }
 }
@@ -86,7 +86,7 @@ function serve(port: MessagePort, log: LogDatabase, send: (message: FromWriter) 
       step();
     } catch (error) {
       waiting.length = 0;
-      send({ type: 'failed', reason: causeOf(error), locked: error instanceof LogLocked });
+      send({ type: 'failed', reason: causeOf(error), fault: faultOf(error) });
     }
   };
 
