@@ -18,6 +18,7 @@ const FOLLOWS = 0.4;
 const REMEMBERED = 200;
 
 const CODES = Object.keys(REASONS).slice(0, 24) as ReasonCode[];
+const STAGE_NAMES: readonly string[] = STAGES;
 const DIGEST = digestOf('a component');
 
 /** Deterministic (mulberry32), so that two runs ask about the same log. */
@@ -85,8 +86,7 @@ function requestOf(
   const agent = skewed(random, AGENTS);
   // The two most frequent never meet: the worst that a question about both can be asked.
   const tool = skewed(random, TOOLS) || (agent === 0 ? 1 : 0);
-  const failed =
-    code === undefined ? STAGES.length : STAGES.findIndex((stage) => REASONS[code].stage === stage);
+  const failed = code === undefined ? STAGES.length : STAGE_NAMES.indexOf(REASONS[code].stage);
   const entry = serializeReceipt({
     type: DECISION_RECEIPT,
     id,
