@@ -98,18 +98,27 @@ export class Output {
     if (hint !== undefined) this.note(faint('→ '), hint);
   }
 
-  /** Shows on stderr, where that is a terminal, that something takes its time. */
-  async during<T>(what: string, work: () => Promise<T>): Promise<T> {
-    if (this.#stderr.isTTY !== true || this.json) return work();
+  /**
+   * Shows on stderr, where that is a terminal, that something takes its time; also beside JSON, which goes to stdout.
+   *
+   * @param work may tell how far it is, as often as it likes.
+   */
+  async during<T>(what: string, work: (tell: (done: number, of: number) => void) => Promise<T>): Promise<T> {
+    if (this.#stderr.isTTY !== true || (this.json && this.#stdout.isTTY === true))
+      return work(() => undefined);
     let frame = 0;
+    let share = '';
     const draw = () => {
       frame += 1;
-      this.#stderr.write(`\r${this.#paintNote(faint(`${SPINNER[frame % SPINNER.length]} ${what}`))}\u001b[K`);
+      const text = `${SPINNER[frame % SPINNER.length]} ${what}${share}`;
+      this.#stderr.write(`\r${this.#paintNote(faint(text))}\u001b[K`);
     };
     const timer = setInterval(draw, SPINNER_MS);
     draw();
     try {
-      return await work();
+      return await work((done, of) => {
+        share = of > 0 ? `  ${done} of ${of} (${Math.floor((done / of) * 100)} %)` : '';
+      });
     } finally {
       clearInterval(timer);
       this.#stderr.write('\r\u001b[K');

@@ -1,6 +1,7 @@
 export { type BundleOptions, bundleExecution } from './bundle-execution.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { createDomain, enrollAgent, publishPolicy } from './domain.ts';
+export { Erasures } from './evidence/erasures.ts';
 export { readEvidenceKey } from './evidence-key.ts';
 export {
   type ExecutionRecord,
@@ -27,5 +28,9 @@ export { findHomeFolder, Home, isDomainName, isLocalName, openHome, writeFileDur
 export { issueArtifact } from './issue.ts';
 export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';
 export { parentFactOf } from './parent-fact.ts';
-export { type ReplayReport, type ReplaySources, replayLog } from './replay/replay-log.ts';
+export { findInOtherLogs } from './replay/find-in-other-logs.ts';
+export type { Missing } from './replay/inputs-of-receipt.ts';
+export type { OnProgress } from './replay/recorded-decisions.ts';
+export { type ReplaySources, replayLog } from './replay/replay-log.ts';
+export type { Difference, ReplayReport } from './replay/replay-report.ts';
 export { revoke } from './revoke.ts';

@@ -74,7 +74,9 @@ export class Issuer {
           }),
         );
       case 'narrow':
-        return hold(root({ tools: { [WRITE]: { path: { constraint_type: 'exact', value: '/a' } }, [READ]: {} } }));
+        return hold(
+          root({ tools: { [WRITE]: { path: { constraint_type: 'exact', value: '/a' } }, [READ]: {} } }),
+        );
       case 'readonly':
         return hold(root({ tools: { [READ]: {} } }));
       case 'windowed': {
