@@ -77,6 +77,12 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
       verify: { summary: 'verify such a bundle, offline', load: () => import('./receipt-verify.ts') },
     },
   },
+  evidence: {
+    summary: 'what was sealed beside the logs',
+    commands: {
+      erase: { summary: 'forget what was asked, on record', load: () => import('./evidence-erase.ts') },
+    },
+  },
   lineage: {
     summary: 'which execution led to which',
     commands: { show: { summary: 'draw the executions as a tree', load: () => import('./lineage-show.ts') } },

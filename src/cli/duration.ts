@@ -41,3 +41,22 @@ export function parseWholeNumber(text: string, option: string, minimum = 0): num
   if (!(value >= minimum)) throw usageError(`${option} "${text}" is not a whole number from ${minimum} on`);
   return value;
 }
+
+const MOMENT = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))?$/;
+
+/** Milliseconds since the epoch of `2026-11-01` (UTC), `2026-11-01T08:30Z`, or `90d` (so long ago). */
+export function parseMoment(text: string, option: string, nowMs: number): number {
+  if (/^\d+[smhd]$/.test(text)) return nowMs - parseDuration(text, option) * 1000;
+  const moment = MOMENT.test(text) ? Date.parse(text) : Number.NaN;
+  // Date.parse takes the 31st of November for the 1st of December.
+  const sameDay =
+    Number.isFinite(moment) &&
+    new Date(Date.parse(text.slice(0, 10))).toISOString().startsWith(text.slice(0, 10));
+  if (!sameDay) {
+    throw usageError(
+      `${option} "${text}" is no moment`,
+      'write 2026-11-01, 2026-11-01T08:30Z, or 90d for so long ago',
+    );
+  }
+  return moment;
+}

@@ -1,7 +1,9 @@
 export { type BundleOptions, bundleExecution } from './bundle-execution.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { createDomain, enrollAgent, publishPolicy } from './domain.ts';
+export { type Erasure, type ErasureOptions, eraseEvidence } from './evidence/erase-evidence.ts';
 export { Erasures } from './evidence/erasures.ts';
+export { type ErasurePlan, type ErasureSelection, planErasure } from './evidence/plan-erasure.ts';
 export { readEvidenceKey } from './evidence-key.ts';
 export {
   type ExecutionRecord,
