@@ -90,7 +90,8 @@ const tasks = {
   format: () => run('biome', ['check', '--write', '.']),
   campaign: () =>
     run(pinnedNode, [join('test', 'campaign', 'kill.ts'), ...args]) ||
-    run(pinnedNode, [join('test', 'campaign', 'fuzz.ts'), ...args]),
+    run(pinnedNode, [join('test', 'campaign', 'fuzz.ts'), ...args]) ||
+    run(pinnedNode, [join('test', 'campaign', 'replay.ts'), ...args]),
   build,
 };
 

@@ -58,6 +58,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
         summary: 'make a policy folder the active policy',
         load: () => import('./policy-publish.ts'),
       },
+      test: { summary: 'try policies on written cases', load: () => import('./policy-test.ts') },
+      simulate: {
+        summary: 'what another policy would have changed',
+        load: () => import('./policy-simulate.ts'),
+      },
       show: { summary: 'show the active policy', load: () => import('./policy-show.ts') },
     },
   },

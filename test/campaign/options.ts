@@ -9,6 +9,10 @@ export interface CampaignOptions {
   readonly runs: number;
   readonly seconds: number;
   readonly only: string | undefined;
+  /** Replay campaign: decisions, the time between two of them, and whether the log is left on disk. */
+  readonly decisions: number;
+  readonly stepMs: number;
+  readonly keep: boolean;
 }
 
 /** `npm run campaign -- …` hands the same words to every campaign. */
@@ -21,6 +25,9 @@ export function campaignOptions(): CampaignOptions {
       runs: { type: 'string', default: '1000000' },
       seconds: { type: 'string', default: '900' },
       only: { type: 'string' },
+      decisions: { type: 'string', default: '100000' },
+      'step-ms': { type: 'string', default: '40' },
+      keep: { type: 'boolean', default: false },
     },
   });
   return {
@@ -30,6 +37,9 @@ export function campaignOptions(): CampaignOptions {
     runs: count('runs', values.runs),
     seconds: count('seconds', values.seconds),
     only: values.only,
+    decisions: count('decisions', values.decisions),
+    stepMs: count('step-ms', values['step-ms']),
+    keep: values.keep,
   };
 }
 

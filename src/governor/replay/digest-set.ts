@@ -66,3 +66,23 @@ export function digestKeyOf(text: string): Uint32Array {
   if (key[0] === 0) key[0] = 1;
   return key;
 }
+
+/** A set without bound: 32 bytes for each text, in tables of 131,072. */
+export class GrowingDigestSet {
+  readonly #sets: DigestSet[] = [];
+
+  add(text: string): void {
+    let last = this.#sets.at(-1);
+    if (last === undefined || last.isFull) {
+      last = new DigestSet();
+      this.#sets.push(last);
+    }
+    last.add(digestKeyOf(text));
+  }
+
+  has(text: string): boolean {
+    if (this.#sets.length === 0) return false;
+    const key = digestKeyOf(text);
+    return this.#sets.some((set) => set.has(key));
+  }
+}
