@@ -82,6 +82,7 @@ async function erase(session: Session, options: Options): Promise<ExitCode> {
     results.push({ log, selected, shared, requests: addresses.size, erased: done.erased });
     walRemains ||= done.walRemains;
   }
+  if (results.every(({ selected }) => selected === 0)) throw failure('not_found', 'no decision matches');
   const dryRun = options.dryRun === true;
   output.answer({ dryRun, logs: results, walRemains }, () => {
     for (const { log, selected, shared, requests, erased } of results) {
@@ -99,7 +100,6 @@ async function erase(session: Session, options: Options): Promise<ExitCode> {
       'old pages remain in its write-ahead log until it ends; then run this again',
     );
   }
-  if (results.every(({ selected }) => selected === 0)) throw failure('not_found', 'no decision matches');
   return 0;
 }
 

@@ -103,7 +103,7 @@ export class DecisionWorld {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** Makes `count` decisions, up to `concurrency` of them at a time. */
+  /** Makes `count` decisions, up to `concurrency` of them at a time, and moves governance in between. */
   async decide(
     count: number,
     concurrency = 64,
@@ -112,14 +112,17 @@ export class DecisionWorld {
     const { random, governanceEvery } = this.#options;
     for (let done = 0; done < count; ) {
       const size = Math.min(count - done, random.between(1, concurrency));
-      const actions: Action[] = [];
-      for (let at = 0; at < size; at += 1) actions.push(this.#nextAction());
-      await Promise.all(actions.map((action) => this.#run(action)));
+      await this.#decideAtOnce(size);
       done += size;
       onProgress(done);
       if (random.chance(size / governanceEvery)) await this.#moveGovernance();
       if (random.chance(size / (governanceEvery * 4))) await this.#goBlind();
     }
+  }
+
+  async #decideAtOnce(count: number): Promise<void> {
+    const actions = Array.from({ length: count }, () => this.#nextAction());
+    await Promise.all(actions.map((action) => this.#run(action)));
   }
 
   async #run(action: Action): Promise<void> {
@@ -248,7 +251,7 @@ export class DecisionWorld {
         await appendGovernance(this.home, [
           { event: 'agent.retired', at: atSeconds, actor: 'campaign', subject },
         ]);
-        await this.decide(20, 20);
+        await this.#decideAtOnce(20);
         return this.#enroll(agent);
       case 'missing':
         await appendGovernance(this.home, [
@@ -260,11 +263,11 @@ export class DecisionWorld {
             digest: digestOf('lost'),
           },
         ]);
-        await this.decide(20, 20);
+        await this.#decideAtOnce(20);
         return this.#publish();
       default:
         await revoke(this.home, { handle: 'policy', value: policyBundle(this.#policyNumber).digest }, by);
-        await this.decide(20, 20);
+        await this.#decideAtOnce(20);
         return this.#publish();
     }
   }
@@ -274,9 +277,9 @@ export class DecisionWorld {
     const database = join(this.home.governanceFolder, 'log.sqlite');
     renameSync(database, `${database}.away`);
     try {
-      await this.decide(3, 1);
+      await this.#decideAtOnce(3);
       this.#clock.advance(11_000);
-      await this.decide(5, 5);
+      await this.#decideAtOnce(5);
     } finally {
       renameSync(`${database}.away`, database);
     }

@@ -4,6 +4,7 @@ import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import { MAX_ERASED_EXECUTIONS } from '../../governance/index.ts';
 import { readKeyFile } from '../../key/index.ts';
 import { LogLocked, withSqliteLog } from '../../storage/index.ts';
+import { LogUnavailable } from '../../tlog/index.ts';
 import { appendGovernance, type NewGovernanceEvent } from '../governance-writer.ts';
 import type { Home } from '../home.ts';
 import type { OnProgress } from '../replay/recorded-decisions.ts';
@@ -60,9 +61,10 @@ export async function eraseEvidence(home: Home, options: ErasureOptions): Promis
     });
     return isDenial(done) ? done : { ...done, walRemains: done.erased > 0 && hasWal(directory) };
   } catch (error) {
-    const message = error instanceof Error ? error.message : 'unknown error';
-    if (!(error instanceof LogLocked)) return deny('log.unavailable', message);
-    return deny('log.unavailable', `${message}; evidence is erased while nothing writes the log`);
+    // What confirming threw is the caller's.
+    if (!(error instanceof LogUnavailable)) throw error;
+    const hint = error instanceof LogLocked ? '; evidence is erased while nothing writes the log' : '';
+    return deny('log.unavailable', `${error.message}${hint}`);
   }
 }
 
