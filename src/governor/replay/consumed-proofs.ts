@@ -16,9 +16,14 @@ interface Generation {
  * acceptable again, so that it grows only with the number of permits in one replay window.
  */
 export class ConsumedProofs {
+  readonly #setsKept: number;
   readonly #generations: Generation[] = [];
   /** Proofs that expire at or before this may have been forgotten. */
   #floorSeconds = Number.NEGATIVE_INFINITY;
+
+  constructor(setsKept = SETS_KEPT) {
+    this.#setsKept = setsKept;
+  }
 
   /** `unknown`: it expires so early that it may have been forgotten. */
   find(id: string, expiresAtSeconds: number): 'used' | 'unused' | 'unknown' {
@@ -39,7 +44,7 @@ export class ConsumedProofs {
   }
 
   #forget(nowSeconds: number): void {
-    while (this.#generations.length >= SETS_KEPT) {
+    while (this.#generations.length >= this.#setsKept) {
       const [oldest] = this.#generations;
       if (oldest === undefined || oldest.expiresAtSeconds + MARGIN_SECONDS > nowSeconds) return;
       this.#generations.shift();
