@@ -91,7 +91,8 @@ const tasks = {
   campaign: () =>
     run(pinnedNode, [join('test', 'campaign', 'kill.ts'), ...args]) ||
     run(pinnedNode, [join('test', 'campaign', 'faults.ts'), ...args]) ||
-    run(pinnedNode, [join('test', 'campaign', 'fuzz.ts'), ...args]),
+    run(pinnedNode, [join('test', 'campaign', 'fuzz.ts'), ...args]) ||
+    run(pinnedNode, [join('test', 'campaign', 'replay.ts'), ...args]),
   build,
 };
 

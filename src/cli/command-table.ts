@@ -58,6 +58,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
         summary: 'make a policy folder the active policy',
         load: () => import('./policy-publish.ts'),
       },
+      test: { summary: 'try policies on written cases', load: () => import('./policy-test.ts') },
+      simulate: {
+        summary: 'what another policy would have changed',
+        load: () => import('./policy-simulate.ts'),
+      },
       show: { summary: 'show the active policy', load: () => import('./policy-show.ts') },
     },
   },
@@ -102,6 +107,12 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
         summary: 'cosign checkpoints of logs, over HTTP',
         load: () => import('./witness-serve.ts'),
       },
+    },
+  },
+  evidence: {
+    summary: 'what was sealed beside the logs',
+    commands: {
+      erase: { summary: 'forget what was asked, on record', load: () => import('./evidence-erase.ts') },
     },
   },
   lineage: {

@@ -26,6 +26,8 @@ export const text = z.string().max(MAX_TEXT_CHARACTERS).regex(PRINTABLE);
 export const reason = z.string().max(MAX_REASON_CHARACTERS).regex(PRINTABLE);
 /** Whatever a token may be called: the holder of a parent token chose it, and it must be possible to name it here. */
 export const tokenId = z.string().min(1).max(MAX_TOKEN_ID_CHARACTERS);
+/** UUIDv7, lower case (RFC 9562). */
+export const executionId = z.string().regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/);
 export const logOrigin = z
   .string()
   .max(512)

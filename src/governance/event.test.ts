@@ -21,6 +21,8 @@ const common = {
 const digest = `sha256:${'0a'.repeat(32)}` as const;
 const iss = 'spiffe://example.test/issuer';
 
+const execution = '019ac1de-0000-7000-8000-000000000000';
+
 const EVENTS: readonly GovernanceEvent[] = [
   { ...common, event: 'domain.created', name: 'example.test' },
   { ...common, event: 'anchor.added', iss, jwk: publicKey.jwk },
@@ -57,6 +59,8 @@ const EVENTS: readonly GovernanceEvent[] = [
   { ...common, event: 'revoked', handle: 'issuer', value: publicKey.thumbprint },
   { ...common, event: 'revoked', handle: 'policy', value: digest },
   { ...common, event: 'revoked', handle: 'environment', value: digest },
+  { ...common, event: 'evidence.erased', log: 'd/execution/fs', executions: [execution], reason: 'asked to' },
+  { ...common, event: 'evidence.erased', log: 'd/execution/fs', beforeIndex: 7, reason: 'too old' },
 ];
 
 test.each(EVENTS)('$event is read back as it was written', (event) => {
@@ -70,7 +74,8 @@ test.each(EVENTS)('$event with a member more or a member less is refused', (even
   for (const name of Object.keys(json)) {
     const { [name]: _, ...rest } = json;
     // Without its optional members an event is another valid one.
-    if (!['reason', 'initiator', 'thumbprint'].includes(name)) variants.push(rest);
+    if (event.event !== 'evidence.erased' && ['reason', 'initiator', 'thumbprint'].includes(name)) continue;
+    variants.push(rest);
   }
   for (const variant of variants) expect(refusalOf(entryOf(variant))).toBe('revocation.stale');
 });
@@ -120,6 +125,15 @@ const REFUSED: readonly [string, JsonObject][] = [
   ['a holder that is no thumbprint', { ...common, event: 'revoked', handle: 'holder', value: 'a' }],
   ['a policy that is no digest', { ...common, event: 'revoked', handle: 'policy', value: 'files' }],
   ['an empty token id', { ...common, event: 'revoked', handle: 'token', value: '' }],
+  ['an erasure of nothing', { ...common, event: 'evidence.erased', log: 'a', executions: [], reason: 'x' }],
+  [
+    'an erasure of this and that',
+    { ...common, event: 'evidence.erased', log: 'a', executions: [execution], beforeIndex: 1, reason: 'x' },
+  ],
+  [
+    'an erasure of what is no execution',
+    { ...common, event: 'evidence.erased', log: 'a', executions: ['/secret'], reason: 'x' },
+  ],
   ['a vkey of two lines', { ...common, event: 'log.enrolled', origin: 'a', vkey: 'a+0a1b2c3d+AAAA\nb' }],
 ];
 

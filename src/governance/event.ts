@@ -4,6 +4,7 @@ import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { type PublicJwk, parsePublicJwk } from '../key/index.ts';
 import {
   digest,
+  executionId,
   jwk,
   logOrigin,
   reason,
@@ -61,6 +62,22 @@ export type Revoked = Event<
   { readonly handle: RevocationHandle; readonly value: string; readonly reason?: string }
 >;
 
+/**
+ * The sealed requests of these executions, or of every decision before that index, are erased from an execution log's
+ * evidence store. Exactly one of the two is given.
+ */
+export type EvidenceErased = Event<
+  'evidence.erased',
+  {
+    /** Origin of the execution log. */
+    readonly log: string;
+    readonly executions?: readonly string[];
+    /** Index of an entry: what stands before it is erased. */
+    readonly beforeIndex?: number;
+    readonly reason: string;
+  }
+>;
+
 export type GovernanceEvent =
   | DomainCreated
   | AnchorAdded
@@ -70,7 +87,8 @@ export type GovernanceEvent =
   | LogEnrolled
   | PolicyPublished
   | ArtifactIssued
-  | Revoked;
+  | Revoked
+  | EvidenceErased;
 
 function event<Name extends string, Members extends z.ZodRawShape>(name: Name, members: Members) {
   return z.strictObject({
@@ -98,6 +116,16 @@ const revoked = event('revoked', {
   reason: reason.exactOptional(),
 }).refine(({ handle, value }) => REVOCABLE[handle].safeParse(value).success);
 
+/** So many execution ids fit one entry. */
+export const MAX_ERASED_EXECUTIONS = 1000;
+
+const evidenceErased = event('evidence.erased', {
+  log: logOrigin,
+  executions: z.array(executionId).min(1).max(MAX_ERASED_EXECUTIONS).exactOptional(),
+  beforeIndex: z.int().min(1).exactOptional(),
+  reason,
+}).refine(({ executions, beforeIndex }) => (executions === undefined) !== (beforeIndex === undefined));
+
 const schema: z.ZodType<GovernanceEvent> = z.discriminatedUnion('event', [
   event('domain.created', { name: trustDomain }),
   event('anchor.added', { iss: uri, jwk }),
@@ -115,6 +143,7 @@ const schema: z.ZodType<GovernanceEvent> = z.discriminatedUnion('event', [
     exp: seconds,
   }),
   revoked,
+  evidenceErased,
 ]);
 
 /**

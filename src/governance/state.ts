@@ -204,6 +204,9 @@ export class GovernanceState {
         return issued.get(event.jti) === undefined
           ? () => ({ issued: issued.with(event.jti, Object.freeze({ ...event })) })
           : 'an artifact with this jti has been issued';
+      case 'evidence.erased':
+        // About the evidence beside a log: no decision rests on it.
+        return () => ({});
       case 'revoked':
         return this.#revocation(event);
       default:

@@ -9,8 +9,11 @@ export const REPLAY_MEMORY_SECONDS = 2 * DEFAULT_LIMITS.proofWindowSeconds + 300
  * A `jti` is unique among the proofs of one holder (AAT-02 §7.2); another holder may choose the same. Hashed, because
  * the holder chose it and any text it is must be consumable.
  */
-export function consumeIdOf(chain: VerifiedChain, proof: VerifiedProof): string {
-  return `${chain.leaf.holder.thumbprint}:${sha256Base64url(proof.jti)}`;
+export function consumeIdOf(
+  { leaf }: { readonly leaf: { readonly holder: { readonly thumbprint: string } } },
+  { jti }: Pick<VerifiedProof, 'jti'>,
+): string {
+  return `${leaf.holder.thumbprint}:${sha256Base64url(jti)}`;
 }
 
 /** A budget names an argument, and that may be any text. */

@@ -433,11 +433,11 @@ describe('replayLog', () => {
     const log = openSqliteLogReader(domain.home.executionLogFolder('fs'));
     const governance = openSqliteLogReader(domain.home.governanceFolder);
     const readEvidence = (address: string) => log.readEvidence(address, evidenceKey);
-    const report = replayLog({ log, governance, readEvidence });
+    const report = await replayLog({ log, governance, readEvidence });
     expect(report.different).toEqual([]);
     expect(report).toMatchObject({ same: 12, withheld: 0 });
 
-    const withheld = replayLog({ log, governance, readEvidence: () => undefined });
+    const withheld = await replayLog({ log, governance, readEvidence: () => undefined });
     expect(withheld).toMatchObject({ same: 0, withheld: 12 });
 
     // Without the permit that spent it, a counter that was spent cannot be derived; nor can it be called wrong.
@@ -447,14 +447,14 @@ describe('replayLog', () => {
       ({ verdict, artifact }) => verdict === 'permit' && artifact?.digest === spent?.artifact?.digest,
     );
     const erased = spender?.evidence.request;
-    const partly = replayLog({
+    const partly = await replayLog({
       log,
       governance,
       readEvidence: (address) => (address === erased ? undefined : readEvidence(address)),
     });
     expect(erased).toBeDefined();
     expect(partly.different).toEqual([]);
-    expect(partly.withheld).toBeGreaterThanOrEqual(2);
+    expect(partly).toMatchObject({ same: 10, withheld: 1, undetermined: 1 });
 
     // A log in which a denial was turned into a permit does not replay.
     const altered = {
@@ -475,7 +475,7 @@ describe('replayLog', () => {
             : entry;
         }),
     };
-    expect(replayLog({ log: altered, governance, readEvidence }).different).toMatchObject([
+    expect((await replayLog({ log: altered, governance, readEvidence })).different).toMatchObject([
       { difference: 'recorded permit, derived artifact.missing' },
     ]);
     log.close();

@@ -2,7 +2,10 @@ export { attestExecution, type ExecutionAttestation } from './attest-execution.t
 export { type Clock, systemClock } from './clock.ts';
 export { createDomain, enrollAgent, publishPolicy } from './domain.ts';
 export { bundleExecution, bundleLineage } from './evidence/bundle-execution.ts';
+export { type Erasure, type ErasureOptions, eraseEvidence } from './evidence/erase-evidence.ts';
+export { Erasures } from './evidence/erasures.ts';
 export type { BundleOptions } from './evidence/pack-bundle.ts';
+export { type ErasurePlan, type ErasureSelection, planErasure } from './evidence/plan-erasure.ts';
 export {
   type EvidenceReport,
   EvidenceVerifier,
@@ -37,7 +40,12 @@ export { type LineageAround, LineageReader, type LoggedDecision } from './lineag
 export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';
 export { parentFactOf } from './parent-fact.ts';
 export { type LogPublication, publishLogs } from './publish-logs.ts';
-export { type ReplayReport, type ReplaySources, replayLog } from './replay/replay-log.ts';
+export { findInOtherLogs } from './replay/find-in-other-logs.ts';
+export type { Missing } from './replay/inputs-of-receipt.ts';
+export type { OnProgress } from './replay/recorded-decisions.ts';
+export type { DecisionSources } from './replay/recorded-inputs.ts';
+export { type ReplaySources, replayLog } from './replay/replay-log.ts';
+export type { Difference, ReplayReport } from './replay/replay-report.ts';
 export {
   type ExecutionAtStake,
   effectOfRevocation,
@@ -46,4 +54,6 @@ export {
   type TokenAtStake,
 } from './revocation-effect.ts';
 export { revoke } from './revoke.ts';
+export { type SimulationOptions, simulatePolicy } from './simulation/simulate-policy.ts';
+export type { Change, ChangeGroup, NewVerdict, SimulationReport } from './simulation/simulation-report.ts';
 export { cosignerFor, readWitnessPolicy } from './witness-policy-file.ts';

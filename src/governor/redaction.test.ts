@@ -36,10 +36,10 @@ beforeEach(async () => {
 });
 afterEach(() => domain.dispose());
 
-function withLog<T>(use: (log: SqliteLogReader, key: Uint8Array) => T): T {
+async function withLog<T>(use: (log: SqliteLogReader, key: Uint8Array) => T | Promise<T>): Promise<T> {
   const log = openSqliteLogReader(domain.home.executionLogFolder('fs'));
   try {
-    return use(log, must(readEvidenceKey(domain.home.evidenceKeyFile)));
+    return await use(log, must(readEvidenceKey(domain.home.evidenceKeyFile)));
   } finally {
     log.close();
   }
@@ -69,10 +69,10 @@ const effect = async () =>
     result: { content: [{ type: 'text', text: 'written' }], structuredContent: { key: SECRET, bytes: 3 } },
   }) as const;
 
-function replay(change: (entry: Uint8Array) => Uint8Array = (entry) => entry) {
+async function replay(change: (entry: Uint8Array) => Uint8Array = (entry) => entry) {
   const governance = openSqliteLogReader(domain.home.governanceFolder);
   try {
-    return withLog((log, evidenceKey) =>
+    return await withLog((log, evidenceKey) =>
       replayLog({
         log: {
           head: () => log.head(),
@@ -111,8 +111,8 @@ describe('redaction rules of the active policy', () => {
     const schema: unknown = JSON.parse(readFileSync(path, 'utf8'));
     const validate = new Ajv2020().compile(schema as object);
     for (const entry of entries) expect(validate(entry), JSON.stringify(validate.errors)).toBe(true);
-    expect(replay()).toMatchObject({ same: 1, different: [], withheld: 0 });
-    const forged = replay((entry) => {
+    expect(await replay()).toMatchObject({ same: 1, different: [], withheld: 0 });
+    const forged = await replay((entry) => {
       const receipt = JSON.parse(Buffer.from(entry).toString('utf8')) as Record<string, JsonValue>;
       const preview = { detectors: 1, shown: { '/path': '/b' } };
       return Buffer.from(canonicalize({ ...receipt, ...(receipt.preview ? { preview } : {}) }));
@@ -130,7 +130,7 @@ describe('redaction rules of the active policy', () => {
       args: { path: '/a', content: '[redacted]' },
       redacted: ['/content'],
     });
-    expect(replay()).toMatchObject({ same: 0, different: [], withheld: 1 });
+    expect(await replay()).toMatchObject({ same: 0, different: [], withheld: 1 });
   });
 
   it('hold for a proof that does not verify, too: its payload may say what the arguments do not', async () => {
@@ -164,7 +164,7 @@ describe('redaction rules of the active policy', () => {
     expect(entries).toMatchObject([{ verdict: 'deny', code: 'policy.unavailable' }]);
     expect(requests).toEqual([{ tool: WRITE, redacted: [''] }]);
     expect(JSON.stringify(entries)).not.toContain(SECRET);
-    expect(replay()).toMatchObject({ different: [], withheld: 1 });
+    expect(await replay()).toMatchObject({ different: [], withheld: 1 });
   });
 
   it('let a receipt fit its entry, whatever the arguments are made of', async () => {
@@ -177,6 +177,6 @@ describe('redaction rules of the active policy', () => {
     const [decision] = entries;
     expect(decision).toMatchObject({ verdict: 'permit', preview: { truncated: true } });
     expect(Buffer.byteLength(JSON.stringify(decision?.preview))).toBeLessThanOrEqual(2048);
-    expect(replay()).toMatchObject({ same: 1, different: [] });
+    expect(await replay()).toMatchObject({ same: 1, different: [] });
   });
 });

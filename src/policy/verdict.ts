@@ -30,7 +30,7 @@ export function verdictOf(
   const determining = [...diagnostics.reason].sort();
   if (decision !== 'allow') {
     return determining.length > 0
-      ? deny('policy.forbidden', `forbidden by ${determining.join(', ')}`)
+      ? deny('policy.forbidden', forbiddenBy(determining))
       : deny('policy.not_permitted', 'no policy permits this');
   }
   const required: (readonly ApprovalRequirement[])[] = [];
@@ -41,4 +41,9 @@ export function verdictOf(
   }
   if (required.length === 0) return deny('policy.evaluation_failed', 'Cedar allowed without a policy');
   return { determining, approvals: mergeApprovals(required) };
+}
+
+/** The detail of a denial by these policies, sorted. */
+export function forbiddenBy(ids: readonly string[]): string {
+  return `forbidden by ${ids.join(', ')}`;
 }

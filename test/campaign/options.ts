@@ -11,6 +11,10 @@ export interface CampaignOptions {
   readonly only: string | undefined;
   /** Fault matrix: runs side by side. */
   readonly jobs: number;
+  /** Replay campaign: decisions, the time between two of them, and whether the log is left on disk. */
+  readonly decisions: number;
+  readonly stepMs: number;
+  readonly keep: boolean;
 }
 
 /** `npm run campaign -- …` hands the same words to every campaign. */
@@ -24,6 +28,9 @@ export function campaignOptions(): CampaignOptions {
       seconds: { type: 'string', default: '900' },
       only: { type: 'string' },
       jobs: { type: 'string', default: '2' },
+      decisions: { type: 'string', default: '100000' },
+      'step-ms': { type: 'string', default: '40' },
+      keep: { type: 'boolean', default: false },
     },
   });
   return {
@@ -34,6 +41,9 @@ export function campaignOptions(): CampaignOptions {
     seconds: count('seconds', values.seconds),
     only: values.only,
     jobs: count('jobs', values.jobs),
+    decisions: count('decisions', values.decisions),
+    stepMs: count('step-ms', values['step-ms']),
+    keep: values.keep,
   };
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DemoReport, runDemo } from '../../examples/demo/main.ts';
+import { writ } from '../../src/cli/run.test-support.ts';
 import { isDenial } from '../../src/denial/index.ts';
 import { type DecisionReceipt, parseDecisionReceipt } from '../../src/receipt/index.ts';
 import { openSqliteLogReader } from '../../src/storage/index.ts';
@@ -45,6 +46,26 @@ describe('the demo', () => {
     expect(report.steps.length).toBeGreaterThanOrEqual(16);
     expect(report).toMatchObject({ ok: true, logVerified: true, bundleVerified: true });
     expect(output).not.toContain('UNEXPECTED');
+  });
+
+  it('is derived again from its logs, and comes out the same', async () => {
+    const { code, json } = await writ(
+      { cwd: parent },
+      'log',
+      'replay',
+      '--home',
+      report.world.home.folder,
+      '--json',
+    );
+    const logs = json.logs as Record<string, number>[];
+    expect(json.same).toBe(true);
+    expect(
+      logs.every(
+        ({ differences, lost, undetermined }) => differences === 0 && lost === 0 && undetermined === 0,
+      ),
+    ).toBe(true);
+    expect(logs.reduce((sum, { same = 0 }) => sum + same, 0)).toBeGreaterThanOrEqual(16);
+    expect(code).toBe(0);
   });
 
   it.each(Object.entries(CONDITIONS))(

@@ -467,7 +467,7 @@ describe('requests made so that their denial could not be recorded', () => {
     const governance = openSqliteLogReader(domain.home.governanceFolder);
     const evidenceKey = must(readEvidenceKey(domain.home.evidenceKeyFile));
     const readEvidence = (address: string) => log.readEvidence(address, evidenceKey);
-    const report = replayLog({ log, governance, readEvidence, evidenceKey });
+    const report = await replayLog({ log, governance, readEvidence, evidenceKey });
     expect(report.different).toEqual([]);
     expect(report.same).toBe(5);
     log.close();

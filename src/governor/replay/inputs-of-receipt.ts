@@ -8,8 +8,11 @@ import { type PreparedPolicy, parsePolicyBundle, preparePolicy } from '../../pol
 import { argumentsOfProof, type DecisionReceipt, type EvidenceKind } from '../../receipt/index.ts';
 import { isRedactedRequest } from '../request-evidence.ts';
 
-/** Why evidence is not there: it was kept out, or its key was erased for good. */
-export type Missing = 'withheld' | 'erased';
+/**
+ * Why evidence is not there. `withheld`: it was kept out, or is not given; `erased`: its key was destroyed, and a governance
+ * event says so; `lost`: it should be there, and nothing accounts for its absence.
+ */
+export type Missing = 'withheld' | 'erased' | 'lost';
 
 /** The evidence of one receipt, unsealed: from the store beside a log, or out of a bundle. */
 export type ReceiptEvidence = (kind: EvidenceKind) => Uint8Array | Missing;
@@ -17,7 +20,7 @@ export type ReceiptEvidence = (kind: EvidenceKind) => Uint8Array | Missing;
 const MAX_REQUEST = { maxBytes: 64 * 1024 * 1024, maxDepth: 128 };
 
 export function isMissing(value: unknown): value is Missing {
-  return value === 'withheld' || value === 'erased';
+  return value === 'withheld' || value === 'erased' || value === 'lost';
 }
 
 /**
@@ -74,7 +77,7 @@ export function policyOfReceipt(
   const bytes = evidence('policy');
   if (isMissing(bytes)) return bytes;
   const bundle = parsePolicyBundle(bytes);
-  return isDenial(bundle) || bundle.digest !== policy.digest ? 'withheld' : preparePolicy(bundle);
+  return isDenial(bundle) || bundle.digest !== policy.digest ? 'lost' : preparePolicy(bundle);
 }
 
 export function measurementOfReceipt(
@@ -85,7 +88,7 @@ export function measurementOfReceipt(
   const bytes = evidence('measurement');
   if (isMissing(bytes)) return bytes;
   const measurement = parseMeasurement(bytes);
-  return isDenial(measurement) ? 'withheld' : measurement;
+  return isDenial(measurement) ? 'lost' : measurement;
 }
 
 /** What a receipt does not hold of the snapshot it was decided on. */

@@ -61,12 +61,14 @@ function rewritten(index: number, change: (receipt: Record<string, JsonValue>) =
   };
 }
 
-const differencesIn = (change: Partial<ReplaySources>) =>
-  replayLog(sources(change)).different.map(({ difference }) => difference);
+const NOTHING = { same: 0, differences: 0, different: [], withheld: 0, erased: 0, lost: 0, undetermined: 0 };
+
+const differencesIn = async (change: Partial<ReplaySources>) =>
+  (await replayLog(sources(change))).different.map(({ difference }) => difference);
 
 describe('replayLog', () => {
-  it('finds nothing where nothing was changed', () => {
-    expect(replayLog(sources())).toEqual({ same: 3, different: [], withheld: 0 });
+  it('finds nothing where nothing was changed', async () => {
+    expect(await replayLog(sources())).toEqual({ ...NOTHING, same: 3 });
   });
 
   it.each<[string, (receipt: Record<string, JsonValue>) => JsonObject, RegExp]>([
@@ -103,11 +105,11 @@ describe('replayLog', () => {
     ],
     ['verdict', (receipt) => ({ ...receipt, verdict: 'deny', code: 'policy.forbidden' }), /derived permit/],
     ['shape', () => ({ type: 'writ/decision@v1' }), /./],
-  ])('finds a receipt whose %s was changed', (_name, change, difference) => {
-    expect(differencesIn({ log: rewritten(parentIndex, change) }).join('; ')).toMatch(difference);
+  ])('finds a receipt whose %s was changed', async (_name, change, difference) => {
+    expect((await differencesIn({ log: rewritten(parentIndex, change) })).join('; ')).toMatch(difference);
   });
 
-  it('finds arguments changed in the evidence, and says withheld where evidence is gone', () => {
+  it('finds arguments changed in the evidence, and says withheld where evidence is gone', async () => {
     const readEvidence = (address: string) => {
       const bytes = log.readEvidence(address, evidenceKey);
       const text = bytes === undefined ? '' : Buffer.from(bytes).toString('utf8');
@@ -115,15 +117,11 @@ describe('replayLog', () => {
         ? Buffer.from(text.replace('/a', '/b'))
         : bytes;
     };
-    expect(differencesIn({ readEvidence })).toEqual(['arguments is not what the decision found']);
-    expect(replayLog(sources({ readEvidence: () => undefined }))).toEqual({
-      same: 0,
-      different: [],
-      withheld: 3,
-    });
+    expect(await differencesIn({ readEvidence })).toEqual(['arguments is not what the decision found']);
+    expect(await replayLog(sources({ readEvidence: () => undefined }))).toEqual({ ...NOTHING, withheld: 3 });
   });
 
-  it('knows of a parent only what its child could know', () => {
+  it('knows of a parent only what its child could know', async () => {
     // An outcome that says the parent was stopped, found in the log now, was not there when the child was decided.
     const { size } = log.head();
     const outcome = Buffer.from(
@@ -137,15 +135,15 @@ describe('replayLog', () => {
       read: (start, count) => (start === size ? [outcome] : log.read(start, count)),
       lookup: (key) => (key.startsWith('outcome:') ? [size] : log.lookup(key)),
     };
-    expect(replayLog(sources({ log: stopped })).different).toEqual([]);
+    expect((await replayLog(sources({ log: stopped }))).different).toEqual([]);
   });
 
-  it('does not find a parent in a log it was not given', () => {
+  it('does not find a parent in a log it was not given', async () => {
     const alone: LogReader = {
       ...{ head: () => log.head(), inclusionProof: () => [], consistencyProof: () => [] },
       read: (start, count) => log.read(start, count),
       lookup: () => [],
     };
-    expect(differencesIn({ log: alone })).toEqual(['recorded permit, derived lineage.parent_unknown']);
+    expect(await differencesIn({ log: alone })).toEqual(['recorded permit, derived lineage.parent_unknown']);
   });
 });

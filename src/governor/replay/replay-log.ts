@@ -1,179 +1,87 @@
-import { ChainCache } from '../../artifact/index.ts';
-import { parseJsonObject } from '../../codec/index.ts';
-import { type Action, decide, type Snapshot } from '../../decision/index.ts';
-import { type Denial, deny, isDenial } from '../../denial/index.ts';
-import type { GovernanceState } from '../../governance/index.ts';
-import type { ParentFact } from '../../lineage/index.ts';
-import type { PreparedPolicy } from '../../policy/index.ts';
-import {
-  DECISION_RECEIPT,
-  type DecisionReceipt,
-  type EvidenceKey,
-  type EvidenceKind,
-  parseDecisionReceipt,
-} from '../../receipt/index.ts';
-import type { LogReader } from '../../tlog/index.ts';
-import { parentFactOf } from '../parent-fact.ts';
+import { decide } from '../../decision/index.ts';
+import { isDenial } from '../../denial/index.ts';
+import type { DecisionReceipt, EvidenceKey } from '../../receipt/index.ts';
 import { DerivedConsumption } from './derived-consumption.ts';
 import { findDifference } from './find-difference.ts';
-import { GovernanceHistory } from './governance-history.ts';
-import {
-  actionOfReceipt,
-  isMissing,
-  type Missing,
-  measurementOfReceipt,
-  policyOfReceipt,
-  snapshotOfReceipt,
-} from './inputs-of-receipt.ts';
+import { isMissing, type Missing } from './inputs-of-receipt.ts';
+import { type OnProgress, recordedDecisions } from './recorded-decisions.ts';
+import { DecisionInputs, type DecisionSources } from './recorded-inputs.ts';
+import { type ReplayReport, ReplayTally } from './replay-report.ts';
 
-export interface ReplaySources {
-  /** The execution log whose decisions are derived anew. */
-  readonly log: LogReader;
-  /** The governance log of its trust domain. */
-  readonly governance: LogReader;
-  /** Unseals evidence; undefined where it was withheld or erased. */
-  readonly readEvidence: (address: string) => Uint8Array | undefined;
-  /** Executions of the logs beside this one, as they stood at a time; those of this log are found in it. */
-  readonly findElsewhere?: (
-    executionId: string,
-    atMs: number,
-    governance: GovernanceState,
-  ) => ParentFact | undefined;
+export interface ReplaySources extends DecisionSources {
   /** Opens the arguments' digests, which are compared then, too. */
   readonly evidenceKey?: EvidenceKey;
 }
 
-export interface ReplayReport {
-  /** Decisions that came out as recorded. */
-  readonly same: number;
-  /** Decisions that came out otherwise: there must be none. */
-  readonly different: readonly { readonly index: number; readonly id: string; readonly difference: string }[];
-  /** Decisions whose evidence is not at hand: nothing is guessed. */
-  readonly withheld: number;
-}
-
-const READ_BATCH = 256;
-const MAX_REPORTED = 1000;
-
-/** Derives every decision of a log again from what it recorded and sealed, and compares (DESIGN §9, promise 3). */
-export function replayLog(sources: ReplaySources): ReplayReport {
+/**
+ * Derives every decision of a log again from what it recorded and sealed, and compares (DESIGN §9, promise 3). Reads the log
+ * as a stream; memory grows only with the permits of one replay window beyond a million, and with counters in use.
+ */
+export async function replayLog(sources: ReplaySources, onProgress?: OnProgress): Promise<ReplayReport> {
   const replay = new Replay(sources);
-  const { size } = sources.log.head();
-  for (let start = 0; start < size; start += READ_BATCH) {
-    const entries = sources.log.read(start, Math.min(READ_BATCH, size - start));
-    for (const [offset, entry] of entries.entries()) replay.step(start + offset, entry);
+  for await (const { index, receipt } of recordedDecisions(sources.log, onProgress)) {
+    if (isDenial(receipt)) replay.tally.differs({ index, id: '', difference: receipt.detail });
+    else replay.step(index, receipt);
   }
-  return replay.report();
+  return replay.tally.report();
 }
 
 class Replay {
-  readonly #sources: ReplaySources;
-  readonly #cache = new ChainCache(1024);
-  readonly #governance: GovernanceHistory;
+  readonly tally = new ReplayTally();
+  readonly #evidenceKey: EvidenceKey | undefined;
+  readonly #inputs: DecisionInputs;
   readonly #consumption = new DerivedConsumption();
-  readonly #policies = new Map<string, PreparedPolicy>();
-  readonly #different: ReplayReport['different'][number][] = [];
-  #same = 0;
-  #withheld = 0;
-  #permitsWithheld = false;
 
   constructor(sources: ReplaySources) {
-    this.#sources = sources;
-    this.#governance = new GovernanceHistory(sources.governance);
+    this.#evidenceKey = sources.evidenceKey;
+    this.#inputs = new DecisionInputs(sources);
   }
 
-  report(): ReplayReport {
-    return { same: this.#same, different: this.#different, withheld: this.#withheld };
-  }
-
-  step(index: number, entry: Uint8Array): void {
-    const json = parseJsonObject(entry, 'log.unavailable', { maxDepth: 8 });
-    if (isDenial(json) || json.type !== DECISION_RECEIPT) return;
-    const receipt = parseDecisionReceipt(entry);
-    if (isDenial(receipt)) {
-      this.#differs(index, '', receipt.detail);
-      return;
-    }
-    const inputs = this.#inputsOf(receipt, index);
+  step(index: number, receipt: DecisionReceipt): void {
+    const inputs = this.#inputs.of(receipt, index);
     if (isMissing(inputs)) {
-      this.#withheld += 1;
-      this.#permitsWithheld ||= receipt.verdict === 'permit';
+      this.#pass(index, receipt, inputs);
       return;
     }
     if (isDenial(inputs)) {
-      this.#differs(index, receipt.id, inputs.detail);
+      this.tally.differs({ index, id: receipt.id, difference: inputs.detail });
       return;
     }
-    const { action, snapshot } = inputs;
+    const { action, snapshot, askedElsewhere } = inputs;
     let decision = decide(action, snapshot);
     if (!isDenial(decision.answer)) {
-      // What a withheld permit consumed is not known either, and nothing is guessed.
-      if (this.#permitsWithheld && receipt.stages.replay === 'fail') {
-        this.#withheld += 1;
+      const { findings } = decision;
+      const consumption = this.#consumption.find(findings, receipt);
+      // The log's word is taken for a permit, which counts, and never for one that should have been none.
+      if (consumption === 'fresh' || consumption === 'unknown') {
+        if (receipt.verdict === 'permit') this.#consumption.take(findings, snapshot.nowSeconds);
+      }
+      if (consumption === 'unknown') {
+        this.tally.count('undetermined');
         return;
       }
-      const replay = this.#consumption.consume(decision.findings, snapshot.nowSeconds);
-      if (replay !== 'fresh') decision = decide(action, { ...snapshot, replay });
+      if (consumption !== 'fresh') decision = decide(action, { ...snapshot, replay: consumption });
     }
-    const difference = findDifference(receipt, action, snapshot, decision, this.#sources.evidenceKey);
-    if (difference === undefined) this.#same += 1;
-    else this.#differs(index, receipt.id, difference);
+    const difference = findDifference(receipt, action, snapshot, decision, this.#evidenceKey);
+    if (difference === undefined) this.tally.count('same');
+    else if (askedElsewhere() && isAboutParent(receipt)) this.tally.count('undetermined');
+    else this.tally.differs({ index, id: receipt.id, difference });
   }
 
-  #inputsOf(
-    receipt: DecisionReceipt,
-    index: number,
-  ): { action: Action; snapshot: Snapshot } | Denial | Missing {
-    const governance = this.#governance.at(receipt.governance);
-    if (isDenial(governance)) return governance;
-    const { logSize = index } = receipt.bounds;
-    if (!(logSize >= 0 && logSize <= index)) {
-      return deny('log.unavailable', 'the receipt knows more of the log than was there');
+  #pass(index: number, receipt: DecisionReceipt, missing: Missing): void {
+    if (receipt.verdict === 'permit' && !this.#consumption.takeUnseen(receipt)) {
+      const difference = 'recorded permit, and its proof had been used before';
+      this.tally.differs({ index, id: receipt.id, difference });
+      return;
     }
-    const evidence = (kind: EvidenceKind) => this.#evidenceAt(receipt.evidence[kind]);
-    const action = actionOfReceipt(receipt, evidence);
-    if (isMissing(action) || isDenial(action)) return action;
-    const policy = this.#policyOf(receipt, evidence);
-    if (isMissing(policy)) return policy;
-    const measurement = measurementOfReceipt(receipt, evidence);
-    if (isMissing(measurement)) return measurement;
-    const findParent = (id: string) => this.#findParent(id, logSize, receipt.atMs, governance);
-    const cache = this.#cache;
-    return {
-      action,
-      snapshot: snapshotOfReceipt(receipt, { governance, policy, measurement, findParent, cache }),
-    };
+    this.tally.count(missing);
   }
+}
 
-  #evidenceAt(address: string | undefined): Uint8Array | Missing {
-    return (address === undefined ? undefined : this.#sources.readEvidence(address)) ?? 'withheld';
-  }
-
-  #policyOf(
-    receipt: DecisionReceipt,
-    evidence: (kind: EvidenceKind) => Uint8Array | Missing,
-  ): PreparedPolicy | undefined | Missing {
-    const digest = receipt.policy?.digest;
-    const known = digest === undefined ? undefined : this.#policies.get(digest);
-    if (known !== undefined) return known;
-    const policy = policyOfReceipt(receipt, evidence);
-    if (digest !== undefined && policy !== undefined && !isMissing(policy)) {
-      this.#policies.set(digest, policy);
-    }
-    return policy;
-  }
-
-  /** An execution as the decision knew it: entries from `before` on count for nothing. */
-  #findParent(id: string, before: number, atMs: number, governance: GovernanceState): ParentFact | undefined {
-    const { log, findElsewhere } = this.#sources;
-    const past: Pick<LogReader, 'lookup' | 'read'> = {
-      lookup: (key) => log.lookup(key).filter((index) => index < before),
-      read: (start, count) => log.read(start, count),
-    };
-    return parentFactOf(past, id, governance) ?? findElsewhere?.(id, atMs, governance);
-  }
-
-  #differs(index: number, id: string, difference: string): void {
-    if (this.#different.length < MAX_REPORTED) this.#different.push({ index, id, difference });
-  }
+/**
+ * What another log showed of a parent at that moment is not recorded: it may not have been published yet, or its outcome
+ * already known. That can only have denied; a permit is held against the parent as it was.
+ */
+function isAboutParent({ code }: DecisionReceipt): boolean {
+  return code === 'lineage.parent_unknown' || code === 'lineage.parent_denied';
 }

@@ -37,7 +37,7 @@ export interface BatchWriter {
   onFailure: ((reason: Error) => void) | undefined;
   /** Resolves when the batch is durable; earlier requests of a batch count for later ones. */
   commit(requests: readonly AppendRequest[], nowSeconds: number): Promise<BatchOutcome>;
-  /** Whether there was evidence to forget at this address. */
-  eraseEvidence(address: string): Promise<boolean>;
+  /** At how many of these addresses there was evidence to forget. One transaction. */
+  eraseEvidence(addresses: readonly string[]): Promise<number>;
   close(): Promise<void>;
 }

@@ -8,7 +8,7 @@ export function openInlineWriter(options: WriterOptions): BatchWriter {
     opened: log.opened,
     onFailure: undefined,
     commit: async (requests, nowSeconds) => log.commit(requests, nowSeconds),
-    eraseEvidence: async (address) => log.eraseEvidence(address),
+    eraseEvidence: async (addresses) => log.eraseEvidence(addresses),
     close: async () => log.close(),
   };
 }

@@ -118,13 +118,18 @@ export class LogDatabase {
     if (changes !== 1) throw logFault('second_writer', 'something else has written to it');
   }
 
-  /** Deletes the blob and its key and overwrites where they stood, in the database and in the WAL. */
-  eraseEvidence(address: string): boolean {
+  /** Deletes the blobs and their keys and overwrites where they stood, in the database and in the WAL. */
+  eraseEvidence(addresses: readonly string[]): number {
     return this.#guard(() => {
+      let erased = 0;
       this.#db.exec('PRAGMA secure_delete = ON');
-      const erased = this.#statements.eraseEvidence.run(address).changes > 0;
-      this.#db.exec('PRAGMA secure_delete = OFF');
-      if (erased) this.#emptyWal();
+      this.#db.exec('BEGIN IMMEDIATE');
+      for (const address of addresses) {
+        erased += Number(this.#statements.eraseEvidence.run(address).changes);
+      }
+      this.#db.exec('COMMIT');
+      this.#db.exec('PRAGMA secure_delete = FAST');
+      if (erased > 0) this.#emptyWal();
       return erased;
     });
   }

@@ -98,7 +98,7 @@ describe('the one writer', () => {
     const inFlight = await Promise.allSettled([
       writer.commit([entry('lost'), bad], 0),
       writer.commit([entry('also lost')], 0),
-      writer.eraseEvidence('x'),
+      writer.eraseEvidence(['x']),
     ]);
     expect(inFlight.map((each) => each.status === 'rejected' && each.reason)).toEqual(
       Array.from({ length: 3 }, () => expect.any(LogUnavailable)),

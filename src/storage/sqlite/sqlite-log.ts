@@ -124,9 +124,14 @@ export class SqliteLog implements Log {
 
   /** Forgets a blob for good: its key is overwritten, the log is untouched. False when there was nothing to forget. */
   async eraseEvidence(address: string): Promise<boolean> {
+    return (await this.eraseAllEvidence([address])) > 0;
+  }
+
+  /** The same for many blobs, in one transaction; how many there were to forget. */
+  async eraseAllEvidence(addresses: readonly string[]): Promise<number> {
     this.#checkUsable();
     this.#flush();
-    return this.#writer.eraseEvidence(address);
+    return this.#writer.eraseEvidence(addresses);
   }
 
   append(request: AppendRequest): Promise<AppendResult> {

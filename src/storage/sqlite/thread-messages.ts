@@ -10,13 +10,13 @@ export interface WorkerData {
 
 export type ToWriter =
   | { readonly type: 'commit'; readonly batch: PackedBatch; readonly nowSeconds: number }
-  | { readonly type: 'erase'; readonly address: string }
+  | { readonly type: 'erase'; readonly addresses: readonly string[] }
   | { readonly type: 'close' };
 
 /** Answers come in the order of the questions, one each; `failed` answers everything from there on. */
 export type FromWriter =
   | { readonly type: 'opened'; readonly head: OpenedHead }
   | { readonly type: 'committed'; readonly outcomes: readonly BatchOutcome[] }
-  | { readonly type: 'erased'; readonly erased: boolean }
+  | { readonly type: 'erased'; readonly erased: number }
   | { readonly type: 'closed' }
   | { readonly type: 'failed'; readonly reason: string; readonly fault: LogFault };

@@ -74,9 +74,9 @@ export async function openThreadWriter(options: WriterOptions): Promise<BatchWri
       if (reply.type !== 'outcome') throw new LogUnavailable('the writer thread answered out of turn');
       return reply.outcome;
     },
-    async eraseEvidence(address) {
-      const reply = await ask({ type: 'erase', address });
-      return reply.type === 'erased' && reply.erased;
+    async eraseEvidence(addresses) {
+      const reply = await ask({ type: 'erase', addresses });
+      return reply.type === 'erased' ? reply.erased : 0;
     },
     async close() {
       if (closed) return;

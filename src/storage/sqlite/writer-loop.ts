@@ -62,7 +62,7 @@ function serve(port: MessagePort, log: LogDatabase, send: (message: FromWriter) 
       } else {
         waiting.shift();
         if (next.type === 'erase') {
-          send({ type: 'erased', erased: log.eraseEvidence(next.address) });
+          send({ type: 'erased', erased: log.eraseEvidence(next.addresses) });
         } else {
           open = false;
           log.close();
