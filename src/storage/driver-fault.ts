@@ -1,9 +1,11 @@
 import { type LogFault, LogUnavailable, logFault } from '../tlog/index.ts';
 
-/** SQLite's primary result codes (sqlite.org/rescode.html). */
+/**
+ * SQLite's primary result codes (sqlite.org/rescode.html). INVARIANT: none is `locked`. Only the writer lock says that a log
+ * has another writer, and whoever opens a log may then take another one.
+ */
 const BY_SQLITE_CODE: Readonly<Record<number, LogFault>> = {
   3: 'read_only',
-  5: 'locked',
   8: 'read_only',
   10: 'disk_failed',
   11: 'damaged',

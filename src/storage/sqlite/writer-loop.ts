@@ -55,6 +55,13 @@ function serve(port: MessagePort, log: LogDatabase, send: (message: FromWriter) 
     log.tidy(false);
   };
 
+  const end = (): void => {
+    open = false;
+    log.close();
+    send({ type: 'closed' });
+    port.close();
+  };
+
   const work = (): void => {
     for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
       if (next.type === 'commit') {
@@ -64,10 +71,7 @@ function serve(port: MessagePort, log: LogDatabase, send: (message: FromWriter) 
         if (next.type === 'erase') {
           send({ type: 'erased', erased: log.eraseEvidence(next.addresses) });
         } else {
-          open = false;
-          log.close();
-          send({ type: 'closed' });
-          port.close();
+          end();
           return;
         }
       }
@@ -85,8 +89,9 @@ function serve(port: MessagePort, log: LogDatabase, send: (message: FromWriter) 
     try {
       step();
     } catch (error) {
-      waiting.length = 0;
       send({ type: 'failed', reason: causeOf(error), fault: faultOf(error) });
+      // INVARIANT: a log that failed still closes. The request to may have come behind what failed.
+      if (waiting.splice(0).some(({ type }) => type === 'close')) end();
     }
   };
 
