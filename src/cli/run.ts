@@ -89,8 +89,10 @@ function loadOnDemand(
   parent.hook('preSubcommand', async (_parent, command) => {
     const entry = entries[command.name()];
     if (entry === undefined) return;
-    if ('load' in entry) (await entry.load()).define(command, act);
-    else loadOnDemand(command, entry.commands, act);
+    if ('load' in entry) {
+      (await entry.load()).define(command, act);
+      command.description(withoutLineBreaks(command.description()));
+    } else loadOnDemand(command, entry.commands, act);
   });
 }
 
@@ -120,6 +122,11 @@ function usageProblem(error: CommanderError): CliProblem {
   const [message = '', ...suggestion] = error.message.replace(/^error: /, '').split('\n');
   const hint = suggestion.join(' ').replace(/^\((.*)\)$/, '$1');
   return { code: 'usage', message, hint: hint === '' ? 'add --help to see how it is used' : hint };
+}
+
+/** Lines are broken where the terminal ends; an empty line stays. */
+function withoutLineBreaks(text: string): string {
+  return text.replace(/(?<!\n)\n(?!\n)/g, ' ');
 }
 
 function capitalise(text: string): string {
