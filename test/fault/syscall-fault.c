@@ -6,6 +6,7 @@
  * strace can neither do a call and then deny it, nor count over threads.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -118,6 +119,12 @@ int fcntl64(int fd, int command, ...) {
   void *argument = va_arg(rest, void *);
   va_end(rest);
   FAULTY(fcntl64, is_due_on("fcntl", fd), REAL(fcntl64)(fd, command, argument))
+}
+
+/* Opens a folder within glibc, where open() is not looked up. */
+int scandir64(const char *path, struct dirent64 ***names, int (*wanted)(const struct dirent64 *),
+              int (*order)(const struct dirent64 **, const struct dirent64 **)) {
+  FAULTY(scandir64, is_due("openat", path), REAL(scandir64)(path, names, wanted, order))
 }
 
 static int open_it(const char *name, const char *path, int flags, mode_t mode) {

@@ -1,12 +1,16 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { TILE_WIDTH } from '../../tlog/index.ts';
+import { unavailableBecause } from '../driver-fault.ts';
 
 const FULL = /^(x?)(\d{3})$/;
 const PARTIAL_FOLDER = /^(\d{3})\.p$/;
 const WIDTH = /^[1-9]\d{0,2}$/;
 
-/** How many entries the published level-0 tiles reach over, whether or not a checkpoint covers them. */
+/**
+ * How many entries the published level-0 tiles reach over, whether or not a checkpoint covers them.
+ * @throws LogUnavailable when their folders cannot be read.
+ */
 export function furthestTile(directory: string): number {
   return furthestBelow(join(directory, 'tile', '0'), 0);
 }
@@ -36,8 +40,10 @@ function furthestBelow(folder: string, thousands: number): number {
 function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);
-  } catch {
-    // What is not there, or no folder, publishes nothing.
-    return [];
+  } catch (error) {
+    // What is not there, or no folder, publishes nothing. What cannot be read may: that is no answer.
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
+      return [];
+    throw unavailableBecause(`${folder} cannot be read`, error);
   }
 }

@@ -46,7 +46,7 @@ export async function verifyLog(directory: string, logKey: NoteVerifier): Promis
   };
   const store = openPosixTileStore(directory);
   // Tiles, then the checkpoint, then the head: each is written before the one that was read before it.
-  const reach = furthestTile(directory);
+  const reach = reachOfTiles(directory, report);
   const checkpoint = await readSignedCheckpoint(store, logKey, report);
   let head: Head | undefined;
   let entries: StoredEntries | undefined;
@@ -80,6 +80,15 @@ export async function verifyLog(directory: string, logKey: NoteVerifier): Promis
   trustedSize = entries?.trustedSize ?? trustedSize;
   const notes = checkpoint === undefined ? [] : notesOn(checkpoint, reach);
   return { verified: problems.length === 0, problems, notes, head, checkpoint, trustedSize };
+}
+
+function reachOfTiles(directory: string, report: ReportProblem): number {
+  try {
+    return furthestTile(directory);
+  } catch (error) {
+    report(faultOf(error), 'tile/0', causeOf(error));
+    return 0;
+  }
 }
 
 function notesOn({ size }: Checkpoint, reach: number): LogProblem[] {
