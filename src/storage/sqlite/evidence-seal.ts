@@ -78,10 +78,27 @@ export function unsealEvidence(
   { wrappedKey, sealed }: SealedBlob,
 ): Uint8Array | undefined {
   if (wrappedKey.byteLength !== WRAPPED_BYTES || sealed.byteLength < TAG_BYTES) return undefined;
-  const wrapKey = deriveWrapKey(evidenceKey, wrappedKey.subarray(0, SALT_BYTES));
+  const wrapKey = knownWrapKey(evidenceKey, wrappedKey.subarray(0, SALT_BYTES));
   const nonce = wrappedKey.subarray(SALT_BYTES, SALT_BYTES + NONCE_BYTES);
   const blobKey = decrypt(wrapKey, nonce, wrappedKey.subarray(SALT_BYTES + NONCE_BYTES), address);
   return blobKey === undefined ? undefined : decrypt(createSecretKey(blobKey), BLOB_NONCE, sealed);
+}
+
+/** A log has a salt for each time it was opened; deriving costs more than unsealing does. */
+const MAX_KNOWN_SALTS = 64;
+const known = new WeakMap<Uint8Array, Map<string, KeyObject>>();
+
+function knownWrapKey(evidenceKey: Uint8Array, salt: Uint8Array): KeyObject {
+  const keys = known.get(evidenceKey) ?? new Map<string, KeyObject>();
+  const name = Buffer.from(salt).toString('hex');
+  let key = keys.get(name);
+  if (key === undefined) {
+    key = deriveWrapKey(evidenceKey, salt);
+    if (keys.size >= MAX_KNOWN_SALTS) keys.clear();
+    keys.set(name, key);
+    known.set(evidenceKey, keys);
+  }
+  return key;
 }
 
 function deriveWrapKey(evidenceKey: Uint8Array, salt: Uint8Array): KeyObject {
