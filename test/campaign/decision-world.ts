@@ -7,7 +7,6 @@ import type { Action } from '../../src/decision/index.ts';
 import { deny } from '../../src/denial/index.ts';
 import {
   appendGovernance,
-  type Clock,
   createDomain,
   enrollAgent,
   type Home,
@@ -21,9 +20,8 @@ import { must } from '../support/trust-domain.ts';
 import { type Agent, DELETE, FLAVOURS, type Held, Issuer, READ, WRITE } from './decision-artifacts.ts';
 import { policyBundle, toolDigests } from './decision-policies.ts';
 import type { Random } from './random.ts';
+import { START_MS, SteppedClock } from './stepped-clock.ts';
 
-/** A morning in November, so that time runs into windows, minutes and expiries. */
-const START_MS = Date.UTC(2026, 10, 2, 9, 30);
 const AGENTS = ['planner', 'worker', 'courier', 'auditor', 'intern'] as const;
 const KEPT_EXECUTIONS = 64;
 const KEPT_ACTIONS = 512;
@@ -34,15 +32,6 @@ export interface WorldOptions {
   readonly stepMs: number;
   /** Decisions between two events of governance, on average. */
   readonly governanceEvery: number;
-}
-
-class SteppedClock implements Clock {
-  #nowMs = START_MS;
-  wallMs = (): number => Math.floor(this.#nowMs);
-  monotonicMs = (): number => this.#nowMs - START_MS;
-  advance(ms: number): void {
-    this.#nowMs += ms;
-  }
 }
 
 /**

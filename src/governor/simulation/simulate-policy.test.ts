@@ -104,6 +104,17 @@ forbid (principal, action, resource) when { context.time.epochSeconds * 90000000
     expect(gone).toMatchObject({ notEvaluable: 5, deniedBeforePolicy: 1, decisions: 6 });
   });
 
+  it('groups by agent, tool and codes, whatever else the details name', async () => {
+    const read = `action == Writ::Action::"${READ}"`;
+    const report = await simulate(`permit (principal, action, resource);
+@id("one") forbid (principal, ${read}, resource) when { context.lineage.isRoot };
+@id("two") forbid (principal, ${read}, resource) unless { context.lineage.isRoot };`);
+    const denied = report.groups.filter(({ change }) => change === 'newlyDenied');
+    expect(denied).toMatchObject([
+      { tool: READ, now: 'policy.forbidden', count: 2, detail: 'forbidden by one' },
+    ]);
+  });
+
   it('looks at a period alone, and counts exactly beyond the receipts it lists', async () => {
     const none = await simulate('permit (principal, action, resource);', {}, { untilMs: 1 });
     expect(none.decisions).toBe(0);

@@ -19,6 +19,7 @@ export interface ChangeGroup {
   readonly tool: string;
   readonly recorded: ReasonCode | 'permit';
   readonly now: NewVerdict;
+  /** Of the first of them: it may name a token, a policy or an argument that others do not. */
   readonly detail: string;
   /** Exact. */
   readonly count: number;
@@ -68,7 +69,7 @@ export class SimulationTally {
     this.#counts[change] += 1;
     const agent = receipt.agent ?? receipt.artifact?.holders.at(-1) ?? '';
     const { tool, code: recorded = 'permit' } = receipt;
-    const key = JSON.stringify([change, agent, tool, recorded, now, detail]);
+    const key = JSON.stringify([change, agent, tool, recorded, now]);
     const group = this.#groups.get(key);
     if (group !== undefined) {
       group.count += 1;
