@@ -101,6 +101,21 @@ describe('writ log rebuild', () => {
     );
   });
 
+  it('restores the attestation log with the others', async () => {
+    expect((await run('receipt', 'export', 'last', '--format', 'sigstore', '--out', 'attested')).code).toBe(
+      0,
+    );
+    const folder = domain.home.attestationFolder;
+    rmSync(join(folder, 'tile'), { recursive: true });
+    expect((await run('log', 'verify')).code).toBe(1);
+    const { json } = await run('log', 'rebuild', '--json');
+    expect(json).toMatchObject({
+      rebuilt: true,
+      logs: [{ log: 'governance' }, { log: 'fs' }, { log: 'attestation', rebuilt: true, size: 1 }],
+    });
+    expect((await run('log', 'verify')).code).toBe(0);
+  });
+
   it('refuses where the database went back, and says what to do', async () => {
     const older = join(domain.folder, 'older.sqlite');
     copyFileSync(join(log, 'log.sqlite'), older);

@@ -69,6 +69,10 @@ async function rebuild(session: Session, options: Options): Promise<ExitCode> {
     const names = logNamesOf(home, options.log);
     // Read now: the governance log may just have been restored.
     for (const name of names) logs.push(await rebuildOne(session, name, executionLog(home, name), kept));
+    const attestation = attestationLog(home);
+    if (options.log === undefined && attestation !== undefined) {
+      logs.push(await rebuildOne(session, 'attestation', attestation, kept));
+    }
   }
   const rebuilt = logs.every((log) => log.rebuilt);
   output.answer({ rebuilt, logs }, () => {
@@ -126,6 +130,21 @@ function executionLog(home: Home, name: string): LogFolder {
     keyFile: home.logKeyFile(name),
     isWitnessed: readWitnessPolicy(home) !== undefined,
   };
+}
+
+/** Undefined where the domain has none. */
+function attestationLog(home: Home): LogFolder | undefined {
+  const origin = home.attestationOrigin;
+  const vkeys = governanceStateOf(home)?.logByOrigin(origin)?.vkeys;
+  return (
+    vkeys && {
+      directory: home.attestationFolder,
+      origin,
+      vkeys,
+      keyFile: home.keyFile('attestation'),
+      isWitnessed: readWitnessPolicy(home) !== undefined,
+    }
+  );
 }
 
 async function rebuildOne(
