@@ -81,6 +81,8 @@ async function simulate(session: Session, name: string, options: Options): Promi
       logs.push({ log, ...report });
     }
     output.answer({ policy: { id: bundle.id, digest: bundle.digest }, logs }, () => {
+      if (logs.length === 0)
+        output.note('no decision has been recorded yet: there is nothing to decide again');
       for (const report of logs) tell(output, report);
     });
     return 0;
