@@ -1,3 +1,5 @@
+export { findHolderKey, localAgents } from './agent-keys.ts';
+export { artifactPath, readArtifactFile } from './artifact-file.ts';
 export { attestExecution, type ExecutionAttestation } from './attest-execution.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { createDomain, enrollAgent, publishPolicy } from './domain.ts';
@@ -35,6 +37,7 @@ export {
   type Outcome,
 } from './governor.ts';
 export { findHomeFolder, Home, isDomainName, isLocalName, openHome, writeFileDurably } from './home.ts';
+export { readInputFile, readJsonFile } from './input-file.ts';
 export { issueArtifact } from './issue.ts';
 export { type LineageAround, LineageReader, type LoggedDecision } from './lineage-reader.ts';
 export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';

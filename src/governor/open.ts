@@ -1,6 +1,7 @@
 import { createSecretKey } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { ChainCache } from '../artifact/index.ts';
 import type { Digest } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
@@ -39,6 +40,11 @@ export interface GovernorOptions {
   /** Governance knowledge older than this denies. */
   readonly maxStalenessSeconds?: number;
   readonly maxLineageDepth?: number;
+  /**
+   * Waits up to this long for the first log of this name, instead of opening one beside it: for processes that come and
+   * go, and counters that only the first log keeps.
+   */
+  readonly lockTimeoutMs?: number;
 }
 
 export interface OpenedGovernor {
@@ -56,6 +62,7 @@ const DEFAULT_MAX_STALENESS_SECONDS = 10;
 const DEFAULT_MAX_LINEAGE_DEPTH = 32;
 const MAX_CACHED_CHAINS = 1024;
 const MAX_INSTANCES = 16;
+const LOCK_POLL_MS = 10;
 
 /**
  * Opens a governor on a trust domain on disk: governance followed, an execution log of its own, keys at hand. Rejects
@@ -158,10 +165,11 @@ interface Instance {
 
 /** Takes the first execution log of this name that no other process writes: `fs`, `fs~2`, … */
 async function openInstanceLog(
-  { home, name, clock = systemClock }: GovernorOptions,
+  { home, name, clock = systemClock, lockTimeoutMs }: GovernorOptions,
   evidenceKey: Uint8Array,
   governance: GovernanceState,
 ): Promise<Instance | Denial> {
+  const giveUpMs = performance.now() + (lockTimeoutMs ?? 0);
   for (let number = 1; number <= MAX_INSTANCES; number += 1) {
     const logName = number === 1 ? name : `${name}~${number}`;
     const signer = openLogKey(home, logName);
@@ -185,7 +193,12 @@ async function openInstanceLog(
       const log = await openSqliteLog(options);
       return { log, logName, primary: number === 1 };
     } catch (error) {
-      if (error instanceof LogLocked) continue;
+      if (error instanceof LogLocked && lockTimeoutMs === undefined) continue;
+      if (error instanceof LogLocked && performance.now() < giveUpMs) {
+        await setTimeout(LOCK_POLL_MS);
+        number -= 1;
+        continue;
+      }
       const reason = error instanceof Error ? error.message : 'unknown error';
       return deny('log.unavailable', `execution log ${logName} cannot be opened: ${reason}`);
     }
