@@ -92,7 +92,8 @@ export class Writ {
    * Runs code for one call of a tool. Rejects with {@link WritDenied} where it is denied or stopped, with the code's own
    * error where that throws, and with the caller's reason where the caller gives up.
    *
-   * @param args strict JSON: an object without `undefined`, accessors, classes and the like, else `request.malformed`.
+   * @param args strict JSON: an object without `undefined`, accessors, classes and the like, else `request.malformed`; or
+   *   the denial of a parser, which is recorded as the call's.
    */
   async call<T>(
     tool: GovernedTool,
@@ -201,6 +202,7 @@ export class Writ {
 }
 
 function copyArguments(asked: unknown): JsonObject | Denial {
+  if (isDenial(asked)) return asked;
   const copy = copyJson(asked, 'request.malformed');
   if (isDenial(copy)) return deny(copy.code, `arguments: ${copy.detail}`);
   return isJsonObject(copy) ? copy : deny('request.malformed', 'arguments are not an object');
