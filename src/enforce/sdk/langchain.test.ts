@@ -147,7 +147,8 @@ describe('tools of LangChain', () => {
     expect(ran).toEqual([{ path: '/work/a' }]);
     // With a JSON Schema LangChain copies nothing: what the callback made of it is what is decided on.
     const shared = { path: '/work/a' };
-    expect(await tools.both.invoke(shared, meddling(shared))).toContain('scope.arguments_not_granted');
+    const answer = await Reflect.apply(tools.both.invoke, tools.both, [shared, meddling(shared)]);
+    expect(answer).toContain('scope.arguments_not_granted');
     expect(ran).toHaveLength(1);
   });
 
