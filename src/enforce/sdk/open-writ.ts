@@ -65,6 +65,7 @@ export async function openWrit(options: WritOptions): Promise<Writ> {
     home: home.folder,
     name,
     scheme,
+    pinned: (id) => opened.view().policy?.bundle.tools.get(id),
     onTools: (tools) => opened.setTools(tools),
     close: () => opened.close(),
   });

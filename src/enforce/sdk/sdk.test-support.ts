@@ -32,6 +32,7 @@ export function unopenedWrit(): Writ {
     home: '/nowhere',
     name: 'app',
     scheme: 'sdk',
+    pinned: () => undefined,
     onTools: () => {},
     close: () => Promise.resolve(),
   });

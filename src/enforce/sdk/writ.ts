@@ -19,6 +19,8 @@ export interface WritPorts {
   /** Name of the program, as its tool identifiers have it, and their scheme. */
   readonly name: string;
   readonly scheme: string;
+  /** The tool as it was pinned when policy was published. */
+  readonly pinned: (id: string) => Pick<GovernedTool, 'definition' | 'digest'> | undefined;
   /** Told of all tools whenever one is added: they join the measurement. */
   readonly onTools: (tools: readonly GovernedTool[]) => void;
   readonly close: () => Promise<void>;
@@ -82,6 +84,16 @@ export class Writ {
     return tool;
   }
 
+  /**
+   * A tool that runs where nobody can look at its definition: what is pinned is taken for it. One that is not pinned is
+   * permitted by no policy.
+   */
+  addUnseen(name: string): GovernedTool {
+    const { scheme, name: server, pinned } = this.#ports;
+    const unknown = governedTool(scheme, server, { name, inputSchema: {} });
+    return { ...unknown, ...pinned(unknown.id) };
+  }
+
   /** Every tool so far, as `writ sdk adopt` takes them into policy. */
   manifest(): { readonly server: string; readonly tools: readonly { id: string; definition: JsonObject }[] } {
     const tools = [...this.#tools.values()].map(({ id, definition }) => ({ id, definition }));
@@ -124,6 +136,27 @@ export class Writ {
           ? new WritDenied(ending.reason, { executionId, wasStarted: true })
           : new DOMException('The governor closed; whether the call took effect is unknown.', 'AbortError');
     }
+  }
+
+  /**
+   * Decides on a call that runs elsewhere, once this says so. What becomes of it is not seen: its outcome is `unknown`.
+   *
+   * @param options.note fixed text on where it runs.
+   * @returns the id of the execution. Rejects with {@link WritDenied} where it is denied.
+   */
+  async permit(
+    tool: GovernedTool,
+    args: unknown,
+    options: CallOptions & { readonly note: string },
+  ): Promise<string> {
+    const { note } = options;
+    const outcome = await this.#ports.governor.run(this.#actionOf(tool, args, options), async () => ({
+      status: 'unknown',
+      value: undefined,
+      note,
+    }));
+    if (outcome.verdict === 'permit') return outcome.executionId;
+    throw new WritDenied(outcome.denial, { executionId: outcome.executionId });
   }
 
   /** Waits until every outcome so far is durable. */
