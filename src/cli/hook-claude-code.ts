@@ -75,8 +75,9 @@ async function decide(session: Session, { agent, artifact }: Options, timeoutMs:
     home: home.folder,
     name: CLAUDE_CODE,
     scheme: HOOK_SCHEME,
-    // Hooks run side by side and are gone at once: one log, and its counters, serve them all in turn.
-    lockTimeoutMs: timeoutMs,
+    // Hooks run side by side and are gone at once: one log, and its counters, serve them all in turn. Waiting for it holds
+    // this thread, its timers too, so that there must be time left afterwards.
+    lockTimeoutMs: timeoutMs / 2,
     // What the agent itself is cannot be told from here.
     measure: async () => [],
     ...(agent === undefined ? {} : { agent }),

@@ -1,7 +1,6 @@
 import { createSecretKey } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { ChainCache } from '../artifact/index.ts';
 import type { Digest } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
@@ -14,7 +13,7 @@ import {
 } from '../environment/index.ts';
 import type { GovernanceState } from '../governance/index.ts';
 import { parseDecisionReceipt } from '../receipt/index.ts';
-import { LogLocked, openSqliteLog } from '../storage/index.ts';
+import { LogLocked, openShortSqliteLog, openSqliteLog } from '../storage/index.ts';
 import { formatVkey, type Log, noteVerifier } from '../tlog/index.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { openLogKey } from './domain.ts';
@@ -41,8 +40,8 @@ export interface GovernorOptions {
   readonly maxStalenessSeconds?: number;
   readonly maxLineageDepth?: number;
   /**
-   * Waits up to this long for the first log of this name, instead of opening one beside it: for processes that come and
-   * go, and counters that only the first log keeps.
+   * For a process that decides once and ends: commits run on its own thread, and it waits up to this long for the first
+   * log of this name, whose counters are the ones that count, instead of opening another one beside it.
    */
   readonly lockTimeoutMs?: number;
 }
@@ -62,7 +61,6 @@ const DEFAULT_MAX_STALENESS_SECONDS = 10;
 const DEFAULT_MAX_LINEAGE_DEPTH = 32;
 const MAX_CACHED_CHAINS = 1024;
 const MAX_INSTANCES = 16;
-const LOCK_POLL_MS = 10;
 
 /**
  * Opens a governor on a trust domain on disk: governance followed, an execution log of its own, keys at hand. Rejects
@@ -169,7 +167,6 @@ async function openInstanceLog(
   evidenceKey: Uint8Array,
   governance: GovernanceState,
 ): Promise<Instance | Denial> {
-  const giveUpMs = performance.now() + (lockTimeoutMs ?? 0);
   for (let number = 1; number <= MAX_INSTANCES; number += 1) {
     const logName = number === 1 ? name : `${name}~${number}`;
     const signer = openLogKey(home, logName);
@@ -190,15 +187,12 @@ async function openInstanceLog(
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       const options = { directory, origin, signer, evidenceKey, clock, ...(cosigner && { cosigner }) };
-      const log = await openSqliteLog(options);
+      const log = await (lockTimeoutMs === undefined
+        ? openSqliteLog(options)
+        : openShortSqliteLog({ ...options, lockTimeoutMs }));
       return { log, logName, primary: number === 1 };
     } catch (error) {
       if (error instanceof LogLocked && lockTimeoutMs === undefined) continue;
-      if (error instanceof LogLocked && performance.now() < giveUpMs) {
-        await setTimeout(LOCK_POLL_MS);
-        number -= 1;
-        continue;
-      }
       const reason = error instanceof Error ? error.message : 'unknown error';
       return deny('log.unavailable', `execution log ${logName} cannot be opened: ${reason}`);
     }
