@@ -36,7 +36,7 @@ tool is decided here. The trust domain must lie outside of the project: who read
     .option('--ttl <duration>', 'how long the artifact is valid', '7d')
     .addHelpText(
       'after',
-      examples('$ writ --home ~/.writ init', '$ writ --home ~/.writ hook adopt claude-code'),
+      examples('$ writ init --home ~/.writ', '$ writ hook adopt claude-code --home ~/.writ'),
     )
     .action(act(adopt));
 };
