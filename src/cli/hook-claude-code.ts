@@ -22,7 +22,8 @@ export const define: Define = (command, act) => {
     .description(
       `Answer a PreToolUse hook of Claude Code: its JSON on stdin is one use of a tool, hook://claude-code/<tool>, which is
 decided and recorded as every other call. A permit allows it, a denial tells the model why. Whatever goes wrong here
-blocks the tool (exit code 2). "writ hook adopt claude-code" prints the settings to use.
+blocks the tool (exit code 2). The trust domain must be named with --home: the nearest one could be the project's own.
+"writ hook adopt claude-code" prints the settings to use.
 
 A hook asks; it does not hold. Claude Code itself runs the tool, after it was permitted: what becomes of it is not seen
 here, and its outcome stands in the log as unknown. Where that is not enough, put tools behind "writ mcp".`,
@@ -35,7 +36,7 @@ here, and its outcome stands in the log as unknown. Where that is not enough, pu
       'after',
       examples(
         '$ echo \'{"hook_event_name":"PreToolUse","tool_name":"Read","tool_input":{"file_path":"/work/a"}}\' |',
-        '    writ hook claude-code',
+        '    writ --home ~/.writ hook claude-code',
       ),
     )
     .action(act(hook));
@@ -70,6 +71,8 @@ interface Answer {
 async function decide(session: Session, { agent, artifact }: Options, timeoutMs: number): Promise<Answer> {
   const use = parsePreToolUse(await readAll(session.surroundings.stdin));
   if (isDenial(use)) throw new Error(use.detail);
+  // A repository could bring a domain of its own, in which everything is permitted.
+  if (!session.namesHome) throw new Error('name the trust domain: writ --home DIR hook claude-code');
   const home = await session.openHome();
   const writ = await openWrit({
     home: home.folder,

@@ -160,7 +160,10 @@ describe('writ hook', () => {
   const good = preToolUse('Read', { file_path: join(project, 'a') });
 
   it('blocks without a trust domain, without keys, and with wrong options', async () => {
-    expect(await writ({ cwd: '/', stdin: good }, 'hook', 'claude-code')).toMatchObject({ code: 2, out: '' });
+    expect(await writ({ cwd: '/', stdin: good }, '--home', '/none', 'hook', 'claude-code')).toMatchObject({
+      code: 2,
+      out: '',
+    });
     for (const wrong of [['--timeout', 'soon'], ['--unknown'], ['extra']]) {
       expect(await hook(good, ...wrong), wrong.join(' ')).toMatchObject({ code: 2, out: '' });
     }
@@ -168,6 +171,21 @@ describe('writ hook', () => {
     renameSync(key, `${key}.gone`);
     expect(await hook(good)).toMatchObject({ code: 2, out: '' });
     renameSync(`${key}.gone`, key);
+  });
+
+  it('does not take the word of a domain that lies in the project', async () => {
+    const planted = join(folder, 'cloned');
+    mkdirSync(planted);
+    await writ({ cwd: planted }, 'init');
+    for (const homeFolder of [undefined, home]) {
+      const ran = await writ(
+        { cwd: planted, stdin: good, ...(homeFolder === undefined ? {} : { homeFolder }) },
+        'hook',
+        'claude-code',
+      );
+      expect(ran).toMatchObject({ code: 2, out: '' });
+      expect(ran.err).toContain('name the trust domain');
+    }
   });
 
   it('denies without an artifact, on record', async () => {

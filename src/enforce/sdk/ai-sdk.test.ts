@@ -207,6 +207,43 @@ describe('tools of the AI SDK', () => {
     expect(outcomes.at(-1)).toMatchObject({ status: 'unknown', note: 'cancelled by the caller' });
   });
 
+  it('stop streaming when their authority ends, and say so', async () => {
+    await world.grant(
+      { 'sdk://app/search': { query: any } },
+      { writ: { use: { maxDurationSeconds: 1 } } },
+      'brief',
+    );
+    const brief = await world.open({ artifact: 'brief', name: 'app' });
+    try {
+      let ended = false;
+      const endless = tool({
+        inputSchema: z.object({ query: z.string() }),
+        async *execute(_input, { abortSignal }) {
+          try {
+            for (;;) {
+              yield 'on and on';
+              await new Promise((resolve) => abortSignal?.addEventListener('abort', resolve));
+            }
+          } finally {
+            ended = true;
+          }
+        },
+      });
+      const { search } = governTools(brief, { search: endless });
+      const options = { toolCallId: '1', messages: [], context: {} };
+      const seen: unknown[] = [];
+      const reading = (async () => {
+        const results = search.execute({ query: 'x' }, options) as AsyncIterable<string>;
+        for await (const result of results) seen.push(result);
+      })();
+      await expect(reading).rejects.toThrow('scope.use_exhausted');
+      expect(seen).toEqual(['on and on']);
+      expect(ended).toBe(true);
+    } finally {
+      await brief.close();
+    }
+  });
+
   it('do not start streaming when denied', async () => {
     const options = { toolCallId: '1', messages: [], context: {} };
     const results = tools.search.execute({ query: 7 } as never, options) as AsyncIterable<string>;

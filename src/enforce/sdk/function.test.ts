@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { JsonObject } from '../../codec/index.ts';
 import type { OutcomeReceipt } from '../../receipt/index.ts';
 import { govern } from './function.ts';
-import { SdkWorld } from './sdk.test-support.ts';
+import { SdkWorld, unopenedWrit } from './sdk.test-support.ts';
 import type { CallContext, Writ } from './writ.ts';
 import { WritDenied } from './writ-denied.ts';
 
@@ -230,6 +230,7 @@ describe('govern', () => {
     ['a cycle', cyclic, { note: 'the result is too large to digest' }],
     ['bytes', Buffer.from('abc'), { note: 'the result is bytes', result: { bytes: 3 } }],
     ['nothing', undefined, { note: 'no result' }],
+    ['a proxy', new Proxy({}, {}), { note: 'the result is not JSON' }],
     ['null', null, { result: { bytes: 4 } }],
   ])('says so of a result that is %s, and hands it on as it is', async (_name, result, facts) => {
     code = () => result;
@@ -317,7 +318,9 @@ describe('govern', () => {
 
   it('refuses a second tool of one name that is described otherwise', () => {
     expect(() => govern(writ, { name: 'read_file', inputSchema: {} }, () => 1)).toThrow(TypeError);
-    expect(() => govern(writ, { name: 'odd', inputSchema: undefined }, () => 1)).toThrow('inputSchema');
+    for (const inputSchema of [undefined, 'text', z.object({ at: z.date() }), z.string(), []]) {
+      expect(() => govern(unopenedWrit(), { name: 'odd', inputSchema }, () => 1)).toThrow('inputSchema');
+    }
   });
 
   it('says which tools there are, for policy', () => {

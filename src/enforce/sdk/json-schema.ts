@@ -9,14 +9,26 @@ const MAX_DEPTH = 40;
  * describes cannot be granted by name.
  */
 export function jsonSchemaOf(schema: unknown, tool: string): JsonObject {
-  const found = findSchema(schema);
-  const text = found === undefined ? undefined : JSON.stringify(found);
+  const text = textOf(schema);
   const parsed =
     text === undefined ? undefined : parseJson(text, 'request.malformed', { maxDepth: MAX_DEPTH });
   if (parsed === undefined || isDenial(parsed) || !isJsonObject(parsed)) {
     throw new TypeError(`${tool}: its arguments have no JSON Schema that can be read; give inputSchema`);
   }
+  if (parsed.type !== undefined && parsed.type !== 'object') {
+    throw new TypeError(`${tool}: its arguments are no object; give inputSchema`);
+  }
   return parsed;
+}
+
+function textOf(schema: unknown): string | undefined {
+  try {
+    const found = findSchema(schema);
+    return found === undefined ? undefined : JSON.stringify(found);
+  } catch {
+    // A schema with parts that JSON Schema cannot say.
+    return undefined;
+  }
 }
 
 function findSchema(schema: unknown): unknown {

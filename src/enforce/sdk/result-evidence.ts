@@ -12,6 +12,15 @@ const RESULT_LIMITS: CopyLimits = { maxDepth: 64, maxValues: 200_000, maxCharact
  * is neither is recorded as such. The result itself goes to the caller as it is.
  */
 export function evidenceOfResult(result: unknown): Evidence {
+  try {
+    return readResult(result);
+  } catch {
+    // A proxy that was revoked, say: the function has run all the same.
+    return { note: 'the result cannot be read' };
+  }
+}
+
+function readResult(result: unknown): Evidence {
   if (result === undefined) return { note: 'no result' };
   if (result instanceof Uint8Array) return { evidence: Uint8Array.from(result), note: 'the result is bytes' };
   const copy = copyJson(result, 'request.malformed', RESULT_LIMITS);
