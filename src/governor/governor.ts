@@ -57,6 +57,8 @@ export type Outcome<T> =
 /** What a governor stands on; `openGovernor` composes it from a trust domain on disk. */
 export interface GovernorPorts {
   readonly log: Log;
+  /** Whether closing the governor closes the log; default: yes. */
+  readonly closesLog?: boolean;
   /** Origin of that log. */
   readonly origin: string;
   readonly evidenceKey: EvidenceKey;
@@ -203,11 +205,11 @@ export class Governor {
     await this.#outcomes.settle();
   }
 
-  /** Stops what is running and drains the log. */
+  /** Stops what is running, and drains and closes the log, if it is this governor's to close. */
   async close(): Promise<void> {
     for (const abort of this.#running.values()) abort.abort();
     await this.settle();
-    await this.#ports.log.close();
+    if (this.#ports.closesLog ?? true) await this.#ports.log.close();
   }
 
   #snapshot(view: GovernanceView, nowMs: number): Snapshot {

@@ -1,6 +1,17 @@
 export { attestExecution, type ExecutionAttestation } from './attest-execution.ts';
 export { type Clock, systemClock } from './clock.ts';
+export { DAEMON, type DaemonAddress, readDaemonFile } from './daemon/daemon-file.ts';
+export {
+  DaemonAbsent,
+  type DaemonAnswer,
+  DaemonFailed,
+  DaemonLink,
+  denialOf,
+  linkToDaemon,
+} from './daemon/daemon-link.ts';
+export { RemoteGovernor, type RemoteGovernorOptions } from './daemon/remote-governor.ts';
 export { createDomain, enrollAgent, publishPolicy } from './domain.ts';
+export { EnforcementPoint, type MeasuredTool, type PointSession } from './enforcement-point.ts';
 export { bundleExecution, bundleLineage } from './evidence/bundle-execution.ts';
 export { type Erasure, type ErasureOptions, eraseEvidence } from './evidence/erase-evidence.ts';
 export { Erasures } from './evidence/erasures.ts';
@@ -19,6 +30,8 @@ export {
   listExecutionLogs,
   readExecution,
 } from './execution-record.ts';
+export { GovernanceAuthority } from './governance-authority.ts';
+export type { GovernanceWriter, NewGovernanceEvent } from './governance-event.ts';
 export {
   type GovernanceFollower,
   type GovernanceView,
