@@ -87,7 +87,6 @@ export class EnforcementPoint {
     let measurement = measure(components, [], measuredAtSeconds);
     const governor = new Governor({
       log,
-      closesLog: false,
       origin: home.executionOrigin(this.log),
       evidenceKey: createSecretKey(this.#evidenceKey),
       clock,
@@ -112,7 +111,7 @@ export class EnforcementPoint {
     };
   }
 
-  /** Publishes and closes the log: to be called after the governors of all sessions were closed. */
+  /** Publishes and closes the log: to be called after the governors of all sessions were stopped. */
   async close(): Promise<void> {
     await this.#instance.log.close();
     this.#finder.close();

@@ -24,6 +24,15 @@ export {
   verifyEvidence,
 } from './evidence/verify-evidence.ts';
 export { readEvidenceKey } from './evidence-key.ts';
+export type {
+  DeniedOutcome,
+  Effect,
+  EffectResult,
+  Execution,
+  ExecutionEnd,
+  OpenExecution,
+  Outcome,
+} from './execution.ts';
 export {
   type ExecutionRecord,
   findExecution,
@@ -39,19 +48,13 @@ export {
   openGovernanceFollower,
 } from './governance-follower.ts';
 export { appendGovernance } from './governance-writer.ts';
-export {
-  type Effect,
-  type EffectResult,
-  type Execution,
-  Governor,
-  type GovernorPorts,
-  type Outcome,
-} from './governor.ts';
+export { Governor } from './governor.ts';
 export { findHomeFolder, Home, isDomainName, isLocalName, openHome, writeFileDurably } from './home.ts';
 export { issueArtifact } from './issue.ts';
 export { type LineageAround, LineageReader, type LoggedDecision } from './lineage-reader.ts';
 export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';
 export { parentFactOf } from './parent-fact.ts';
+export type { GovernorPorts } from './ports.ts';
 export { type LogPublication, publishLogs } from './publish-logs.ts';
 export { findInOtherLogs } from './replay/find-in-other-logs.ts';
 export type { Missing } from './replay/inputs-of-receipt.ts';

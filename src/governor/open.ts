@@ -47,7 +47,7 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
     return point;
   }
   const close = async (session?: PointSession) => {
-    await session?.governor.close();
+    await session?.governor.stop();
     await point.close();
     follower.close();
   };

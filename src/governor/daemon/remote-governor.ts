@@ -4,7 +4,7 @@ import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Component } from '../../environment/index.ts';
 import type { MeasuredTool } from '../enforcement-point.ts';
-import type { Effect, EffectResult, Outcome } from '../governor.ts';
+import type { Effect, EffectResult, Outcome } from '../execution.ts';
 import type { DaemonLink } from './daemon-link.ts';
 import { type DaemonAnswer, denialOf } from './daemon-link.ts';
 import { type OpenedSession, readSessionStream } from './session-stream.ts';

@@ -20,7 +20,7 @@ const events = z
   .openapi('GovernanceEvents', { description: 'Events as spec/governance.md has them, with their type.' });
 
 /** Only on the Unix socket, whose users could write the log's files themselves. */
-export function addGovernanceEvents(api: Api, { authority, onGovernance }: DaemonPorts): void {
+export function addGovernanceEvents(api: Api, { authority }: DaemonPorts): void {
   addOperation(api, {
     route: {
       method: 'post',
@@ -48,7 +48,6 @@ export function addGovernanceEvents(api: Api, { authority, onGovernance }: Daemo
       }
       const size = await authority.append(parsed);
       if (isDenial(size)) return denialProblem(size, { detail: size.detail });
-      onGovernance();
       return context.json({ size }, 201);
     },
   });

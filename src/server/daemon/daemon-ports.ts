@@ -32,6 +32,4 @@ export interface DaemonPorts {
   readonly sessions: PointSessions;
   readonly metrics: Metrics;
   readonly status: () => DaemonStatus;
-  /** To be called when governance was appended to: what runs is verified again at once. */
-  readonly onGovernance: () => void;
 }

@@ -146,7 +146,6 @@ export class Daemon {
         leaseAgeSeconds: () => this.status().governance.ageSeconds,
       }),
       status: () => this.status(),
-      onGovernance: () => sessions.reverify(),
     };
   }
 

@@ -41,10 +41,6 @@ export class PointSession {
     this.#opened.setTools(tools);
   }
 
-  reverify(): void {
-    this.#opened.governor.reverify();
-  }
-
   async ask(action: Action): Promise<Asked> {
     const asked = await this.#opened.governor.begin(action);
     if (asked.verdict === 'deny') return asked;
@@ -78,6 +74,6 @@ export class PointSession {
       execution.conclude({ status: 'unknown', note: 'its enforcement point is gone' });
     }
     this.#running.clear();
-    await this.#opened.governor.close();
+    await this.#opened.governor.stop();
   }
 }

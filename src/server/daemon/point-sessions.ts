@@ -58,11 +58,6 @@ export class PointSessions {
     await session.end();
   }
 
-  /** Has what runs verified again now, instead of when the governors next look. */
-  reverify(): void {
-    for (const session of this.#sessions.values()) session.reverify();
-  }
-
   /** No new sessions; resolves when nothing runs any more, or after `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
