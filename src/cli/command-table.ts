@@ -22,6 +22,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     summary: 'run an MCP server behind the gateway (for client configuration)',
     load: () => import('./mcp.ts'),
   },
+  up: {
+    summary: 'run the governor of this machine, for every enforcement point on it',
+    load: () => import('./up.ts'),
+  },
   demo: {
     summary: 'watch a real MCP server being governed, in a throwaway domain',
     load: () => import('./demo.ts'),

@@ -1,5 +1,10 @@
 export { attestExecution, type ExecutionAttestation } from './attest-execution.ts';
 export { type Clock, systemClock } from './clock.ts';
+export {
+  type ConnectedGovernor,
+  type ConnectOptions,
+  connectGovernor,
+} from './daemon/connect-governor.ts';
 export { DAEMON, type DaemonAddress, readDaemonFile } from './daemon/daemon-file.ts';
 export {
   DaemonAbsent,

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { type Presentation, parsePresentation } from '../../artifact/index.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../codec/index.ts';
 import type { Action } from '../../decision/index.ts';
-import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import { type Denial, deny } from '../../denial/index.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
 import { type Api, addOperation } from './operation.ts';
 import { denialProblem, problem } from './problem.ts';

@@ -12,6 +12,7 @@ import { createApi } from '../api/api.ts';
 import type { DaemonPorts, DaemonStatus } from './daemon-ports.ts';
 import { EnforcementPoints } from './enforcement-points.ts';
 import { listenOnSocket, socketPathOf, writeDaemonFile } from './local-socket.ts';
+import type { Logger } from './logger.ts';
 import { Metrics } from './metrics.ts';
 import { PointSessions } from './point-sessions.ts';
 
@@ -19,14 +20,18 @@ export interface DaemonOptions {
   readonly home: Home;
   readonly clock: Clock;
   readonly version: string;
+  readonly logger: Logger;
   readonly maxStalenessSeconds?: number;
   readonly maxLineageDepth?: number;
   /** How long what runs may go on once the daemon is told to end, milliseconds. */
   readonly drainMs?: number;
+  /** Ends when no session has been open for so long. Default: never. */
+  readonly idleExitMs?: number;
 }
 
 const DEFAULT_DRAIN_MS = 10_000;
 const DEFAULT_MAX_STALENESS_SECONDS = 10;
+const IDLE_STEP_MS = 1000;
 
 /**
  * The governor of a machine: owns the governance log and the execution logs of its enforcement points, and serves them on
@@ -103,6 +108,29 @@ export class Daemon {
     };
   }
 
+  /** Resolves when it is to be closed: the signal is aborted, or nobody needs it any more. */
+  async untilEnd(signal: AbortSignal): Promise<void> {
+    const { idleExitMs, logger } = this.#options;
+    let idleSinceMs = performance.now();
+    while (!signal.aborted) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(done, IDLE_STEP_MS);
+        function done(): void {
+          clearTimeout(timer);
+          signal.removeEventListener('abort', done);
+          resolve();
+        }
+        signal.addEventListener('abort', done);
+      });
+      if (this.#sessions.size > 0) idleSinceMs = performance.now();
+      if (idleExitMs !== undefined && performance.now() - idleSinceMs > idleExitMs) {
+        logger.info('nobody has been connected: ending');
+        return;
+      }
+    }
+    logger.info('told to end');
+  }
+
   /** Lets what runs end, stops the rest, publishes and closes the logs, and leaves nothing to be found. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -122,6 +150,7 @@ export class Daemon {
     await this.#points.close();
     this.#follower.close();
     await this.#authority.close();
+    this.#options.logger.info('ended');
   }
 
   async #listen(): Promise<void> {
@@ -129,6 +158,7 @@ export class Daemon {
     this.#server = await listenOnSocket(this.socketPath, createApi(this.#ports()));
     const socket = this.socketPath;
     writeDaemonFile(this.#home, { pid: process.pid, socket, version, startedAt: this.#startedAt });
+    this.#options.logger.info({ socket, domain: this.#home.domain, version }, 'listening');
   }
 
   #ports(): DaemonPorts {
