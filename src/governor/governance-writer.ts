@@ -24,21 +24,18 @@ export async function appendGovernance(
 ): Promise<number | Denial> {
   if (home.governanceWriter !== undefined) return home.governanceWriter.append(events);
   const appended = (await appendThroughDaemon(home, events)) ?? (await appendAlone(home, events));
-  if (appended !== 'locked') return appended;
+  if (!(appended instanceof LogLocked)) return appended;
   // A daemon that was starting holds the lock before it can be found.
   return (
     (await appendThroughDaemon(home, events)) ??
-    deny(
-      'log.unavailable',
-      `another program writes the governance log of ${home.domain}: wait for it, or end it`,
-    )
+    deny('log.unavailable', `the governance log cannot be written: ${appended.message}`)
   );
 }
 
 async function appendAlone(
   home: Home,
   events: readonly NewGovernanceEvent[],
-): Promise<number | Denial | 'locked'> {
+): Promise<number | Denial | LogLocked> {
   const signer = readKeyFile(home.keyFile('governance'));
   if (isDenial(signer)) return signer;
   try {
@@ -60,7 +57,7 @@ async function appendAlone(
       return log.head().size;
     });
   } catch (error) {
-    if (error instanceof LogLocked) return 'locked';
+    if (error instanceof LogLocked) return error;
     if (error instanceof QuorumUnmet) return notInForceYet(error);
     const reason = error instanceof Error ? error.message : 'unknown error';
     return deny('log.unavailable', `the governance log cannot be written: ${reason}`);
