@@ -47,7 +47,7 @@ export interface OpenedGovernor {
   readonly log: string;
   readonly audience: string;
   readonly view: () => GovernanceView;
-  /** Tells the definitions of the upstream's tools as they now are; they join the measurement. */
+  /** Tells the definitions of the upstream's tools as they now are; they join the measurement, and what runs is decided again. */
   setTools(tools: readonly { readonly id: string; readonly digest: Digest }[]): void;
   close(): Promise<void>;
 }
@@ -124,7 +124,10 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
     audience,
     view: () => follower.refresh(),
     setTools(tools) {
-      measurement = measure(components, tools, measuredAtSeconds);
+      const measured = measure(components, tools, measuredAtSeconds);
+      if (measured.digest === measurement.digest) return;
+      measurement = measured;
+      void governor.reverify();
     },
     async close() {
       await governor.close();
