@@ -17,6 +17,7 @@ import { artifactPath, mustReadArtifact } from './artifact-file.ts';
 import { CliError, denied, type ExitCode, failure, usageError } from './cli-error.ts';
 import { shellLine } from './client-config.ts';
 import { type Define, examples } from './command.ts';
+import { parseDuration } from './duration.ts';
 import { refuseExposedHome } from './exposed-home.ts';
 import { measure } from './measure.ts';
 import { withoutSecretWords } from './secret-words.ts';
@@ -30,6 +31,7 @@ interface Options {
   readonly artifact?: string;
   readonly cwd?: string;
   readonly denials: string;
+  readonly killGrace: string;
 }
 
 const DENIAL_STYLES: Readonly<Record<string, DenialStyle>> = { error: 'error', 'tool-result': 'tool-result' };
@@ -51,6 +53,11 @@ everything else is denied, and every decision is durable before anything happens
       '--denials <style>',
       'how denied calls are answered: error, or tool-result where a model can act',
       'error',
+    )
+    .option(
+      '--kill-grace <duration|never>',
+      'a call whose authority ends is cancelled; a server that has not answered it by then is killed',
+      '5s',
     )
     .addHelpText(
       'after',
@@ -75,6 +82,10 @@ async function mcp(session: Session, command: readonly string[], options: Option
   if (denialStyle === undefined) {
     throw usageError(`--denials "${options.denials}" is neither error nor tool-result`);
   }
+  const killGraceMs =
+    options.killGrace === 'never'
+      ? Number.POSITIVE_INFINITY
+      : parseDuration(options.killGrace, '--kill-grace') * 1000;
   const home = await openHomeFor(session, name, command);
   const upstream = upstreamOf(home, surroundings.cwd, command, options);
   refuseExposedHome(home.folder, upstream);
@@ -102,7 +113,7 @@ async function mcp(session: Session, command: readonly string[], options: Option
           pinnedDigest: (tool) => opened.view().policy?.bundle.tools.get(tool)?.digest,
           onDefinitions: (tools) => opened.setTools(tools),
           stderr: surroundings.stderr,
-          limits: { denialStyle },
+          limits: { denialStyle, killGraceMs },
           signal,
         }),
       );
