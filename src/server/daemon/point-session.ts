@@ -42,6 +42,11 @@ export class PointSession {
     this.#opened.setTools(tools);
   }
 
+  /** Decides what runs again, now. */
+  reverify(): Promise<void> {
+    return this.#opened.governor.reverify();
+  }
+
   /** Nothing new starts any more. What is asked for now is not decided, and so not recorded. */
   refuse(denial: Denial): void {
     this.#refusal = denial;

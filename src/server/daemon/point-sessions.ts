@@ -59,6 +59,11 @@ export class PointSessions {
     await session.end();
   }
 
+  /** Decides everything that runs again, now rather than when the governors next look. */
+  async reverify(): Promise<void> {
+    await Promise.all([...this.#sessions.values()].map((session) => session.reverify()));
+  }
+
   /** No new sessions and executions; resolves when nothing runs any more, or after `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
