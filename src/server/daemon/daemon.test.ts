@@ -126,6 +126,34 @@ describe('a governor behind a socket', () => {
     ).toBe('revocation.revoked');
   });
 
+  it('stops what runs when a revocation returns, and passes on no result of it', async () => {
+    const deaf: { started?: () => void; finish?: () => void } = {};
+    const begun = new Promise<void>((resolve) => {
+      deaf.started = resolve;
+    });
+    let reason: unknown;
+    // It hears of its end and goes on to its result all the same.
+    const outcome = connected.governor.run(call(), async ({ signal }) => {
+      signal.addEventListener('abort', () => {
+        reason = signal.reason;
+        deaf.finish?.();
+      });
+      deaf.started?.();
+      await new Promise<void>((resolve) => {
+        deaf.finish = resolve;
+      });
+      return succeed();
+    });
+    await begun;
+    const revocation = { handle: 'subject', value: domain.home.agent('worker') } as const;
+    expect(await revoke(domain.home, revocation, { actor: 'test', atSeconds: nowSeconds() })).toBeUndefined();
+    expect(codeOf(await outcome)).toBe('revocation.revoked');
+    expect(isDenial(reason) && reason.code).toBe('revocation.revoked');
+    await expect
+      .poll(async () => recordOf(await outcome)?.outcome)
+      .toMatchObject({ status: 'terminated', code: 'revocation.revoked' });
+  });
+
   it('stops what runs when the daemon goes down, and does not report success', async () => {
     let started: (value?: unknown) => void = () => {};
     const running = new Promise((resolve) => {
