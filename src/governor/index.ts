@@ -1,3 +1,5 @@
+export { findHolderKey, localAgents } from './agent-keys.ts';
+export { artifactPath, readArtifactFile } from './artifact-file.ts';
 export { attestExecution, type ExecutionAttestation } from './attest-execution.ts';
 export { type Clock, systemClock } from './clock.ts';
 export {
@@ -55,6 +57,7 @@ export {
 export { appendGovernance } from './governance-writer.ts';
 export { Governor } from './governor.ts';
 export { findHomeFolder, Home, isDomainName, isLocalName, openHome, writeFileDurably } from './home.ts';
+export { readInputFile, readJsonFile } from './input-file.ts';
 export { issueArtifact } from './issue.ts';
 export { type LineageAround, LineageReader, type LoggedDecision } from './lineage-reader.ts';
 export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';
