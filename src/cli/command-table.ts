@@ -22,6 +22,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     summary: 'run an MCP server behind the gateway (for client configuration)',
     load: () => import('./mcp.ts'),
   },
+  up: {
+    summary: 'run the governor of this machine, for every enforcement point on it',
+    load: () => import('./up.ts'),
+  },
   sdk: {
     summary: 'programs that govern their own functions',
     commands: {
