@@ -1,4 +1,4 @@
-import { sha256 } from '../codec/index.ts';
+import { sha256 } from '../codec/digest.ts';
 
 /** Bytes of one SHA-256 Merkle Tree Hash. */
 export const HASH_BYTES = 32;

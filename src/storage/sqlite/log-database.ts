@@ -1,12 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import {
-  type AppendRequest,
-  type AppendResult,
-  type CompactTree,
-  LogUnavailable,
-  leafHash,
-  logFault,
-} from '../../tlog/index.ts';
+import type { CompactTree } from '../../tlog/compact-tree.ts';
+import { leafHash } from '../../tlog/hash.ts';
+import { type AppendRequest, type AppendResult, LogUnavailable, logFault } from '../../tlog/log.ts';
 import { add, type Decimal, decimalOf, exceeds, formatDecimal, parseDecimal, ZERO } from '../decimal.ts';
 import { unavailableBecause } from '../driver-fault.ts';
 import type { BatchOutcome, Head, OpenedHead, WriterOptions } from './batch-writer.ts';

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { EMPTY_ROOT, LogUnavailable, logFault } from '../../tlog/index.ts';
+import { EMPTY_ROOT } from '../../tlog/hash.ts';
+import { LogUnavailable, logFault } from '../../tlog/log.ts';
 import { unavailableBecause } from '../driver-fault.ts';
 import { makePrivateFile } from './private-files.ts';
 
