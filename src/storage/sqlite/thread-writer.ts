@@ -1,11 +1,11 @@
-import { getCompileCacheDir } from 'node:module';
-import { dirname, extname } from 'node:path';
+import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type LogFault, LogUnavailable } from '../../tlog/index.ts';
 import type { BatchOutcome, BatchWriter, OpenedHead, WriterOptions } from './batch-writer.ts';
 import { LogLocked } from './failure.ts';
 import { packBatch } from './packed-batch.ts';
 import type { FromWriter, ToWriter } from './thread-messages.ts';
+import { workerEnvironment } from './worker-environment.ts';
 
 type Answer =
   | Exclude<FromWriter, { type: 'failed' | 'committed' }>
@@ -22,7 +22,7 @@ export async function openThreadWriter(options: WriterOptions): Promise<BatchWri
   // Batches are short-lived and small: a small young generation is enough for them.
   const worker = new Worker(entry, {
     workerData: options,
-    env: withCompileCache(process.env),
+    env: workerEnvironment(),
     name: 'writ-log',
     resourceLimits: { maxYoungGenerationSizeMb: 4 },
   });
@@ -92,14 +92,4 @@ export async function openThreadWriter(options: WriterOptions): Promise<BatchWri
   if (first.type !== 'opened') throw new LogUnavailable('the writer thread answered out of turn');
   writer.opened = first.head;
   return writer;
-}
-
-/**
- * A thread doesn't inherit the compile cache, and compiling is most of its start. By the environment it has it for its
- * first module too; by a call in that module it would not.
- */
-function withCompileCache(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const cache = getCompileCacheDir();
-  // Node names a folder of its version inside the cache's directory; it wants the directory back.
-  return cache === undefined ? env : { ...env, NODE_COMPILE_CACHE: dirname(cache) };
 }

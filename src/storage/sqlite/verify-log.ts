@@ -10,6 +10,7 @@ import { causeOf, faultOf } from '../driver-fault.ts';
 import { furthestTile, openPosixTileStore } from '../posix/index.ts';
 import type { Head } from './batch-writer.ts';
 import { areEntriesIntact } from './intact-entries.ts';
+import { type IntegrityThread, startIntegrityThread } from './integrity-thread.ts';
 import type { LogProblem, ReportProblem } from './log-problem.ts';
 import { SqliteLogReader } from './log-reader.ts';
 import { PublishedTiles } from './published-tiles.ts';
@@ -32,6 +33,9 @@ export interface LogVerification {
 
 const MAX_PROBLEMS = 100;
 
+/** Fewer are checked before a thread has started. */
+const ENTRIES_WORTH_A_THREAD = 50_000;
+
 /**
  * Recomputes a log from its entries and compares what it finds with the stored hashes, the published tiles and bundles,
  * and the signed checkpoint. Reads beside a running writer; memory is bounded whatever the log's size.
@@ -52,9 +56,11 @@ export async function verifyLog(directory: string, logKey: NoteVerifier): Promis
   let entries: StoredEntries | undefined;
   let trustedSize = 0;
   let reader: SqliteLogReader | undefined;
+  let integrity: IntegrityThread | undefined;
   try {
     reader = new SqliteLogReader(directory);
     head = reader.head();
+    if (head.size >= ENTRIES_WORTH_A_THREAD) integrity = startIntegrityThread(directory);
     if (reader.origin !== logKey.name)
       report('history_differs', 'database', `this is the log ${reader.origin}, not ${logKey.name}`);
     if (checkpoint !== undefined && checkpoint.size > head.size) {
@@ -71,11 +77,13 @@ export async function verifyLog(directory: string, logKey: NoteVerifier): Promis
       entries = new StoredEntries({ reader, head, checkpoint, tiles, report }, signed);
       await entries.verify();
     }
-    for (const detail of reader.integrityProblems()) report('damaged', 'database', detail);
+    const findings = (await integrity?.problems) ?? reader.integrityProblems();
+    for (const detail of findings) report('damaged', 'database', detail);
   } catch (error) {
     report(faultOf(error), 'database', causeOf(error));
   } finally {
     reader?.close();
+    await integrity?.stop();
   }
   trustedSize = entries?.trustedSize ?? trustedSize;
   const notes = checkpoint === undefined ? [] : notesOn(checkpoint, reach);
