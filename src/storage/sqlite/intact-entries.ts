@@ -1,6 +1,8 @@
+import { setImmediate } from 'node:timers/promises';
 import { isDenial } from '../../denial/index.ts';
 import {
   CompactTree,
+  formatTilePath,
   hashesEqual,
   leafHash,
   leafHashes,
@@ -8,8 +10,9 @@ import {
   type StoredHash,
   TILE_WIDTH,
 } from '../../tlog/index.ts';
+import type { FileComparison } from '../posix/index.ts';
 import type { Head } from './batch-writer.ts';
-import type { SqliteLogReader, StoredTile } from './log-reader.ts';
+import type { SqliteLogReader } from './log-reader.ts';
 import type { PublishedTiles } from './published-tiles.ts';
 
 interface Copies {
@@ -17,6 +20,8 @@ interface Copies {
   readonly head: Head;
   /** What the log's key has signed. */
   readonly signed: Head;
+  /** The log's folder. */
+  readonly files: FileComparison;
   /** Under `signed`. */
   readonly tiles: PublishedTiles;
 }
@@ -30,35 +35,29 @@ interface Copies {
  * size, and the stored root in the end.
  */
 export async function areEntriesIntact(copies: Copies): Promise<boolean> {
-  const { reader, head, signed, tiles } = copies;
+  const { reader, signed, head, tiles } = copies;
   if (signed.size > head.size) return false;
   const tree = CompactTree.empty();
-  const fullTiles = Math.floor(signed.size / TILE_WIDTH);
-  const read = (tile: number) =>
-    Promise.all([tiles.fullTile('leaves', tile), tiles.fullTile('entries', tile)]);
-  // Read while the tile before it is hashed.
-  let next = read(0);
-  for (let tile = 0; tile < fullTiles; tile += 1) {
-    const [leaves, bundle] = await next;
-    next = read(tile + 1);
-    const found = intactLeaves(reader.readTile(tile), { leaves, bundle });
-    if (found === undefined) return false;
-    if (!(await areNodesIntact(tree.appendTile(found), reader, tiles))) return false;
+  for (let tile = 0; tile < Math.floor(signed.size / TILE_WIDTH); tile += 1) {
+    const leaves = intactLeaves(tile, copies);
+    if (leaves === undefined) return false;
+    if (!(await areNodesIntact(tree.appendTile(leaves), reader, tiles))) return false;
+    // Nothing above need have waited for anything: whatever else this thread does gets its turn.
+    await setImmediate();
   }
   return (await isRestIntact(tree, copies)) && tiles.takeProblems().length === 0;
 }
 
 /** The leaf hashes of a full tile, if they and its entries are the same wherever they stand. */
-function intactLeaves(
-  stored: StoredTile | undefined,
-  published: { leaves: Uint8Array | undefined; bundle: Uint8Array | undefined },
-): Uint8Array | undefined {
-  // What is published has been compared byte for byte once it is known to be what is stored: one of them is hashed.
-  if (stored === undefined || !isSame(published.bundle, stored.bundle)) return undefined;
+function intactLeaves(tile: number, { reader, files }: Copies): Uint8Array | undefined {
+  const stored = reader.readTile(tile);
+  const path = (level: 0 | 'entries') => formatTilePath({ level, index: tile, width: TILE_WIDTH });
+  // Once the published bundle is known to be the stored one byte for byte, hashing one of them is hashing both.
+  if (stored === undefined || !files.holds(path('entries'), stored.bundle)) return undefined;
   const entries = parseEntryBundle(stored.bundle, TILE_WIDTH);
   if (isDenial(entries)) return undefined;
   const leaves = leafHashes(entries);
-  return isSame(stored.leaves, leaves) && isSame(published.leaves, leaves) ? leaves : undefined;
+  return isSame(stored.leaves, leaves) && files.holds(path(0), leaves) ? leaves : undefined;
 }
 
 /** The entries from the end of `tree` on, one by one: those of the partial tile, and those that no checkpoint covers. */

@@ -42,13 +42,6 @@ export class PublishedTiles {
     return undefined;
   }
 
-  /** A full level-0 tile or bundle as it is published; undefined when it cannot be read or is none. */
-  async fullTile(kind: Kind, tile: number): Promise<Uint8Array | undefined> {
-    const level = kind === 'leaves' ? 0 : 'entries';
-    if (this.#width(level, tile) < TILE_WIDTH) return undefined;
-    return this.#read(formatTilePath({ level, index: tile, width: TILE_WIDTH }));
-  }
-
   /** Compares one hash of a level above 0 with the tile that publishes it. */
   async checkNode(level: number, index: number, hash: Uint8Array): Promise<void> {
     const tile = Math.floor(index / TILE_WIDTH);

@@ -7,7 +7,7 @@ import {
   type TileStore,
 } from '../../tlog/index.ts';
 import { causeOf, faultOf } from '../driver-fault.ts';
-import { furthestTile, openPosixTileStore } from '../posix/index.ts';
+import { FileComparison, furthestTile, openPosixTileStore } from '../posix/index.ts';
 import type { Head } from './batch-writer.ts';
 import { areEntriesIntact } from './intact-entries.ts';
 import { type IntegrityThread, startIntegrityThread } from './integrity-thread.ts';
@@ -69,7 +69,10 @@ export async function verifyLog(directory: string, logKey: NoteVerifier): Promis
     } else if (reach > head.size) {
       report('rolled_back', 'database', `it has ${head.size} entries and tiles of ${reach} are published`);
     }
-    if (checkpoint !== undefined && (await isIntact(reader, head, checkpoint, store))) {
+    if (
+      checkpoint !== undefined &&
+      (await isIntact(directory, { reader, head, signed: checkpoint, store }))
+    ) {
       trustedSize = checkpoint.size;
     } else {
       const tiles = new PublishedTiles(store, checkpoint?.size ?? 0);
@@ -107,13 +110,12 @@ function notesOn({ size }: Checkpoint, reach: number): LogProblem[] {
 
 /** False also where something cannot be read: what, and where, is then found out entry by entry. */
 async function isIntact(
-  reader: SqliteLogReader,
-  head: Head,
-  signed: Head,
-  store: TileStore,
+  directory: string,
+  { store, ...copies }: { reader: SqliteLogReader; head: Head; signed: Head; store: TileStore },
 ): Promise<boolean> {
+  const tiles = new PublishedTiles(store, copies.signed.size);
   try {
-    return await areEntriesIntact({ reader, head, signed, tiles: new PublishedTiles(store, signed.size) });
+    return await areEntriesIntact({ ...copies, tiles, files: new FileComparison(directory) });
   } catch (error) {
     if (error instanceof LogUnavailable) return false;
     throw error;
