@@ -43,7 +43,11 @@ const ENTRIES_WORTH_A_THREAD = 50_000;
  * Two places hold leaf hashes, the database and the level-0 tiles. The one whose root the log's key has signed says
  * which entry is wrong where they differ.
  */
-export async function verifyLog(directory: string, logKey: NoteVerifier): Promise<LogVerification> {
+export async function verifyLog(
+  directory: string,
+  logKey: NoteVerifier,
+  entriesWorthAThread: number = ENTRIES_WORTH_A_THREAD,
+): Promise<LogVerification> {
   const problems: LogProblem[] = [];
   const report: ReportProblem = (code, where, detail) => {
     if (problems.length < MAX_PROBLEMS) problems.push({ code, where, detail });
@@ -60,7 +64,7 @@ export async function verifyLog(directory: string, logKey: NoteVerifier): Promis
   try {
     reader = new SqliteLogReader(directory);
     head = reader.head();
-    if (head.size >= ENTRIES_WORTH_A_THREAD) integrity = startIntegrityThread(directory);
+    if (head.size >= entriesWorthAThread) integrity = startIntegrityThread(directory);
     if (reader.origin !== logKey.name)
       report('history_differs', 'database', `this is the log ${reader.origin}, not ${logKey.name}`);
     if (checkpoint !== undefined && checkpoint.size > head.size) {
