@@ -50,7 +50,7 @@ export async function areEntriesIntact(copies: Copies): Promise<boolean> {
 
 /** The leaf hashes of a full tile, if they and its entries are the same wherever they stand. */
 function intactLeaves(tile: number, { reader, files }: Copies): Uint8Array | undefined {
-  const stored = reader.readTile(tile);
+  const stored = reader.readTile(tile * TILE_WIDTH, TILE_WIDTH);
   const path = (level: 0 | 'entries') => formatTilePath({ level, index: tile, width: TILE_WIDTH });
   // Once the published bundle is known to be the stored one byte for byte, hashing one of them is hashing both.
   if (stored === undefined || !files.holds(path('entries'), stored.bundle)) return undefined;

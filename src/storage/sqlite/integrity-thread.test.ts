@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SigningKey } from '../../key/index.ts';
-import { encodeEntryBundle, leafHashes } from '../../tlog/index.ts';
+import { encodeEntryBundle, LogUnavailable, leafHashes } from '../../tlog/index.ts';
 import { openSqliteLogReader, withSqliteLog } from './index.ts';
 import { startIntegrityThread } from './integrity-thread.ts';
 
@@ -30,11 +30,13 @@ async function problemsInThread(folder: string): Promise<string[] | undefined> {
 
 it('a full tile is read as what is published of it, whatever bytes its entries have', () => {
   const reader = openSqliteLogReader(directory);
-  const tile = reader.readTile(0);
+  const tile = reader.readTile(0, 256);
   const first = entries.slice(0, 256);
   expect(Buffer.compare(tile?.bundle ?? new Uint8Array(), encodeEntryBundle(first))).toBe(0);
   expect(Buffer.compare(tile?.leaves ?? new Uint8Array(), leafHashes(first))).toBe(0);
-  expect(reader.readTile(1)).toBeUndefined();
+  expect(reader.readTile(256, 44)?.bundle).toEqual(reader.readBundle(256, 44));
+  expect(reader.readTile(256, 45)).toBeUndefined();
+  expect(() => reader.readBundle(256, 45)).toThrow(LogUnavailable);
   reader.close();
 });
 

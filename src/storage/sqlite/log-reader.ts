@@ -4,9 +4,9 @@ import {
   type LogReader,
   LogUnavailable,
   logFault,
+  MAX_ENTRY_BYTES,
   proveConsistency,
   proveInclusion,
-  TILE_WIDTH,
 } from '../../tlog/index.ts';
 import { unavailableBecause } from '../driver-fault.ts';
 import type { TileSource } from '../posix/index.ts';
@@ -37,7 +37,7 @@ export interface StoredTile {
  */
 const TILE = `
   SELECT min(idx) AS first, max(idx) AS last,
-    total(typeof(leaf) = 'blob' AND length(leaf) = ${HASH_BYTES} AND typeof(body) = 'blob') AS whole,
+    total(typeof(leaf) = 'blob' AND length(leaf) = ${HASH_BYTES} AND typeof(body) = 'blob' AND length(body) <= ${MAX_ENTRY_BYTES}) AS whole,
     CAST(group_concat(CAST(leaf AS TEXT), '') AS BLOB) AS leaves,
     CAST(group_concat(CAST(unhex(format('%04x', length(body))) AS TEXT) || CAST(body AS TEXT), '') AS BLOB) AS bundle
   FROM (SELECT idx, leaf, body FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx)`;
@@ -124,13 +124,18 @@ export class SqliteLogReader implements LogReader, TileSource {
     });
   }
 
-  /** The 256 entries of a full tile with their stored leaf hashes; undefined where one is missing or damaged. */
-  readTile(tile: number): StoredTile | undefined {
+  /** At most 256 entries as their bundle. */
+  readBundle(start: number, count: number): Uint8Array {
+    const stored = this.readTile(start, count);
+    if (stored === undefined) throw logFault('damaged', `entries from ${start} on are missing or damaged`);
+    return stored.bundle;
+  }
+
+  /** At most 256 entries with their stored leaf hashes; undefined where one is missing or damaged. */
+  readTile(start: number, count: number): StoredTile | undefined {
     return reading(() => {
-      const start = tile * TILE_WIDTH;
-      const end = start + TILE_WIDTH;
-      const row = this.#statements.tile.get(start, end);
-      const isWhole = row?.whole === TILE_WIDTH && row.first === start && row.last === end - 1;
+      const row = this.#statements.tile.get(start, start + count);
+      const isWhole = row?.whole === count && row.first === start && row.last === start + count - 1;
       if (!isWhole || !(row.leaves instanceof Uint8Array) || !(row.bundle instanceof Uint8Array))
         return undefined;
       return { leaves: row.leaves, bundle: row.bundle };
