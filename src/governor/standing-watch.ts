@@ -70,7 +70,7 @@ export class StandingWatch {
       watched,
       authority,
       policy: undefined,
-      askedOn: policyInputs(watched.ground, snapshot),
+      askedOn: policyInputs(watched.ground, snapshot, commonInputs(snapshot)),
     });
     this.#addedDueMs = Math.min(this.#addedDueMs, endOf(watched.ground, snapshot.measurement));
     this.#timer ??= setInterval(() => this.#tick(), LOOK_EVERY_MS).unref();
@@ -82,9 +82,11 @@ export class StandingWatch {
 
   /** Looks now rather than in a moment. Resolves when everything that no longer stands has been told to stop. */
   async reverify(): Promise<void> {
-    while (this.#pass !== undefined) await this.#pass;
-    this.#start();
-    await this.#pass;
+    do {
+      while (this.#pass !== undefined) await this.#pass;
+      this.#start();
+      await this.#pass;
+    } while (this.#entries.size > 0 && this.#isDue());
   }
 
   #tick(): void {
@@ -121,26 +123,23 @@ export class StandingWatch {
     );
   }
 
-  /** Passes until one ends on what still is. Never rejects: what cannot be decided again is stopped. */
+  /** One pass. What moves meanwhile is for the next one. Never rejects: what cannot be decided again is stopped. */
   async #decideAgain(): Promise<void> {
     try {
-      while (true) {
-        const look = this.#look.now();
-        const wallMs = this.#ports.clock.wallMs();
-        const snapshot = snapshotOf(this.#ports, look.view, wallMs);
-        const { measurement } = snapshot;
-        const minute = (Math.floor(wallMs / MINUTE_MS) + 1) * MINUTE_MS;
-        this.#addedDueMs = Number.POSITIVE_INFINITY;
-        this.#basis = { look, measurement, wallMs, dueMs: minute };
-        await this.#askAll(snapshot);
-        let dueMs = minute;
-        for (const { watched } of this.#entries.values()) {
-          dueMs = Math.min(dueMs, endOf(watched.ground, measurement));
-        }
-        this.#basis = { look, measurement, wallMs, dueMs };
-        if (this.#entries.size === 0 || !this.#isDue()) return;
-        await nextTurn();
+      const look = this.#look.now();
+      const wallMs = this.#ports.clock.wallMs();
+      const snapshot = snapshotOf(this.#ports, look.view, wallMs);
+      const { measurement } = snapshot;
+      const minuteMs = (Math.floor(wallMs / MINUTE_MS) + 1) * MINUTE_MS;
+      this.#addedDueMs = Number.POSITIVE_INFINITY;
+      this.#basis = { look, measurement, wallMs, dueMs: minuteMs };
+      await this.#askAuthority(snapshot);
+      const complete = await this.#askPolicy(snapshot);
+      let dueMs = complete ? minuteMs : wallMs;
+      for (const { watched } of this.#entries.values()) {
+        dueMs = Math.min(dueMs, endOf(watched.ground, measurement));
       }
+      this.#basis = { look, measurement, wallMs, dueMs };
     } catch {
       this.#basis = undefined;
       for (const entry of [...this.#entries.values()]) {
@@ -149,31 +148,37 @@ export class StandingWatch {
     }
   }
 
-  async #askAll(snapshot: Snapshot): Promise<void> {
+  /** Before policy: it is what a revocation ends, and costs a tenth. */
+  async #askAuthority(snapshot: Snapshot): Promise<void> {
     const slice = new Slice();
-    const authorities = new Map<string, Denial | undefined>();
-    const policies = new Map<string, Denial | undefined>();
-    // All authority first: it is what a revocation ends, and costs a tenth of policy.
+    const answers = new Map<string, Denial | undefined>();
     for (const entry of [...this.#entries.values()]) {
       if (slice.isOver()) await slice.next();
-      const denial = remembered(authorities, entry.authority, () =>
+      const denial = remembered(answers, entry.authority, () =>
         checkAuthority(entry.watched.ground, snapshot),
       );
       if (denial !== undefined) this.#stop(entry, denial);
     }
+  }
+
+  /** @returns false where it was broken off after a slice, because something has moved: that comes first. */
+  async #askPolicy(snapshot: Snapshot): Promise<boolean> {
+    const slice = new Slice();
+    const answers = new Map<string, Denial | undefined>();
+    const common = commonInputs(snapshot);
     for (const entry of [...this.#entries.values()]) {
-      const inputs = policyInputs(entry.watched.ground, snapshot);
+      const inputs = policyInputs(entry.watched.ground, snapshot, common);
       if (inputs === entry.askedOn || !this.#entries.has(entry.watched)) continue;
       if (slice.isOver()) {
         await slice.next();
-        // What has moved meanwhile comes first; what was asked here is not asked again.
-        if (this.#isDue()) return;
+        if (this.#isDue()) return false;
       }
       entry.policy ??= policyQuestion(entry.watched.ground);
-      const denial = remembered(policies, entry.policy, () => checkPolicy(entry.watched.ground, snapshot));
+      const denial = remembered(answers, entry.policy, () => checkPolicy(entry.watched.ground, snapshot));
       entry.askedOn = inputs;
       if (denial !== undefined) this.#stop(entry, denial);
     }
+    return true;
   }
 
   #stop({ watched }: Entry, denial: Denial): void {
@@ -212,10 +217,8 @@ function remembered(
   return answer;
 }
 
-/** What of policy's inputs can change while an execution runs. The time counts by the minute. */
-function policyInputs({ chain }: Ground, snapshot: Snapshot): string {
-  const { policy, governance, measurement, nowSeconds } = snapshot;
-  const agent = governance.agentByThumbprint(chain.leaf.holder.thumbprint)?.subject;
+/** What of policy's inputs can change while executions run, the same for all of them. The time counts by the minute. */
+function commonInputs({ policy, governance, measurement, nowSeconds }: Snapshot): string {
   return [
     governance.policy?.id,
     governance.policy?.digest,
@@ -223,8 +226,12 @@ function policyInputs({ chain }: Ground, snapshot: Snapshot): string {
     measurement?.digest,
     measurement?.assurance,
     Math.floor(nowSeconds / 60),
-    agent,
   ].join(' ');
+}
+
+/** The same of one: the agent that its leaf key belongs to now, and all that is common. */
+function policyInputs({ chain }: Ground, { governance }: Snapshot, common: string): string {
+  return `${governance.agentByThumbprint(chain.leaf.holder.thumbprint)?.subject ?? ''} ${common}`;
 }
 
 /** What of policy's inputs cannot. The executions of a parent share no answer: what policies read of it may grow. */
