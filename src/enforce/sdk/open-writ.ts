@@ -10,6 +10,8 @@ import {
 } from '../../environment/index.ts';
 import {
   artifactPath,
+  type ConnectedGovernor,
+  connectGovernor,
   findHolderKey,
   findHomeFolder,
   type GovernorOptions,
@@ -33,6 +35,11 @@ export interface WritOptions
   readonly artifact?: string;
   /** The agent that calls, in the default of `artifact`. Default: the domain's only agent, else `agent`. */
   readonly agent?: string;
+  /**
+   * `running` (default): decisions are made by the domain's daemon (`writ up`) where one runs, and denied where it cannot
+   * be reached. `never`: in this process.
+   */
+  readonly daemon?: 'running' | 'never';
   /** Scheme of the tool identifiers. */
   readonly scheme?: string;
   /** What is measured besides Writ and Node. Default: the script that this process runs, and its lockfile. */
@@ -48,11 +55,12 @@ export async function openWrit(options: WritOptions): Promise<Writ> {
   if (!isLocalName(name)) throw new TypeError(`"${name}" is no name: letters, digits and . _ ~ - only`);
   const home = mustOpen(openDomain(options.home));
   const chain = readArtifact(home, options);
+  const components = measure(home, options.measure ?? measureProgram);
   const opened = mustOpen(
-    await openGovernor({
+    await openFor(options.daemon ?? 'running', {
       home,
       name,
-      components: measure(home, options.measure ?? measureProgram),
+      components,
       ...(clock === undefined ? {} : { clock }),
       ...(maxStalenessSeconds === undefined ? {} : { maxStalenessSeconds }),
       ...(maxLineageDepth === undefined ? {} : { maxLineageDepth }),
@@ -65,10 +73,22 @@ export async function openWrit(options: WritOptions): Promise<Writ> {
     home: home.folder,
     name,
     scheme,
-    pinned: (id) => opened.view().policy?.bundle.tools.get(id),
+    pinnedDigest: (id) => opened.pinnedDigest(id),
     onTools: (tools) => opened.setTools(tools),
     close: () => opened.close(),
   });
+}
+
+/** The governor of the daemon, which owns the logs where it runs, or one in this process. */
+async function openFor(
+  daemon: 'running' | 'never',
+  options: GovernorOptions,
+): Promise<ConnectedGovernor | Denial> {
+  const connected = daemon === 'never' ? undefined : await connectGovernor(options);
+  if (connected !== undefined) return connected;
+  const opened = await openGovernor(options);
+  if (isDenial(opened)) return opened;
+  return { ...opened, pinnedDigest: (tool) => opened.view().policy?.bundle.tools.get(tool)?.digest };
 }
 
 function openDomain(named: string | undefined): Home | Denial {

@@ -32,7 +32,7 @@ export function unopenedWrit(): Writ {
     home: '/nowhere',
     name: 'app',
     scheme: 'sdk',
-    pinned: () => undefined,
+    pinnedDigest: () => undefined,
     onTools: () => {},
     close: () => Promise.resolve(),
   });

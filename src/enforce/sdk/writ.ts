@@ -1,5 +1,5 @@
 import type { Presenter } from '../../artifact/index.ts';
-import { isJsonObject, type JsonObject } from '../../codec/index.ts';
+import { type Digest, isJsonObject, type JsonObject } from '../../codec/index.ts';
 import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { EffectResult, Execution, Governor, Outcome } from '../../governor/index.ts';
@@ -19,8 +19,8 @@ export interface WritPorts {
   /** Name of the program, as its tool identifiers have it, and their scheme. */
   readonly name: string;
   readonly scheme: string;
-  /** The tool as it was pinned when policy was published. */
-  readonly pinned: (id: string) => Pick<GovernedTool, 'definition' | 'digest'> | undefined;
+  /** Of a tool's definition, as it was pinned when policy was published. */
+  readonly pinnedDigest: (id: string) => Digest | undefined;
   /** Told of all tools whenever one is added: they join the measurement. */
   readonly onTools: (tools: readonly GovernedTool[]) => void;
   readonly close: () => Promise<void>;
@@ -89,9 +89,9 @@ export class Writ {
    * permitted by no policy.
    */
   addUnseen(name: string): GovernedTool {
-    const { scheme, name: server, pinned } = this.#ports;
+    const { scheme, name: server, pinnedDigest } = this.#ports;
     const unknown = governedTool(scheme, server, { name, inputSchema: {} });
-    return { ...unknown, ...pinned(unknown.id) };
+    return { ...unknown, digest: pinnedDigest(unknown.id) ?? unknown.digest };
   }
 
   /** Every tool so far, as `writ sdk adopt` takes them into policy. */
