@@ -12,11 +12,9 @@ export interface Watched {
 }
 
 /** How often governance, measurement and time are looked at while something runs. A look costs microseconds. */
-const LOOK_EVERY_MS = 15;
+const LOOK_EVERY_MS = 10;
 /** Longest that deciding again may keep the event loop. */
 const SLICE_MS = 8;
-/** The clock is read once for so many executions. */
-const SLICE_STEP = 16;
 const MINUTE_MS = 60_000;
 /** A wall clock that goes back by more than this has been set. */
 const MAX_BACK_MS = 1000;
@@ -30,14 +28,17 @@ interface Basis {
   readonly dueMs: number;
 }
 
+/** Most executions end before the first pass: what only a pass needs is made then. */
 interface Entry {
   readonly watched: Watched;
+  /** What it was permitted on. */
+  readonly begunOn: Snapshot;
   /** Alike for executions whose answer of `checkAuthority` is alike. */
-  readonly authority: string;
-  /** Alike for executions whose answer of `checkPolicy` is alike; made when it is first needed. */
-  policy: string | undefined;
+  authority?: string;
+  /** Alike for executions whose answer of `checkPolicy` is alike. */
+  policy?: string;
   /** What policy was last asked on, of all that can change. */
-  askedOn: string;
+  askedOn?: string;
 }
 
 /**
@@ -62,17 +63,10 @@ export class StandingWatch {
     this.#look = look;
   }
 
-  /** @param snapshot what it was permitted on. */
-  add(watched: Watched, snapshot: Snapshot): void {
-    const { chain, tool, toolDigest } = watched.ground;
-    const authority = `${chain.digest} ${toolDigest ?? '-'} ${tool}`;
-    this.#entries.set(watched, {
-      watched,
-      authority,
-      policy: undefined,
-      askedOn: policyInputs(watched.ground, snapshot, commonInputs(snapshot)),
-    });
-    this.#addedDueMs = Math.min(this.#addedDueMs, endOf(watched.ground, snapshot.measurement));
+  /** @param begunOn what it was permitted on. */
+  add(watched: Watched, begunOn: Snapshot): void {
+    this.#entries.set(watched, { watched, begunOn });
+    this.#addedDueMs = Math.min(this.#addedDueMs, endOf(watched.ground, begunOn.measurement));
     this.#timer ??= setInterval(() => this.#tick(), LOOK_EVERY_MS).unref();
   }
 
@@ -154,6 +148,7 @@ export class StandingWatch {
     const answers = new Map<string, Denial | undefined>();
     for (const entry of [...this.#entries.values()]) {
       if (slice.isOver()) await slice.next();
+      entry.authority ??= authorityQuestion(entry.watched.ground);
       const denial = remembered(answers, entry.authority, () =>
         checkAuthority(entry.watched.ground, snapshot),
       );
@@ -161,20 +156,27 @@ export class StandingWatch {
     }
   }
 
-  /** @returns false where it was broken off after a slice, because something has moved: that comes first. */
+  /**
+   * @returns false where it was broken off, because something has moved: that comes first. What was asked by then is not
+   * asked again, so that every pass comes further.
+   */
   async #askPolicy(snapshot: Snapshot): Promise<boolean> {
     const slice = new Slice();
     const answers = new Map<string, Denial | undefined>();
     const common = commonInputs(snapshot);
+    let asked = 0;
     for (const entry of [...this.#entries.values()]) {
-      const inputs = policyInputs(entry.watched.ground, snapshot, common);
-      if (inputs === entry.askedOn || !this.#entries.has(entry.watched)) continue;
       if (slice.isOver()) {
         await slice.next();
-        if (this.#isDue()) return false;
+        if (asked > 0 && this.#isDue()) return false;
       }
-      entry.policy ??= policyQuestion(entry.watched.ground);
-      const denial = remembered(answers, entry.policy, () => checkPolicy(entry.watched.ground, snapshot));
+      const { watched, begunOn } = entry;
+      const inputs = policyInputs(watched.ground, snapshot, common);
+      entry.askedOn ??= policyInputs(watched.ground, begunOn, commonInputs(begunOn));
+      if (inputs === entry.askedOn || !this.#entries.has(watched)) continue;
+      asked += 1;
+      entry.policy ??= policyQuestion(watched.ground);
+      const denial = remembered(answers, entry.policy, () => checkPolicy(watched.ground, snapshot));
       entry.askedOn = inputs;
       if (denial !== undefined) this.#stop(entry, denial);
     }
@@ -189,11 +191,9 @@ export class StandingWatch {
 /** Work in pieces that leave the event loop to others in between. */
 class Slice {
   #startedMs = performance.now();
-  #steps = 0;
 
   isOver(): boolean {
-    this.#steps += 1;
-    return this.#steps % SLICE_STEP === 0 && performance.now() - this.#startedMs >= SLICE_MS;
+    return performance.now() - this.#startedMs >= SLICE_MS;
   }
 
   async next(): Promise<void> {
@@ -215,6 +215,10 @@ function remembered(
   const answer = ask();
   answers.set(question, answer);
   return answer;
+}
+
+function authorityQuestion({ chain, tool, toolDigest }: Ground): string {
+  return `${chain.digest} ${toolDigest ?? '-'} ${tool}`;
 }
 
 /** What of policy's inputs can change while executions run, the same for all of them. The time counts by the minute. */
