@@ -11,6 +11,7 @@ import {
   type Log,
   leafHash,
 } from '../tlog/index.ts';
+import { approvalFinder, isApprovalKey, spendingOf } from './approvals/find-approvals.ts';
 import type { Clock } from './clock.ts';
 import { consumptionOf } from './consumption.ts';
 import { EvidenceSealer } from './evidence-sealer.ts';
@@ -71,7 +72,13 @@ export interface GovernorPorts {
   /** All of a snapshot but what governance, time and the log contribute. */
   readonly surroundings: () => Omit<
     Snapshot,
-    'nowSeconds' | 'governance' | 'governanceCheckedAtSeconds' | 'policy' | 'replay' | 'record'
+    | 'nowSeconds'
+    | 'governance'
+    | 'governanceCheckedAtSeconds'
+    | 'policy'
+    | 'findApprovals'
+    | 'replay'
+    | 'record'
   >;
 }
 
@@ -210,13 +217,15 @@ export class Governor {
     await this.#ports.log.close();
   }
 
-  #snapshot(view: GovernanceView, nowMs: number): Snapshot {
+  /** @param own index of the permit that is decided once more. */
+  #snapshot(view: GovernanceView, nowMs: number, own?: number): Snapshot {
     return {
       ...this.#ports.surroundings(),
       nowSeconds: nowMs / 1000,
       governance: view.state,
       governanceCheckedAtSeconds: view.checkedAtMs / 1000,
       policy: view.policy,
+      findApprovals: approvalFinder(this.#ports, view.state, own),
       replay: 'fresh',
       record: 'available',
     };
@@ -229,7 +238,7 @@ export class Governor {
     const { snapshot } = situation;
     let { decision } = situation;
     if (Permit.isPermit(decision.answer)) {
-      const { request, chain, proof, counters } = decision.findings;
+      const { request, chain, proof, counters, approvals } = decision.findings;
       if (request === undefined || chain === undefined || proof === undefined) {
         return {
           permit: undefined,
@@ -241,7 +250,7 @@ export class Governor {
       // Nothing that fails to commit permits: the proof is consumed in the transaction that records the permit.
       const appended = await this.#append({
         ...prepared.append,
-        ...consumptionOf(chain, proof, counters ?? []),
+        ...consumptionOf(chain, proof, counters ?? [], approvals),
       });
       if (appended.kind === 'appended') {
         prepared.stored();
@@ -257,12 +266,7 @@ export class Governor {
           maxDurationSeconds: maxDurationOf(chain),
         };
       }
-      decision = decide(action, {
-        ...snapshot,
-        ...(appended.kind === 'unavailable'
-          ? { record: 'unavailable' as const }
-          : { replay: appended.kind === 'replayed' ? ('used' as const) : ('exhausted' as const) }),
-      });
+      decision = decide(action, { ...snapshot, ...refusalOf(appended) });
     }
     if (!isDenial(decision.answer)) {
       return {
@@ -330,7 +334,14 @@ export class Governor {
       evidence: evidence.addresses,
     });
     return {
-      append: { entry: serializeReceipt(receipt), keys: [`execution:${id}`], evidence: evidence.blobs },
+      append: {
+        entry: serializeReceipt(receipt),
+        keys: [
+          `execution:${id}`,
+          ...(isDenial(decision.answer) ? [] : spendingOf(decision.findings.approvals).keys),
+        ],
+        evidence: evidence.blobs,
+      },
       salt,
       stored: () => evidence.stored(),
     };
@@ -355,12 +366,12 @@ export class Governor {
    */
   #withdrawal(
     action: Action,
-    { look, decidedMs }: { look: Look; decidedMs: number },
+    { look, decidedMs, index }: { look: Look; decidedMs: number; index: number },
     nowMs: number,
   ): Denial | undefined {
     const newest = this.#look.after(look);
     if (!hasMoved(look, newest) && nowMs - decidedMs <= MAX_UNCHECKED_MS) return undefined;
-    const { answer } = decide(action, this.#snapshot(newest.view, this.#ports.clock.wallMs()));
+    const { answer } = decide(action, this.#snapshot(newest.view, this.#ports.clock.wallMs(), index));
     return isDenial(answer) ? answer : undefined;
   }
 
@@ -380,6 +391,15 @@ export class Governor {
     // What was stopped is no parent to anything, from now on.
     if (facts.status === 'terminated') this.#outcomes.flush();
   }
+}
+
+/** What the log's transaction said, as another decision reads it: who spent an approval first is found in the log by now. */
+function refusalOf(
+  appended: Exclude<AppendResult, { kind: 'appended' }> | { kind: 'unavailable' },
+): Partial<Snapshot> {
+  if (appended.kind === 'unavailable') return { record: 'unavailable' };
+  if (appended.kind === 'replayed') return { replay: 'used' };
+  return isApprovalKey(appended.key) ? {} : { replay: 'exhausted' };
 }
 
 /** By the rules of the policy the permit was made under. */

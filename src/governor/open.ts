@@ -114,7 +114,6 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
       measurement,
       findParent: (executionId) => finder.find(executionId),
       maxLineageDepth: options.maxLineageDepth ?? DEFAULT_MAX_LINEAGE_DEPTH,
-      approvals: [],
       cache,
     }),
   });
