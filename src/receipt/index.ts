@@ -31,7 +31,7 @@ export {
   executionSalt,
   saltedDigest,
 } from './evidence-address.ts';
-export type { BundlePart } from './findings.ts';
+export type { BundlePart, Findings } from './findings.ts';
 export { KnownLogs } from './known-logs.ts';
 export {
   OUTCOME_RECEIPT,

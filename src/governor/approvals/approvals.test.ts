@@ -4,12 +4,26 @@ import { must, nowSeconds, READ, TestDomain, testBundle, WRITE } from '../../../
 import type { JsonObject } from '../../codec/index.ts';
 import { isDenial } from '../../denial/index.ts';
 import type { ApprovalStatement, StatementSignature } from '../../governance/index.ts';
+import { readKeyFile } from '../../key/index.ts';
+import {
+  type ApprovalsSeen,
+  type DecisionReceipt,
+  type EvidenceBundle,
+  parseDecisionReceipt,
+  serializeReceipt,
+} from '../../receipt/index.ts';
+import { openSqliteLogReader, type SqliteLogReader } from '../../storage/index.ts';
+import { noteVerifier } from '../../tlog/index.ts';
 import {
   type ApprovalRequest,
   ApprovalRequests,
+  bundleExecution,
   openGovernanceFollower,
   publishPolicy,
+  readEvidenceKey,
+  replayLog,
   revoke,
+  verifyEvidence,
 } from '../index.ts';
 import type { OpenedGovernor } from '../open.ts';
 import { recordApproval, retireApprover, statementFor, type Verdict } from './sign-off.ts';
@@ -397,5 +411,123 @@ describe('the record', () => {
     ]);
     expect(JSON.stringify(found.receipt)).not.toContain('/record');
     expect(entry.tool).toBe(WRITE);
+  });
+});
+
+describe('derived again', () => {
+  let log: SqliteLogReader;
+  let governance: SqliteLogReader;
+  const ids: Record<'asked' | 'partly' | 'permitted' | 'again', string> = {
+    ...{ asked: '', partly: '', permitted: '', again: '' },
+  };
+
+  beforeAll(async () => {
+    renew();
+    ids.asked = (await call({ path: '/replay' })).id;
+    await approve(ids.asked, ada);
+    ids.partly = (await call({ path: '/replay' })).id;
+    await approve(ids.asked, bob);
+    ids.permitted = (await call({ path: '/replay' })).id;
+    ids.again = (await call({ path: '/replay' })).id;
+    log = openSqliteLogReader(domain.home.executionLogFolder('fs'));
+    governance = openSqliteLogReader(domain.home.governanceFolder);
+  });
+  afterAll(() => {
+    log.close();
+    governance.close();
+  });
+
+  const replay = (change: (receipt: DecisionReceipt) => object = (receipt) => receipt) => {
+    const evidenceKey = must(readEvidenceKey(domain.home.evidenceKeyFile));
+    const read = (start: number, count: number) =>
+      log.read(start, count).map((entry) => {
+        const receipt = parseDecisionReceipt(entry);
+        return isDenial(receipt) ? entry : serializeReceipt(change(receipt));
+      });
+    return replayLog({
+      log: {
+        read,
+        head: () => log.head(),
+        lookup: (key) => log.lookup(key),
+        inclusionProof: () => [],
+        consistencyProof: () => [],
+      },
+      ...{ governance, evidenceKey },
+      readEvidence: (address) => log.readEvidence(address, evidenceKey),
+    });
+  };
+  const differencesWith = async (id: string, change: (seen: ApprovalsSeen) => object) => {
+    const { different } = await replay((receipt) =>
+      receipt.id === id && receipt.approvals ? { ...receipt, approvals: change(receipt.approvals) } : receipt,
+    );
+    return different.filter((one) => one.id === id).map(({ difference }) => difference);
+  };
+
+  it('every decision of this log comes out the same: asked, partly approved, permitted, raced for, spent', async () => {
+    const report = await replay();
+    expect(report).toMatchObject({ differences: 0, different: [], withheld: 0, lost: 0, undetermined: 0 });
+    expect(report.same).toBeGreaterThan(30);
+  });
+
+  it('a permit on an approval that was spent, or on one that nobody gave, comes out otherwise', async () => {
+    const given = async (id: string) => {
+      const requests = must(openSqliteLogReader(domain.home.executionLogFolder('fs')));
+      const [index = -1] = requests.lookup(`execution:${id}`);
+      const receipt = must(parseDecisionReceipt(requests.read(index, 1)[0] ?? new Uint8Array()));
+      requests.close();
+      return receipt.approvals?.given ?? [];
+    };
+    const spent = await given(ids.permitted);
+    expect(spent).toHaveLength(2);
+    // The next one claims to have had them, too.
+    expect(await differencesWith(ids.again, (seen) => ({ ...seen, given: spent }))).toEqual([
+      'recorded approval.required, derived permit',
+    ]);
+    expect(await differencesWith(ids.permitted, (seen) => ({ ...seen, given: [] }))).toEqual([
+      'leaves out an approval that no permit before it had spent',
+    ]);
+    const made = { ...spent[0], nonce: 'A'.repeat(22) };
+    expect(
+      await differencesWith(ids.partly, (seen) => ({ ...seen, given: [...seen.given, made] })),
+    ).toHaveLength(1);
+    const { different } = await replay((receipt) =>
+      receipt.id === ids.again && receipt.approvals
+        ? {
+            ...receipt,
+            ...{ verdict: 'permit', code: undefined, detail: undefined },
+            approvals: { ...receipt.approvals, given: spent },
+          }
+        : receipt,
+    );
+    expect(different.map(({ difference }) => difference)).toEqual([
+      'recorded permit, and an approval it stands on had been spent before',
+    ]);
+  });
+
+  it('bundles say the same to an outsider, who sees the approvals and whose they are', async () => {
+    const key = must(readKeyFile(domain.home.logKeyFile('fs'))).publicKey;
+    const fs = noteVerifier(domain.home.executionOrigin('fs'), key);
+    const check = (bundle: EvidenceBundle) => verifyEvidence(JSON.stringify(bundle), { logs: [fs] });
+    for (const id of Object.values(ids)) {
+      const report = check(await domain.bundle(id));
+      expect(report.problems).toEqual([]);
+      expect(report.executions[0]).toMatchObject({ rederived: 'same', withheld: [] });
+    }
+    const bundle = await domain.bundle(ids.permitted);
+    const [execution] = bundle.executions;
+    if (execution === undefined) throw new Error('no execution');
+    const { actionSalt: _, ...without } = execution;
+    expect(check({ ...bundle, executions: [without] }).problems).toContain(
+      'evidence.approvals: the salt of the action is missing',
+    );
+    const actionSalt = Buffer.alloc(32).toString('base64url');
+    const [problem] = check({ ...bundle, executions: [{ ...execution, actionSalt }] }).problems;
+    expect(problem).toMatch(/made again it comes out otherwise: recorded permit, derived approval.required/);
+    // The salt opens the digest of this action; without the arguments it does not go along.
+    const withheld = must(
+      await bundleExecution(domain.home, ids.permitted, { withhold: new Set(['request']) }),
+    );
+    expect(withheld.executions[0]).not.toHaveProperty('actionSalt');
+    expect(check(withheld)).toMatchObject({ verified: true });
   });
 });

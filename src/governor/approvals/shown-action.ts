@@ -1,8 +1,8 @@
-import { canonicalize, isJsonObject, type JsonObject, parseJsonObject } from '../../codec/index.ts';
-import { canonicalAction } from '../../decision/index.ts';
+import { isJsonObject, type JsonObject, parseJsonObject } from '../../codec/index.ts';
 import { isDenial } from '../../denial/index.ts';
-import { actionSalt, argumentsOfProof, type DecisionReceipt, saltedDigest } from '../../receipt/index.ts';
+import { actionSalt, type DecisionReceipt, saltedDigest } from '../../receipt/index.ts';
 import type { LogReader } from '../../tlog/index.ts';
+import { recordedActionOf } from './recorded-action.ts';
 
 /** What can be shown of a call that waits for approval. */
 export type ShownAction =
@@ -36,18 +36,10 @@ export function showAction(
       ? { kind: 'redacted', args: request.args, hidden }
       : { kind: 'missing', why: 'redaction rules kept all of the arguments out of the record' };
   }
-  const args: unknown = request.args ?? argumentsOfProof(request.pop);
-  if (!isJsonObject(args)) return { kind: 'missing', why: 'what was asked cannot be read' };
-  const { artifact, policy, tool, audiences, approvals } = receipt;
-  const audience = audiences.at(-1);
-  if (artifact === undefined || policy === undefined || audience === undefined) {
-    return { kind: 'missing', why: 'the receipt lacks what an approval is bound to' };
-  }
-  const action = canonicalAction({
-    ...{ tool: typeof request.tool === 'string' ? request.tool : tool, audience },
-    ...{ argsJcs: canonicalize(args), artifactDigest: artifact.digest, policyDigest: policy.digest },
-  });
-  return saltedDigest(actionSalt(evidenceKey, action), action) === approvals?.action
+  const action = recordedActionOf(receipt, request);
+  if (action === undefined) return { kind: 'missing', why: 'what was asked cannot be read' };
+  const { args, canonical } = action;
+  return saltedDigest(actionSalt(evidenceKey, canonical), canonical) === receipt.approvals?.action
     ? { kind: 'whole', args }
     : { kind: 'missing', why: 'what is on record is not what an approval would be bound to' };
 }

@@ -104,9 +104,8 @@ export interface SnapshotParts {
   readonly policy: PreparedPolicy | undefined;
   readonly measurement: Measurement | undefined;
   readonly findParent: Snapshot['findParent'];
+  readonly findApprovals: Snapshot['findApprovals'];
   readonly cache?: ChainCache;
-  /** In place of what the receipt says of approvals. */
-  readonly findApprovals?: Snapshot['findApprovals'];
 }
 
 /** The snapshot of a decision. Its replay verdict is `fresh` but where the memory itself failed: the log's order tells the rest. */
@@ -118,7 +117,6 @@ export function snapshotOfReceipt(receipt: DecisionReceipt, parts: SnapshotParts
     governanceCheckedAtSeconds: receipt.governance.checkedAtMs / 1000,
     maxStalenessSeconds: receipt.bounds.maxStalenessSeconds,
     maxLineageDepth: receipt.bounds.maxLineageDepth,
-    findApprovals: recordedApprovals(receipt, parts.governance),
     replay: receipt.code === 'replay.unavailable' ? 'unavailable' : 'fresh',
     record: 'available',
     limits: DEFAULT_LIMITS,
@@ -128,7 +126,7 @@ export function snapshotOfReceipt(receipt: DecisionReceipt, parts: SnapshotParts
 
 /**
  * What approvers had said, as the governance log has it, of that what the receipt says had not been spent. The digest is the
- * receipt's word here: who can open it compares it (`approvalsUnder`).
+ * receipt's word, unless `digestOf` can make it again.
  */
 export function recordedApprovals(
   { approvals }: DecisionReceipt,
