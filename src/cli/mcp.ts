@@ -30,6 +30,7 @@ interface Options {
   readonly artifact?: string;
   readonly cwd?: string;
   readonly denials: string;
+  readonly consoleUrl?: string;
 }
 
 const DENIAL_STYLES: Readonly<Record<string, DenialStyle>> = { error: 'error', 'tool-result': 'tool-result' };
@@ -52,6 +53,7 @@ everything else is denied, and every decision is durable before anything happens
       'how denied calls are answered: error, or tool-result where a model can act',
       'error',
     )
+    .option('--console-url <url>', 'where people approve: clients that can show a URL are sent there')
     .addHelpText(
       'after',
       examples('$ writ mcp --name fs -- npx -y @modelcontextprotocol/server-filesystem /work'),
@@ -74,6 +76,9 @@ async function mcp(session: Session, command: readonly string[], options: Option
   const denialStyle = DENIAL_STYLES[options.denials];
   if (denialStyle === undefined) {
     throw usageError(`--denials "${options.denials}" is neither error nor tool-result`);
+  }
+  if (options.consoleUrl !== undefined && !isWebUrl(options.consoleUrl)) {
+    throw usageError(`--console-url "${options.consoleUrl}" is no http or https URL`);
   }
   const home = await openHomeFor(session, name, command);
   const upstream = upstreamOf(home, surroundings.cwd, command, options);
@@ -103,6 +108,7 @@ async function mcp(session: Session, command: readonly string[], options: Option
           onDefinitions: (tools) => opened.setTools(tools),
           stderr: surroundings.stderr,
           limits: { denialStyle },
+          ...(options.consoleUrl === undefined ? {} : { consoleUrl: options.consoleUrl }),
           signal,
         }),
       );
@@ -207,4 +213,9 @@ function exitCodeOf({ reason, upstream }: GatewayExit, program: string): ExitCod
   }
   if (reason === 'upstream_failed') return 1;
   return reason === 'upstream_exited' && upstream.code !== 0 ? 1 : 0;
+}
+
+function isWebUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '';
 }

@@ -16,6 +16,8 @@ export interface SessionPorts {
   readonly toClient: (bytes: Buffer) => void;
   readonly toUpstream: (bytes: Buffer) => void;
   readonly diagnose: Diagnose;
+  /** Where people approve: clients that can show a URL are sent there. */
+  readonly consoleUrl?: string | undefined;
   readonly limits: SessionLimits;
 }
 
