@@ -92,6 +92,22 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
       show: { summary: 'show the active policy', load: () => import('./policy-show.ts') },
     },
   },
+  approval: {
+    summary: 'actions that wait for people',
+    commands: {
+      enroll: { summary: 'say who may approve, and as what', load: () => import('./approval-enroll.ts') },
+      retire: { summary: 'retire an approver, or a key', load: () => import('./approval-retire.ts') },
+      list: { summary: 'list what waits', load: () => import('./approval-list.ts') },
+      show: { summary: 'show what an approval would permit', load: () => import('./approval-show.ts') },
+      grant: { summary: 'approve a request', load: () => import('./approval-grant.ts') },
+      deny: { summary: 'reject a request', load: () => import('./approval-deny.ts') },
+      watch: { summary: 'tell of requests as they come', load: () => import('./approval-watch.ts') },
+      review: {
+        summary: 'close an approval that broke the glass',
+        load: () => import('./approval-review.ts'),
+      },
+    },
+  },
   log: {
     summary: 'what was decided',
     commands: {

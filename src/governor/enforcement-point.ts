@@ -104,7 +104,6 @@ export class EnforcementPoint {
         measurement,
         findParent: (executionId) => this.#finder.find(executionId),
         maxLineageDepth,
-        approvals: [],
         cache: this.#cache,
       }),
     });

@@ -1,4 +1,17 @@
 export { findHolderKey, localAgents } from './agent-keys.ts';
+export type { ApprovalRequest, RequestStatus } from './approvals/approval-request.ts';
+export { ApprovalRequests } from './approvals/approval-requests.ts';
+export type { ShownAction } from './approvals/shown-action.ts';
+export {
+  enrollApprover,
+  recordApproval,
+  recordReview,
+  retireApprover,
+  reviewStatementFor,
+  rolesFor,
+  statementFor,
+  type Verdict,
+} from './approvals/sign-off.ts';
 export { artifactPath, readArtifactFile } from './artifact-file.ts';
 export { attestExecution, type ExecutionAttestation } from './attest-execution.ts';
 export { type Clock, systemClock } from './clock.ts';
