@@ -75,7 +75,8 @@ async function evaluate(request: JsonObject, headers?: Record<string, string>): 
 }
 
 async function evaluateAll(request: JsonObject): Promise<readonly Answer[]> {
-  return (bodyOf(await client.postJson('/access/v1/evaluations', request)) as never)['evaluations'];
+  const { evaluations } = bodyOf(await client.postJson('/access/v1/evaluations', request));
+  return evaluations as never;
 }
 
 const codesOf = (answers: readonly Answer[]) => answers.map(({ context }) => context.writ.code ?? 'permit');
@@ -125,7 +126,11 @@ describe('a presentation', () => {
     ['subject', reading(), { ...reading(), subject: { type: 'user', id: 'u-1002' } }],
     ['type of subject', reading(), { ...reading(), subject: { type: 'group', id: 'u-1001' } }],
     ['resource', reading(), reading('todo-2')],
-    ['properties', reading(), { ...reading(), resource: { type: 'todo', id: 'todo-1', properties: {} } }],
+    [
+      'properties',
+      reading(),
+      { ...reading(), resource: { type: 'todo', id: 'todo-1', properties: { ownerID: 'x' } } },
+    ],
     ['action', reading(), { ...reading(), action: { name: 'can_delete_todo' } }],
     [
       'properties of the action',

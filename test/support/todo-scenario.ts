@@ -84,8 +84,7 @@ when { ${idsOf('admin')}.contains(context.input.subject_id) };`,
         ({ id, mail }) => `@id("${id}-changes-own")
 permit (principal, action in [${actions('todo/can_update_todo', 'todo/can_delete_todo')}], resource)
 when {
-  context.input.subject_id == ${JSON.stringify(id)} && context.input has resource_properties &&
-  context.input.resource_properties has ownerID && context.input.resource_properties.ownerID == ${JSON.stringify(mail)}
+  context.input.subject_id == ${JSON.stringify(id)} && context.input.resource_properties has ownerID && context.input.resource_properties.ownerID == ${JSON.stringify(mail)}
 };`,
       ),
   ];
@@ -116,7 +115,7 @@ function toolOf(type: string, name: string, annotations: JsonObject): ToolDefini
           resource_id: { type: 'string' },
           resource_properties: { type: 'object', properties: { ownerID: { type: 'string' } } },
         },
-        required: ['subject_type', 'subject_id', 'resource_id'],
+        required: ['subject_type', 'subject_id', 'resource_id', 'resource_properties'],
       },
       annotations,
     },

@@ -38,21 +38,21 @@ export function parseEvaluation(json: JsonValue): Evaluation | Denial {
 
 /**
  * The call that an evaluation asks about (spec/authzen.md). Presenters sign a proof for it; every member that has a
- * meaning is in it, so that a presentation serves for no other request.
+ * meaning is in it, so that a presentation serves for no other request. All arguments are always there, since an artifact
+ * that constrains one argument names them all: what was left out is empty.
  */
 export function callOfEvaluation({ subject, action, resource, context }: Evaluation): Call {
-  const told = context && withoutPresentation(context);
   return {
     // encodeURIComponent maps no two texts to one, and leaves no "/": no other type and name make this id.
     tool: `authzen://${encodeURIComponent(resource.type)}/${encodeURIComponent(action.name)}`,
     args: {
       subject_type: subject.type,
       subject_id: subject.id,
-      ...(subject.properties && { subject_properties: subject.properties }),
-      ...(action.properties && { action_properties: action.properties }),
+      subject_properties: subject.properties ?? {},
+      action_properties: action.properties ?? {},
       resource_id: resource.id,
-      ...(resource.properties && { resource_properties: resource.properties }),
-      ...(told && { context: told }),
+      resource_properties: resource.properties ?? {},
+      context: withoutPresentation(context ?? {}),
     },
   };
 }
@@ -66,8 +66,7 @@ function presentationOf(context: JsonObject | undefined): Presentation | Denial 
   return presented === undefined ? undefined : parsePresentation(presented);
 }
 
-/** Undefined where nothing else is in it: a context without a member says as much as none. */
-function withoutPresentation(context: JsonObject): JsonObject | undefined {
+function withoutPresentation(context: JsonObject): JsonObject {
   const { [PRESENTATION_MEMBER]: _, ...told } = context;
-  return Object.keys(told).length === 0 ? undefined : told;
+  return told;
 }

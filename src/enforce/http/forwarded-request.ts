@@ -41,11 +41,12 @@ export function callOfRequest(request: ForwardedRequest): Call | Denial {
   }
   const parsed = parseRequestTarget(target);
   if (isDenial(parsed)) return parsed;
-  const digest = contentDigest === undefined ? undefined : digestOfContentDigest(contentDigest);
+  const digest = contentDigest === undefined ? '' : digestOfContentDigest(contentDigest);
   if (isDenial(digest)) return digest;
   return {
     tool: `http://${point}/${method}`,
-    args: { host, ...parsed, ...(digest === undefined ? {} : { content_digest: digest }) },
+    // All of them always, since an artifact that constrains one argument names them all.
+    args: { host, ...parsed, content_digest: digest },
   };
 }
 

@@ -3,8 +3,8 @@ import { type Denial, deny } from '../../denial/index.ts';
 /** A request target (RFC 9112 §3.2.1, origin-form) with one reading alone. */
 export interface RequestTarget {
   readonly path: string;
-  /** Without the question mark; absent where there is none. */
-  readonly query?: string;
+  /** Without the question mark; empty where there is none. */
+  readonly query: string;
 }
 
 const MAX_TARGET_CHARACTERS = 8192;
@@ -33,9 +33,11 @@ export function parseRequestTarget(target: string): RequestTarget | Denial {
   if (path.split('/').some((segment) => segment === '.' || segment === '..')) {
     return malformed('has dot segments');
   }
-  if (mark === -1) return { path };
+  if (mark === -1) return { path, query: '' };
   const query = target.slice(mark + 1);
-  return QUERY.test(query) ? { path, query } : malformed('has another query than RFC 3986 knows');
+  // A question mark with nothing behind it would be a second way to ask for no query.
+  if (query === '' || !QUERY.test(query)) return malformed('has another query than RFC 3986 knows');
+  return { path, query };
 }
 
 /** Whether what is encoded is UTF-8, and no control characters of two bytes. */

@@ -180,6 +180,7 @@ async function evaluate(
 ): Promise<EvaluationAnswer> {
   const startedMs = clock.monotonicMs();
   const asked = await point.ask(actionOfEvaluation(evaluation), told);
+  if (isDenial(asked)) return denialAnswer(asked);
   metrics.decided(asked.verdict === 'deny' ? asked.denial : undefined, clock.monotonicMs() - startedMs);
   return asked.verdict === 'deny' ? denialAnswer(asked.denial, asked) : permitAnswer(asked);
 }

@@ -40,6 +40,7 @@ export function addForwardAuth(api: Api, { held, metrics, clock }: DaemonPorts):
       if (isDenial(opened)) return denied(opened);
       const request = forwardedBy(family, point, context);
       const asked = await opened.ask(actionOfRequest(request, context.req.header(PRESENTATION_HEADER)));
+      if (isDenial(asked)) return denied(asked);
       metrics.decided(asked.verdict === 'deny' ? asked.denial : undefined, clock.monotonicMs() - startedMs);
       return asked.verdict === 'deny'
         ? denied(asked.denial, asked.executionId)

@@ -1,5 +1,6 @@
 import type { Clock, GovernanceAuthority, GovernanceFollower, Home } from '../../governor/index.ts';
 import type { HeldPoints } from './held-points.ts';
+import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import type { PointSessions } from './point-sessions.ts';
 
@@ -34,5 +35,6 @@ export interface DaemonPorts {
   /** Enforcement points that only ask. */
   readonly held: HeldPoints;
   readonly metrics: Metrics;
+  readonly logger: Logger;
   readonly status: () => DaemonStatus;
 }

@@ -171,6 +171,7 @@ export class Daemon {
       follower: this.#follower,
       sessions,
       held: new HeldPoints({ sessions, follower: this.#follower, clock: this.#options.clock }),
+      logger: this.#options.logger,
       metrics: new Metrics({
         sessions: () => sessions.size,
         running: () => sessions.running,

@@ -15,8 +15,11 @@ export interface HeldPointsOptions {
 export interface HeldPoint {
   /** What proofs must name. */
   readonly audience: string;
-  /** @param told whether its outcome will be told; else it is of unknown outcome as soon as it is permitted. */
-  ask(action: Action, told?: boolean): Promise<Asked>;
+  /**
+   * @param told whether its outcome will be told; else it is of unknown outcome as soon as it is permitted.
+   * @returns a denial alone where nothing is decided any more, and so nothing recorded.
+   */
+  ask(action: Action, told?: boolean): Promise<Asked | Denial>;
   conclude(executionId: string, end: ExecutionEnd): Denial | undefined | 'unknown';
 }
 
@@ -72,9 +75,9 @@ export class HeldPoints {
     };
   }
 
-  async #ask(session: PointSession, action: Action, told: boolean): Promise<Asked> {
+  async #ask(session: PointSession, action: Action, told: boolean): Promise<Asked | Denial> {
     const asked = await session.ask(this.#asPublished(action));
-    if (asked.verdict === 'permit' && !told) {
+    if (!isDenial(asked) && asked.verdict === 'permit' && !told) {
       session.conclude(asked.executionId, { status: 'unknown', note: DECIDED });
     }
     return asked;
