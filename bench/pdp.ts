@@ -30,10 +30,11 @@ const token = domain.issue({
 let number = 0;
 
 function request(audience: string): JsonObject {
+  number += 1;
   const asked = {
     subject: { type: 'user', id: 'u-1001' },
     action: { name: 'can_read_todos' },
-    resource: { type: 'todo', id: `todo-${(number += 1)}` },
+    resource: { type: 'todo', id: `todo-${number}` },
   };
   const call = callOfEvaluation(must(parseEvaluation(asked)));
   const proof = createProof({

@@ -202,6 +202,11 @@ function presentationFor({
   return presentationHeader({ aat_chain: [token], aat_pop: proof });
 }
 
+it.each(['nginx.conf', 'Caddyfile'])('the guide shows %s as it is tried here', (file) => {
+  const guide = readFileSync(join(EXAMPLES, '../../docs/forward-auth.md'), 'utf8');
+  expect(guide).toContain(readFileSync(join(EXAMPLES, file), 'utf8'));
+});
+
 describe.each(present)('behind %s', (name) => {
   async function ask(
     { method = 'GET', target = '/public/a', host = HOST, contentDigest }: Asked,
