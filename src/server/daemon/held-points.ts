@@ -59,9 +59,11 @@ export class HeldPoints {
   async #open(name: string): Promise<HeldPoint | Denial> {
     const { sessions, clock } = this.#options;
     const measuredAtSeconds = Math.floor(clock.wallMs() / 1000);
+    // What cannot be measured is left out, so that what is bound to it denies.
+    const components = await measureEnforcer().catch(() => []);
     const opened = await sessions.open({
       name,
-      components: await measureEnforcer(),
+      components,
       measuredAtSeconds,
       // Nobody is connected who could be told; `conclude` says it to who tells the outcome.
       onTerminated: () => undefined,
