@@ -259,6 +259,14 @@ describe('the API', () => {
     });
     const other = await client.send('GET', '/.well-known/authzen-configuration/authzen/crm');
     expect(bodyOf(other).policy_decision_point).toBe('http://writ.test/authzen/crm');
+    const { paths } = bodyOf(await client.send('GET', '/openapi.json'));
+    expect(Object.keys(paths as never)).toEqual(
+      expect.arrayContaining([
+        '/access/v1/evaluation',
+        '/access/v1/evaluations',
+        '/forward-auth/{proxy}/{point}',
+      ]),
+    );
     // A point of its own has an audience of its own.
     const elsewhere = await client.postJson('/authzen/crm/access/v1/evaluation', presented(reading()));
     expect(codesOf([bodyOf(elsewhere) as never])).toEqual(['artifact.audience_mismatch']);
