@@ -1,6 +1,8 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
+import { addAuthzenOperations } from './authzen.ts';
 import { addExecutionOperations } from './executions.ts';
+import { addForwardAuth } from './forward-auth.ts';
 import { addGovernanceEvents } from './governance.ts';
 import type { Api } from './operation.ts';
 import { problem } from './problem.ts';
@@ -13,6 +15,8 @@ export function createApi(ports: DaemonPorts): Api {
   addStatusOperations(api, ports);
   addSessionOperations(api, ports);
   addExecutionOperations(api, ports);
+  addAuthzenOperations(api, ports);
+  addForwardAuth(api, ports);
   addGovernanceEvents(api, ports);
   api.doc31('/openapi.json', (context) => ({
     openapi: '3.1.0',

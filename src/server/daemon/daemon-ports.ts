@@ -1,4 +1,5 @@
 import type { Clock, GovernanceAuthority, GovernanceFollower, Home } from '../../governor/index.ts';
+import type { HeldPoints } from './held-points.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import type { PointSessions } from './point-sessions.ts';
@@ -31,6 +32,8 @@ export interface DaemonPorts {
   readonly authority: GovernanceAuthority;
   readonly follower: GovernanceFollower;
   readonly sessions: PointSessions;
+  /** Enforcement points that only ask. */
+  readonly held: HeldPoints;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly status: () => DaemonStatus;

@@ -11,6 +11,7 @@ import {
 import { createApi } from '../api/api.ts';
 import type { DaemonPorts, DaemonStatus } from './daemon-ports.ts';
 import { EnforcementPoints } from './enforcement-points.ts';
+import { HeldPoints } from './held-points.ts';
 import { listenOnSocket, socketPathOf, writeDaemonFile } from './local-socket.ts';
 import type { Logger } from './logger.ts';
 import { Metrics } from './metrics.ts';
@@ -169,6 +170,7 @@ export class Daemon {
       authority: this.#authority,
       follower: this.#follower,
       sessions,
+      held: new HeldPoints({ sessions, follower: this.#follower, clock: this.#options.clock }),
       logger: this.#options.logger,
       metrics: new Metrics({
         sessions: () => sessions.size,
