@@ -26,6 +26,13 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     summary: 'run the governor of this machine, for every enforcement point on it',
     load: () => import('./up.ts'),
   },
+  config: {
+    summary: "the daemon's configuration, writ.yaml",
+    commands: {
+      check: { summary: 'say what is wrong with it', load: () => import('./config-check.ts') },
+      show: { summary: 'show what counts', load: () => import('./config-show.ts') },
+    },
+  },
   demo: {
     summary: 'watch a real MCP server being governed, in a throwaway domain',
     load: () => import('./demo.ts'),

@@ -78,6 +78,25 @@ export type EvidenceErased = Event<
   }
 >;
 
+/** What a caller of the domain's API may do (spec/administration.md). */
+export const ROLES = ['operator', 'approver', 'auditor', 'enforcement-point'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** A bearer token of the API: whoever presents what hashes to this is the caller. */
+export type CallerAdmitted = Event<
+  'caller.admitted',
+  {
+    readonly caller: string;
+    readonly role: Role;
+    /** base64url SHA-256 of the token. */
+    readonly hash: string;
+    /** Unix seconds. */
+    readonly exp?: number;
+  }
+>;
+/** Without a hash, all tokens of the caller are dismissed. */
+export type CallerDismissed = Event<'caller.dismissed', { readonly caller: string; readonly hash?: string }>;
+
 export type GovernanceEvent =
   | DomainCreated
   | AnchorAdded
@@ -88,7 +107,9 @@ export type GovernanceEvent =
   | PolicyPublished
   | ArtifactIssued
   | Revoked
-  | EvidenceErased;
+  | EvidenceErased
+  | CallerAdmitted
+  | CallerDismissed;
 
 function event<Name extends string, Members extends z.ZodRawShape>(name: Name, members: Members) {
   return z.strictObject({
@@ -144,6 +165,13 @@ const schema: z.ZodType<GovernanceEvent> = z.discriminatedUnion('event', [
   }),
   revoked,
   evidenceErased,
+  event('caller.admitted', {
+    caller: uri,
+    role: z.enum(ROLES),
+    hash: tokenHash,
+    exp: seconds.exactOptional(),
+  }),
+  event('caller.dismissed', { caller: uri, hash: tokenHash.exactOptional() }),
 ]);
 
 /**

@@ -1,9 +1,12 @@
+export type { ApiToken } from './callers.ts';
 export {
   type AgentEnrolled,
   type AgentRetired,
   type AnchorAdded,
   type AnchorRetired,
   type ArtifactIssued,
+  type CallerAdmitted,
+  type CallerDismissed,
   type DomainCreated,
   type EvidenceErased,
   GOVERNANCE_EVENT,
@@ -14,6 +17,8 @@ export {
   parseGovernanceEvent,
   type RevocationHandle,
   type Revoked,
+  ROLES,
+  type Role,
   serializeGovernanceEvent,
 } from './event.ts';
 export { foldGovernance } from './fold.ts';

@@ -2,6 +2,7 @@ import type { TrustAnchor } from '../artifact/index.ts';
 import type { Digest } from '../codec/index.ts';
 import { isDenial } from '../denial/index.ts';
 import { type PublicJwk, parsePublicJwk, type VerificationKey } from '../key/index.ts';
+import { type ApiToken, admission, dismissal } from './callers.ts';
 import type {
   AgentEnrolled,
   AgentRetired,
@@ -48,6 +49,7 @@ interface Fields {
   readonly logs: VersionedMap<EnrolledLog>;
   readonly issued: VersionedMap<ArtifactIssued>;
   readonly revocations: VersionedMap<Revocation>;
+  readonly apiTokens: VersionedMap<ApiToken>;
 }
 
 const MAX_KEYS_PER_SUBJECT = 64;
@@ -67,6 +69,7 @@ export class GovernanceState {
     logs: VersionedMap.empty(),
     issued: VersionedMap.empty(),
     revocations: VersionedMap.empty(),
+    apiTokens: VersionedMap.empty(),
   });
 
   /** Number of entries folded: the size of the log. */
@@ -106,6 +109,16 @@ export class GovernanceState {
   /** In order of the log. */
   get issuedArtifacts(): readonly ArtifactIssued[] {
     return [...this.#fields.issued.values()];
+  }
+
+  /** All tokens ever admitted to the API, in order; dismissed and expired ones too. */
+  get apiTokens(): readonly ApiToken[] {
+    return [...this.#fields.apiTokens.values()];
+  }
+
+  /** By the SHA-256 of a token, base64url. Whether it has expired is for whoever knows the time. */
+  apiToken(hash: string): ApiToken | undefined {
+    return this.#fields.apiTokens.get(hash);
   }
 
   /** The agent, unless it is retired. */
@@ -207,6 +220,13 @@ export class GovernanceState {
       case 'evidence.erased':
         // About the evidence beside a log: no decision rests on it.
         return () => ({});
+      case 'caller.admitted':
+      case 'caller.dismissed': {
+        const { apiTokens } = this.#fields;
+        const tokens =
+          event.event === 'caller.admitted' ? admission(apiTokens, event) : dismissal(apiTokens, event);
+        return typeof tokens === 'string' ? tokens : () => ({ apiTokens: tokens() });
+      }
       case 'revoked':
         return this.#revocation(event);
       default:
