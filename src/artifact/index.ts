@@ -25,7 +25,8 @@ export { type DerivedGrant, deriveToken, mintRoot, type RootGrant } from './mint
 export { type Presentation, parsePresentation } from './presentation.ts';
 export { type ProofContext, type VerifiedProof, verifyProof } from './proof.ts';
 export { readToken, type UnverifiedToken } from './read-token.ts';
-export { checkScope } from './scope.ts';
+export { recheckChain } from './recheck-chain.ts';
+export { checkScope, checkWindows } from './scope.ts';
 export { parseTrustAnchors, type TrustAnchor } from './trust-anchor.ts';
 export { isUri } from './uri.ts';
 export { newUuidV7 } from './uuid.ts';

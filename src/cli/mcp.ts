@@ -25,6 +25,7 @@ import { artifactPath, mustReadArtifact } from './artifact-file.ts';
 import { CliError, denied, type ExitCode, failure, usageError } from './cli-error.ts';
 import { shellLine } from './client-config.ts';
 import { type Define, examples } from './command.ts';
+import { parseDuration } from './duration.ts';
 import { refuseExposedHome } from './exposed-home.ts';
 import { measure } from './measure.ts';
 import { withoutSecretWords } from './secret-words.ts';
@@ -40,6 +41,7 @@ interface Options {
   readonly cwd?: string;
   readonly denials: string;
   readonly daemon: string;
+  readonly killGrace: string;
 }
 
 const DENIAL_STYLES: Readonly<Record<string, DenialStyle>> = { error: 'error', 'tool-result': 'tool-result' };
@@ -70,6 +72,11 @@ everything else is denied, and every decision is durable before anything happens
       'auto: start "writ up" where none runs; running: use one that runs; never: decide in this process',
       'running',
     )
+    .option(
+      '--kill-grace <duration|never>',
+      'a call whose authority ends is cancelled; a server that has not answered it by then is killed',
+      '5s',
+    )
     .addHelpText(
       'after',
       examples('$ writ mcp --name fs -- npx -y @modelcontextprotocol/server-filesystem /work'),
@@ -96,6 +103,10 @@ async function mcp(session: Session, command: readonly string[], options: Option
   if (!DAEMON_USES.includes(options.daemon)) {
     throw usageError(`--daemon "${options.daemon}" is none of ${DAEMON_USES.join(', ')}`);
   }
+  const killGraceMs =
+    options.killGrace === 'never'
+      ? Number.POSITIVE_INFINITY
+      : parseDuration(options.killGrace, '--kill-grace') * 1000;
   const home = await openHomeFor(session, name, command);
   const upstream = upstreamOf(home, surroundings.cwd, command, options);
   refuseExposedHome(home.folder, upstream);
@@ -123,7 +134,7 @@ async function mcp(session: Session, command: readonly string[], options: Option
           pinnedDigest: (tool) => opened.pinnedDigest(tool),
           onDefinitions: (tools) => opened.setTools(tools),
           stderr: surroundings.stderr,
-          limits: { denialStyle },
+          limits: { denialStyle, killGraceMs },
           signal,
         }),
       );

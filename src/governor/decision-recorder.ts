@@ -1,4 +1,12 @@
-import { type Action, type Decision, decide, Permit, type Snapshot } from '../decision/index.ts';
+import {
+  type Action,
+  type Decision,
+  decide,
+  type Ground,
+  groundOf,
+  Permit,
+  type Snapshot,
+} from '../decision/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { executionSalt, serializeReceipt } from '../receipt/index.ts';
 import { type AppendRequest, type AppendResult, leafHash } from '../tlog/index.ts';
@@ -12,11 +20,15 @@ import { decisionReceiptOf } from './receipts.ts';
 /** A permit that is durable, and what it was made on. */
 export interface RecordedPermit {
   readonly permit: Permit;
-  readonly findings: Decision['findings'];
+  readonly ground: Ground;
+  /** The execution its proof names as parent. */
+  readonly parent: string | undefined;
   readonly digest: Permit['requestDigest'];
   readonly index: number;
   readonly leaf: Uint8Array;
   readonly look: Look;
+  /** What the decision was made on. */
+  readonly snapshot: Snapshot;
   readonly salt: Uint8Array;
   /** Monotonic time of the decision. */
   readonly decidedMs: number;
@@ -40,15 +52,28 @@ interface Situation {
 /** A permit that took longer than this to become durable is decided once more: time passed, and knowledge aged. */
 const MAX_UNCHECKED_MS = 1000;
 
+/** What runs in this governor and may be named as a parent. */
+export interface RunningParents {
+  /** Ends an execution that was stopped and has no outcome yet; false where there is none such. */
+  endStopped(executionId: string): boolean;
+}
+
 /** Decides and makes the decision durable, permit or denial. */
 export class DecisionRecorder {
   readonly #ports: GovernorPorts;
+  readonly #running: RunningParents;
   readonly #look: GovernanceLook;
   readonly #outcomes: OutcomeRecorder;
   readonly #sealer: EvidenceSealer;
 
-  constructor(ports: GovernorPorts, look: GovernanceLook, outcomes: OutcomeRecorder) {
+  constructor(
+    ports: GovernorPorts,
+    look: GovernanceLook,
+    outcomes: OutcomeRecorder,
+    running: RunningParents,
+  ) {
     this.#ports = ports;
+    this.#running = running;
     this.#look = look;
     this.#outcomes = outcomes;
     this.#sealer = new EvidenceSealer(ports.evidenceKey);
@@ -59,11 +84,13 @@ export class DecisionRecorder {
     let situation = this.#decide(action);
     const awaited = await this.#awaitedParent(situation.decision);
     if (awaited) situation = this.#decide(action);
+    if (await this.#endedParent(situation.decision)) situation = this.#decide(action);
     const { snapshot } = situation;
     let { decision } = situation;
     if (Permit.isPermit(decision.answer)) {
       const { request, chain, proof, counters } = decision.findings;
-      if (request === undefined || chain === undefined || proof === undefined) {
+      const ground = groundOf(action, decision.findings);
+      if (request === undefined || chain === undefined || proof === undefined || ground === undefined) {
         return unrecorded('a permit lacks its findings');
       }
       const prepared = this.#prepare(id, action, situation, decision);
@@ -75,11 +102,13 @@ export class DecisionRecorder {
         prepared.stored();
         return {
           permit: decision.answer,
-          findings: decision.findings,
+          ground,
+          parent: proof.parent,
           digest: request.digest,
           index: appended.index,
           leaf: leafHash(prepared.append.entry),
           look: situation.look,
+          snapshot,
           salt: prepared.salt,
           decidedMs: situation.monotonicMs,
         };
@@ -103,16 +132,23 @@ export class DecisionRecorder {
   }
 
   /**
-   * Governance may have moved while the permit was made durable, or that may have taken long: then the standing is decided
-   * once more. Its proof is the one this very permit consumed, so it counts as fresh.
+   * Governance or the measurement may have moved while the permit was made durable, or that may have taken long: then it
+   * is decided once more. Its proof is the one this very permit consumed, so it counts as fresh.
    *
    * INVARIANT: the look at governance is younger than the decision, so that a call made after a revocation returned
    * never starts on what was known before it. Permits that became durable together share one.
    */
-  withdrawal(action: Action, { look, decidedMs }: RecordedPermit, nowMs: number): Denial | undefined {
+  withdrawal(action: Action, recorded: RecordedPermit): Denial | undefined {
+    const { look, snapshot, decidedMs } = recorded;
+    const { clock } = this.#ports;
     const newest = this.#look.after(look);
-    if (!hasMoved(look, newest) && nowMs - decidedMs <= MAX_UNCHECKED_MS) return undefined;
-    const { answer } = decide(action, snapshotOf(this.#ports, newest.view, this.#ports.clock.wallMs()));
+    const current = snapshotOf(this.#ports, newest.view, clock.wallMs());
+    const isCurrent =
+      !hasMoved(look, newest) &&
+      current.measurement === snapshot.measurement &&
+      clock.monotonicMs() - decidedMs <= MAX_UNCHECKED_MS;
+    if (isCurrent) return undefined;
+    const { answer } = decide(action, current);
     return isDenial(answer) ? answer : undefined;
   }
 
@@ -145,6 +181,17 @@ export class DecisionRecorder {
     const parent = findings.proof?.parent;
     if (parent === undefined || !isDenial(answer) || answer.code !== 'lineage.parent_unknown') return false;
     return (await this.#ports.awaitParent?.(parent)) ?? false;
+  }
+
+  /**
+   * A parent that was stopped has no children any more, whether or not it has ended yet: its outcome is recorded first,
+   * so that the log says why they are denied.
+   */
+  async #endedParent({ findings }: Decision): Promise<boolean> {
+    const parent = findings.proof?.parent;
+    if (parent === undefined || !this.#running.endStopped(parent)) return false;
+    await this.#outcomes.settle();
+    return true;
   }
 
   #prepare(

@@ -32,7 +32,7 @@ export interface EnforcementPointOptions {
 /** One runtime at an enforcement point: a governor that decides on what was measured of it. */
 export interface PointSession {
   readonly governor: Governor;
-  /** Tells the definitions of the tools as they now are; they join the measurement. */
+  /** Tells the definitions of the tools as they now are; they join the measurement, and what runs is decided again. */
   setTools(tools: readonly MeasuredTool[]): void;
 }
 
@@ -106,7 +106,10 @@ export class EnforcementPoint {
     return {
       governor,
       setTools(tools) {
-        measurement = measure(components, tools, measuredAtSeconds);
+        const measured = measure(components, tools, measuredAtSeconds);
+        if (measured.digest === measurement.digest) return;
+        measurement = measured;
+        void governor.reverify();
       },
     };
   }

@@ -1,7 +1,7 @@
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { foldGovernance, serializeGovernanceEvent } from '../governance/index.ts';
 import { readKeyFile } from '../key/index.ts';
-import { withSqliteLog } from '../storage/index.ts';
+import { LogLocked, withSqliteLog } from '../storage/index.ts';
 import { noteVerifier, QuorumUnmet } from '../tlog/index.ts';
 import { appendThroughDaemon } from './daemon/append-through-daemon.ts';
 import { completeEvent, type NewGovernanceEvent, notInForceYet } from './governance-event.ts';
@@ -23,10 +23,19 @@ export async function appendGovernance(
   events: readonly NewGovernanceEvent[],
 ): Promise<number | Denial> {
   if (home.governanceWriter !== undefined) return home.governanceWriter.append(events);
-  return (await appendThroughDaemon(home, events)) ?? appendAlone(home, events);
+  const appended = (await appendThroughDaemon(home, events)) ?? (await appendAlone(home, events));
+  if (!(appended instanceof LogLocked)) return appended;
+  // A daemon that was starting holds the lock before it can be found.
+  return (
+    (await appendThroughDaemon(home, events)) ??
+    deny('log.unavailable', `the governance log cannot be written: ${appended.message}`)
+  );
 }
 
-async function appendAlone(home: Home, events: readonly NewGovernanceEvent[]): Promise<number | Denial> {
+async function appendAlone(
+  home: Home,
+  events: readonly NewGovernanceEvent[],
+): Promise<number | Denial | LogLocked> {
   const signer = readKeyFile(home.keyFile('governance'));
   if (isDenial(signer)) return signer;
   try {
@@ -48,6 +57,7 @@ async function appendAlone(home: Home, events: readonly NewGovernanceEvent[]): P
       return log.head().size;
     });
   } catch (error) {
+    if (error instanceof LogLocked) return error;
     if (error instanceof QuorumUnmet) return notInForceYet(error);
     const reason = error instanceof Error ? error.message : 'unknown error';
     return deny('log.unavailable', `the governance log cannot be written: ${reason}`);

@@ -8,23 +8,30 @@ import { GovernanceLook } from './governance-look.ts';
 import { OutcomeRecorder } from './outcome-recorder.ts';
 import type { GovernorPorts } from './ports.ts';
 import { RunningExecution } from './running-execution.ts';
+import { StandingWatch } from './standing-watch.ts';
 
 /** Decides, records, runs: the one way in for every enforcement point. */
 export class Governor {
   readonly #ports: GovernorPorts;
   readonly #outcomes: OutcomeRecorder;
   readonly #decisions: DecisionRecorder;
-  readonly #running = new Set<RunningExecution>();
+  readonly #watch: StandingWatch;
+  readonly #running = new Map<string, RunningExecution>();
   #stopped = false;
 
   constructor(ports: GovernorPorts) {
     this.#ports = ports;
     this.#outcomes = new OutcomeRecorder(ports.log);
-    this.#decisions = new DecisionRecorder(
-      ports,
-      new GovernanceLook(ports.governance, ports.clock),
-      this.#outcomes,
-    );
+    const look = new GovernanceLook(ports.governance, ports.clock);
+    this.#watch = new StandingWatch(ports, look);
+    this.#decisions = new DecisionRecorder(ports, look, this.#outcomes, {
+      endStopped: (executionId) => this.#endStopped(executionId),
+    });
+  }
+
+  /** How many executions have begun and not been concluded. */
+  get runningCount(): number {
+    return this.#running.size;
   }
 
   /**
@@ -68,16 +75,26 @@ export class Governor {
       const { denial, index } = recorded;
       return { verdict: 'deny', denial, executionId: id, receiptIndex: index };
     }
-    const running = new RunningExecution({ id, action, recorded }, this.#ports, this.#outcomes, () => {
-      this.#running.delete(running);
+    const running = new RunningExecution({ id, recorded }, this.#ports, this.#outcomes, () => {
+      this.#running.delete(id);
+      this.#watch.remove(running);
     });
     const withdrawn = this.#withdrawal(action, recorded);
     if (withdrawn !== undefined) {
       running.withdraw(withdrawn);
       return { verdict: 'deny', denial: withdrawn, executionId: id, receiptIndex: recorded.index };
     }
-    this.#running.add(running);
+    this.#running.set(id, running);
+    this.#watch.add(running, recorded.snapshot);
     return running;
+  }
+
+  /**
+   * Decides everything that runs again, now rather than within milliseconds, where anything has moved: for whoever has
+   * just written a governance event, or measured anew. Resolves when what no longer stands has been told to stop.
+   */
+  reverify(): Promise<void> {
+    return this.#watch.reverify();
   }
 
   /** Resolves when a receipt of this log is acknowledged at a level; see `Log.acknowledged`. */
@@ -93,10 +110,10 @@ export class Governor {
   /** Stops what is running and waits until its outcomes are durable. Nothing starts any more; the log stays open. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const running of this.#running) running.interrupt();
+    for (const running of this.#running.values()) running.interrupt();
     // Effects that end at once when they are told to say themselves how they ended.
     await new Promise((resolve) => setImmediate(resolve));
-    for (const running of this.#running) {
+    for (const running of [...this.#running.values()]) {
       running.conclude({ status: 'unknown', note: 'the governor closed before the effect ended' });
     }
     await this.settle();
@@ -112,11 +129,22 @@ export class Governor {
   #withdrawal(action: Action, recorded: RecordedPermit): Denial | undefined {
     if (this.#stopped) return deny('log.unavailable', 'the governor is closing');
     try {
-      const withdrawn = this.#decisions.withdrawal(action, recorded, this.#ports.clock.monotonicMs());
+      const { parent } = recorded;
+      if (parent !== undefined && this.#running.get(parent)?.isStopped) {
+        return deny('lineage.parent_denied', `execution ${parent} was terminated`);
+      }
+      const withdrawn = this.#decisions.withdrawal(action, recorded);
       if (withdrawn !== undefined || recorded.permit.redeem(recorded.digest)) return withdrawn;
       return deny('internal.unexpected', 'a permit was redeemed twice');
     } catch {
       return deny('internal.unexpected', 'the governor failed');
     }
+  }
+
+  #endStopped(executionId: string): boolean {
+    const running = this.#running.get(executionId);
+    if (running?.isStopped !== true) return false;
+    running.endStopped();
+    return true;
   }
 }

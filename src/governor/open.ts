@@ -24,7 +24,7 @@ export interface OpenedGovernor {
   readonly log: string;
   readonly audience: string;
   readonly view: () => GovernanceView;
-  /** Tells the definitions of the upstream's tools as they now are; they join the measurement. */
+  /** Tells the definitions of the upstream's tools as they now are; they join the measurement, and what runs is decided again. */
   setTools(tools: readonly MeasuredTool[]): void;
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import type { VerifiedChain } from '../artifact/index.ts';
 import type { JsonObject } from '../codec/index.ts';
-import type { Action } from '../decision/index.ts';
+import type { Ground } from '../decision/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { type Preview, previewOf } from '../policy/index.ts';
 import { serializeReceipt } from '../receipt/index.ts';
@@ -10,44 +10,56 @@ import type { GovernanceView } from './governance-follower.ts';
 import type { OutcomeRecorder } from './outcome-recorder.ts';
 import type { GovernorPorts } from './ports.ts';
 import { type OutcomeFacts, outcomeReceiptOf } from './receipts.ts';
+import type { Watched } from './standing-watch.ts';
 
 const OVERDUE = deny('scope.use_exhausted', 'ran longer than the artifact allows');
 
 /** The longest delay a timer takes; what may run longer than 24 days is not timed. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** An effect that goes on after it was stopped does not keep its outcome out of the log for longer. */
+const RECORD_STOPPED_MS = 1000;
+
+/** How an effect ended although it was stopped. */
+const ENDED_NEVERTHELESS: Readonly<Record<ExecutionEnd['status'], string>> = {
+  succeeded: '; the effect succeeded all the same',
+  failed: '; the effect failed',
+  unknown: '',
+};
+
 type Ending = Pick<OutcomeFacts, 'status' | 'code' | 'note' | 'result' | 'preview'>;
 
 /** A permit that was spent: its effect may be running, until it is concluded. */
-export class RunningExecution implements OpenExecution {
+export class RunningExecution implements OpenExecution, Watched {
   readonly verdict = 'permit';
   readonly executionId: string;
   readonly receiptIndex: number;
+  readonly ground: Ground;
   readonly #abort = new AbortController();
   readonly #ports: GovernorPorts;
   readonly #outcomes: OutcomeRecorder;
   readonly #recorded: RecordedPermit;
-  readonly #tool: string;
   readonly #onConcluded: () => void;
   readonly #startedMs: number;
   readonly #deadline: NodeJS.Timeout | undefined;
+  #late: NodeJS.Timeout | undefined;
   #concluded = false;
 
   constructor(
-    { id, action, recorded }: { id: string; action: Action; recorded: RecordedPermit },
+    { id, recorded }: { readonly id: string; readonly recorded: RecordedPermit },
     ports: GovernorPorts,
     outcomes: OutcomeRecorder,
     onConcluded: () => void,
   ) {
     this.executionId = id;
+    this.ground = recorded.ground;
     this.receiptIndex = recorded.index;
     this.#ports = ports;
     this.#outcomes = outcomes;
     this.#recorded = recorded;
-    this.#tool = action.tool;
     this.#onConcluded = onConcluded;
     this.#startedMs = ports.clock.monotonicMs();
-    const bound = recorded.findings.chain && maxDurationOf(recorded.findings.chain);
+    const bound = maxDurationOf(this.ground.chain);
     if (bound !== undefined) {
       this.#deadline = setTimeout(() => this.stop(OVERDUE), Math.min(bound * 1000, MAX_TIMER_MS));
     }
@@ -57,9 +69,21 @@ export class RunningExecution implements OpenExecution {
     return this.#abort.signal;
   }
 
+  /** Told to stop, and not ended yet. */
+  get isStopped(): boolean {
+    return !this.#concluded && isDenial(this.signal.reason);
+  }
+
   /** Tells the enforcement point to stop the effect. The first reason counts; none does once it is concluded. */
   stop(denial: Denial): void {
-    if (!this.#concluded) this.#abort.abort(denial);
+    if (this.#concluded || this.signal.aborted) return;
+    this.#late = setTimeout(() => this.endStopped(), RECORD_STOPPED_MS).unref();
+    this.#abort.abort(denial);
+  }
+
+  /** Records an execution that was stopped as what it is, although its effect may not have ended. */
+  endStopped(): void {
+    this.#conclude({ status: 'unknown' }, '; the effect had not ended when this was recorded');
   }
 
   /** As `stop`, but nothing speaks against the execution: the governor closes. */
@@ -68,24 +92,7 @@ export class RunningExecution implements OpenExecution {
   }
 
   conclude(end: ExecutionEnd): Denial | undefined {
-    const reason: unknown = this.signal.reason;
-    const denial = isDenial(reason) ? reason : undefined;
-    if (this.#concluded) return denial;
-    this.#concluded = true;
-    clearTimeout(this.#deadline);
-    this.#onConcluded();
-    const { status, note, evidence, result } = end;
-    if (denial !== undefined) {
-      this.#record({ status: 'terminated', code: denial.code, note: denial.detail });
-    } else {
-      this.#record({
-        status,
-        ...(note === undefined ? {} : { note }),
-        ...(evidence === undefined ? {} : { result: evidence }),
-        preview: resultPreview(result, this.#recorded.look.view, this.#tool),
-      });
-    }
-    return denial;
+    return this.#conclude(end, ENDED_NEVERTHELESS[end.status]);
   }
 
   /** Concludes an execution whose effect never started: its permit was withdrawn before. */
@@ -93,6 +100,33 @@ export class RunningExecution implements OpenExecution {
     this.#concluded = true;
     clearTimeout(this.#deadline);
     this.#record({ status: 'terminated', code: denial.code, note: 'withdrawn before the effect started' });
+  }
+
+  #conclude(end: ExecutionEnd, nevertheless: string): Denial | undefined {
+    const reason: unknown = this.signal.reason;
+    const denial = isDenial(reason) ? reason : undefined;
+    if (this.#concluded) return denial;
+    this.#concluded = true;
+    clearTimeout(this.#deadline);
+    clearTimeout(this.#late);
+    this.#onConcluded();
+    const { status, note, evidence, result } = end;
+    if (denial !== undefined) {
+      this.#record({
+        status: 'terminated',
+        code: denial.code,
+        note: `${denial.detail}${nevertheless}`,
+        ...(evidence === undefined ? {} : { result: evidence }),
+      });
+    } else {
+      this.#record({
+        status,
+        ...(note === undefined ? {} : { note }),
+        ...(evidence === undefined ? {} : { result: evidence }),
+        preview: resultPreview(result, this.#recorded.look.view, this.ground.tool),
+      });
+    }
+    return denial;
   }
 
   #record(facts: Ending): void {

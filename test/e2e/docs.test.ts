@@ -85,7 +85,7 @@ describe('the guides', () => {
 
   it.each(GUIDES)('%s: every npm task shown exists', (page) => {
     const { scripts } = JSON.parse(read('package.json'));
-    for (const [, task = ''] of read(page).matchAll(/\bnpm (?:run )?(start|test|(?<=run )\w+)/g)) {
+    for (const [, task = ''] of read(page).matchAll(/\bnpm (?:run )?(start|test|(?<=run )\w+(?::\w+)*)/g)) {
       expect(scripts, `npm ${task}`).toHaveProperty(task);
     }
   });

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { type Presentation, parsePresentation } from '../../artifact/index.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../codec/index.ts';
 import type { Action } from '../../decision/index.ts';
-import { type Denial, deny } from '../../denial/index.ts';
+import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
 import { type Api, addOperation } from './operation.ts';
 import { denialProblem, problem } from './problem.ts';
@@ -44,7 +44,7 @@ const outcome = z
 const MAX_ACTION_BYTES = 12 * 1024 * 1024;
 const MAX_OUTCOME_BYTES = 128 * 1024 * 1024;
 
-export function addExecutionOperations(api: Api, { sessions, metrics, clock }: DaemonPorts): void {
+export function addExecutionOperations(api: Api, { sessions, metrics, clock, logger }: DaemonPorts): void {
   addOperation(api, {
     route: {
       method: 'post',
@@ -69,10 +69,13 @@ export function addExecutionOperations(api: Api, { sessions, metrics, clock }: D
       if (session === undefined) return problem(404, 'There is no such session.');
       const startedMs = clock.monotonicMs();
       const asked = await session.ask(actionOf(body));
-      metrics.decided(asked.verdict === 'deny' ? asked.denial : undefined, clock.monotonicMs() - startedMs);
+      if (isDenial(asked)) return denialProblem(asked);
+      const denial = asked.verdict === 'deny' ? asked.denial : undefined;
+      metrics.decided(denial, clock.monotonicMs() - startedMs);
       const { executionId: execution, receiptIndex: receipt } = asked;
-      if (asked.verdict === 'permit') return context.json({ execution, receipt }, 201);
-      return denialProblem(asked.denial, { execution, ...(receipt === undefined ? {} : { receipt }) });
+      if (denial === undefined) return context.json({ execution, receipt }, 201);
+      logger.info({ execution, code: denial.code }, 'denied');
+      return denialProblem(denial, { execution, ...(receipt === undefined ? {} : { receipt }) });
     },
   });
 

@@ -20,7 +20,7 @@ const events = z
   .openapi('GovernanceEvents', { description: 'Events as spec/governance.md has them, with their type.' });
 
 /** Only on the Unix socket, whose users could write the log's files themselves. */
-export function addGovernanceEvents(api: Api, { authority }: DaemonPorts): void {
+export function addGovernanceEvents(api: Api, { authority, sessions, logger }: DaemonPorts): void {
   addOperation(api, {
     route: {
       method: 'post',
@@ -48,6 +48,9 @@ export function addGovernanceEvents(api: Api, { authority }: DaemonPorts): void 
       }
       const size = await authority.append(parsed);
       if (isDenial(size)) return denialProblem(size, { detail: size.detail });
+      for (const { event, actor } of parsed) logger.info({ event, actor, size }, 'governance');
+      // What no longer stands has been told to stop before the answer says that it is in force.
+      await sessions.reverify();
       return context.json({ size }, 201);
     },
   });

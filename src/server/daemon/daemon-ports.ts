@@ -1,4 +1,5 @@
 import type { Clock, GovernanceAuthority, GovernanceFollower, Home } from '../../governor/index.ts';
+import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import type { PointSessions } from './point-sessions.ts';
 
@@ -31,5 +32,6 @@ export interface DaemonPorts {
   readonly follower: GovernanceFollower;
   readonly sessions: PointSessions;
   readonly metrics: Metrics;
+  readonly logger: Logger;
   readonly status: () => DaemonStatus;
 }

@@ -169,6 +169,7 @@ export class Daemon {
       authority: this.#authority,
       follower: this.#follower,
       sessions,
+      logger: this.#options.logger,
       metrics: new Metrics({
         sessions: () => sessions.size,
         running: () => sessions.running,

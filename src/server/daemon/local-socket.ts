@@ -42,6 +42,8 @@ export async function listenOnSocket(path: string, api: Api): Promise<Server> {
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
+      // Never: a caller that sends on a connection just being closed would not know whether it was decided.
+      keepAliveTimeout: 0,
     },
     getRequestListener(api.fetch, { overrideGlobalObjects: false }),
   );

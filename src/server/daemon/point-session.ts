@@ -1,5 +1,5 @@
 import type { Action } from '../../decision/index.ts';
-import { type Denial, isDenial } from '../../denial/index.ts';
+import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { MeasuredTool, OpenExecution, PointSession as OpenedSession } from '../../governor/index.ts';
 
 /** How an execution ended, as its enforcement point says. */
@@ -9,7 +9,7 @@ export type ExecutionEnd = Parameters<OpenExecution['conclude']>[0];
 export type Asked = Awaited<ReturnType<OpenedSession['governor']['begin']>>;
 
 /** Executions one session may have running. */
-export const MAX_RUNNING = 10_000;
+const MAX_RUNNING = 10_000;
 
 /**
  * One enforcement point's runtime, connected: what it was permitted and has not concluded is running. When it is gone, so
@@ -20,6 +20,7 @@ export class PointSession {
   readonly #opened: OpenedSession;
   readonly #running = new Map<string, OpenExecution>();
   readonly #onTerminated: (executionId: string, denial: Denial) => void;
+  #refusal: Denial | undefined;
   #ended = false;
 
   /** @param onTerminated told of each execution that no longer stands, for its enforcement point to stop. */
@@ -41,7 +42,21 @@ export class PointSession {
     this.#opened.setTools(tools);
   }
 
-  async ask(action: Action): Promise<Asked> {
+  /** Decides what runs again, now. */
+  reverify(): Promise<void> {
+    return this.#opened.governor.reverify();
+  }
+
+  /** Nothing new starts any more. What is asked for now is not decided, and so not recorded. */
+  refuse(denial: Denial): void {
+    this.#refusal = denial;
+  }
+
+  async ask(action: Action): Promise<Asked | Denial> {
+    if (this.#refusal !== undefined) return this.#refusal;
+    if (this.#running.size >= MAX_RUNNING) {
+      return deny('log.unavailable', `this session has ${MAX_RUNNING} executions running already`);
+    }
     const asked = await this.#opened.governor.begin(action);
     if (asked.verdict === 'deny') return asked;
     const { executionId, signal } = asked;

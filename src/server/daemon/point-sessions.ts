@@ -7,6 +7,7 @@ import { PointSession } from './point-session.ts';
 
 const MAX_SESSIONS = 1024;
 const DRAIN_STEP_MS = 20;
+const GOING_DOWN = deny('log.unavailable', 'the daemon is going down');
 
 export interface NewSession {
   readonly name: string;
@@ -37,7 +38,7 @@ export class PointSessions {
   }
 
   async open(asked: NewSession): Promise<{ session: PointSession; point: EnforcementPoint } | Denial> {
-    if (this.#draining) return deny('log.unavailable', 'the daemon is going down');
+    if (this.#draining) return GOING_DOWN;
     if (this.#sessions.size >= MAX_SESSIONS) {
       return deny('log.unavailable', `this daemon has ${MAX_SESSIONS} sessions already`);
     }
@@ -58,9 +59,15 @@ export class PointSessions {
     await session.end();
   }
 
-  /** No new sessions; resolves when nothing runs any more, or after `timeoutMs`. */
+  /** Decides everything that runs again, now rather than when the governors next look. */
+  async reverify(): Promise<void> {
+    await Promise.all([...this.#sessions.values()].map((session) => session.reverify()));
+  }
+
+  /** No new sessions and executions; resolves when nothing runs any more, or after `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
+    for (const session of this.#sessions.values()) session.refuse(GOING_DOWN);
     const until = performance.now() + timeoutMs;
     while (this.running > 0 && performance.now() < until) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_STEP_MS));
