@@ -26,6 +26,14 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     summary: 'run the governor of this machine, for every enforcement point on it',
     load: () => import('./up.ts'),
   },
+  token: {
+    summary: "tokens for the daemon's API over TCP",
+    commands: {
+      new: { summary: 'make a token for a caller, in a role', load: () => import('./token-new.ts') },
+      list: { summary: 'show whose tokens are accepted', load: () => import('./token-list.ts') },
+      revoke: { summary: 'accept them no longer', load: () => import('./token-revoke.ts') },
+    },
+  },
   config: {
     summary: "the daemon's configuration, writ.yaml",
     commands: {

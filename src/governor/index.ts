@@ -1,3 +1,4 @@
+export { admitCaller, dismissCaller } from './api-callers.ts';
 export { attestExecution, type ExecutionAttestation } from './attest-execution.ts';
 export { type Clock, systemClock } from './clock.ts';
 export {

@@ -1,25 +1,52 @@
-import { OpenAPIHono } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
+import type { Gate } from '../access/gate.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
 import { addExecutionOperations } from './executions.ts';
 import { addGovernanceEvents } from './governance.ts';
-import type { Api } from './operation.ts';
+import { Api, addOperation } from './operation.ts';
 import { problem } from './problem.ts';
 import { addSessionOperations } from './sessions.ts';
 import { addStatusOperations } from './status.ts';
 
-/** The API of a daemon, as its Unix socket serves it. */
-export function createApi(ports: DaemonPorts): Api {
-  const api = new OpenAPIHono();
+/** The API of a daemon, as one of its listeners serves it. */
+export function createApi(ports: DaemonPorts, gate: Gate): Api {
+  const api = new Api(gate);
   addStatusOperations(api, ports);
   addSessionOperations(api, ports);
   addExecutionOperations(api, ports);
   addGovernanceEvents(api, ports);
-  api.doc31('/openapi.json', (context) => ({
-    openapi: '3.1.0',
-    info: { title: 'Writ', version: ports.status().version },
-    servers: [{ url: new URL(context.req.url).origin }],
-  }));
+  // Here: approvals (group `approve`), AuthZEN and forward-auth (group `enforce`).
+  addOperation(api, {
+    route: {
+      method: 'get',
+      path: '/openapi.json',
+      operationId: 'getOpenApi',
+      tags: ['Status'],
+      summary: 'This document',
+      responses: {
+        200: { description: 'OpenAPI 3.1.', content: { 'application/json': { schema: z.object({}) } } },
+      },
+    },
+    exposure: 'public',
+    handle: (context) => context.json(openApiDocument(api, ports.status().version)),
+  });
   api.notFound(() => problem(404, 'There is nothing here.'));
-  api.onError(() => problem(500, 'Something unforeseen happened.', { code: 'internal.unexpected' }));
+  api.onError((error) => {
+    ports.logger.error({ error: error.name }, 'unforeseen');
+    return problem(500, 'Something unforeseen happened.', { code: 'internal.unexpected' });
+  });
   return api;
+}
+
+/** The same whoever asks: `x-writ-exposure` says what is served where. */
+export function openApiDocument(api: Api, version: string): object {
+  return api.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: {
+      title: 'Writ',
+      version,
+      description:
+        'The governor of a trust domain. x-writ-exposure: `socket` is served on the Unix socket alone, `public` to anyone, the rest to callers whose role the administrative policy permits it (docs/api.md).',
+    },
+  });
 }

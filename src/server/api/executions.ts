@@ -6,6 +6,7 @@ import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
 import { type Api, addOperation } from './operation.ts';
 import { denialProblem, problem } from './problem.ts';
+import { findOwnSession } from './session-owner.ts';
 import { answersOf, digest, reasonCode } from './shapes.ts';
 
 const jsonObject = z.custom<JsonObject>(isJsonObject, 'is no object').openapi({ type: 'object' });
@@ -49,6 +50,7 @@ export function addExecutionOperations(api: Api, { sessions, metrics, clock, log
     route: {
       method: 'post',
       path: '/v1/sessions/{session}/executions',
+      operationId: 'askExecution',
       tags: ['Enforcement'],
       summary: 'Ask to execute an action',
       description:
@@ -62,10 +64,11 @@ export function addExecutionOperations(api: Api, { sessions, metrics, clock, log
         ...answersOf(400, 401, 403, 404, 413, 429, 503),
       },
     },
+    exposure: 'enforce',
     body: action,
     maxBodyBytes: MAX_ACTION_BYTES,
-    async handle(context, body) {
-      const session = sessions.find(context.req.param('session') ?? '');
+    async handle(context, body, caller) {
+      const session = findOwnSession(sessions, context.req.param('session') ?? '', caller);
       if (session === undefined) return problem(404, 'There is no such session.');
       const startedMs = clock.monotonicMs();
       const asked = await session.ask(actionOf(body));
@@ -83,6 +86,7 @@ export function addExecutionOperations(api: Api, { sessions, metrics, clock, log
     route: {
       method: 'post',
       path: '/v1/sessions/{session}/executions/{execution}/outcome',
+      operationId: 'tellOutcome',
       tags: ['Enforcement'],
       summary: 'Tell how an execution ended',
       description:
@@ -99,10 +103,11 @@ export function addExecutionOperations(api: Api, { sessions, metrics, clock, log
         ...answersOf(400, 404, 413),
       },
     },
+    exposure: 'enforce',
     body: outcome,
     maxBodyBytes: MAX_OUTCOME_BYTES,
-    handle(context, { status, note, evidence, result }) {
-      const session = sessions.find(context.req.param('session') ?? '');
+    handle(context, { status, note, evidence, result }, caller) {
+      const session = findOwnSession(sessions, context.req.param('session') ?? '', caller);
       const ended = session?.conclude(context.req.param('execution') ?? '', {
         status: status === 'terminated' ? 'unknown' : status,
         ...(note === undefined ? {} : { note }),
