@@ -16,6 +16,12 @@ export {
   linkToDaemon,
 } from './daemon/daemon-link.ts';
 export { RemoteGovernor, type RemoteGovernorOptions } from './daemon/remote-governor.ts';
+export {
+  type DecisionPage,
+  type DecisionWithOutcome,
+  listDecisions,
+  withOutcome,
+} from './decision-listing.ts';
 export { createDomain, enrollAgent, publishPolicy } from './domain.ts';
 export { EnforcementPoint, type MeasuredTool, type PointSession } from './enforcement-point.ts';
 export { bundleExecution, bundleLineage } from './evidence/bundle-execution.ts';

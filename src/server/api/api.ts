@@ -1,9 +1,15 @@
 import { z } from '@hono/zod-openapi';
 import type { Gate } from '../access/gate.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
+import { addArtifactOperations } from './artifacts.ts';
+import { addDecisionOperations } from './decisions.ts';
+import { addDomainOperations } from './domain.ts';
+import { addEventStream } from './events.ts';
 import { addExecutionOperations } from './executions.ts';
 import { addGovernanceEvents } from './governance.ts';
+import { addLogOperations } from './logs.ts';
 import { Api, addOperation } from './operation.ts';
+import { addPolicyOperations } from './policies.ts';
 import { problem } from './problem.ts';
 import { addSessionOperations } from './sessions.ts';
 import { addStatusOperations } from './status.ts';
@@ -15,6 +21,12 @@ export function createApi(ports: DaemonPorts, gate: Gate): Api {
   addSessionOperations(api, ports);
   addExecutionOperations(api, ports);
   addGovernanceEvents(api, ports);
+  addDecisionOperations(api, ports);
+  addArtifactOperations(api, ports);
+  addDomainOperations(api, ports);
+  addPolicyOperations(api, ports);
+  addLogOperations(api, ports);
+  addEventStream(api, ports);
   // Here: approvals (group `approve`), AuthZEN and forward-auth (group `enforce`).
   addOperation(api, {
     route: {

@@ -30,8 +30,10 @@ export class Api extends OpenAPIHono {
     });
   }
 
-  expose(method: string, path: string): void {
-    const pattern = path.replaceAll(/[.*+?^$()|[\]\\]/g, '\\$&').replaceAll(/\{\w+\}/g, '[^/]+');
+  expose(method: string, path: string, takesRest: boolean): void {
+    const escaped = path.replaceAll(/[.*+?^$()|[\]\\]/g, '\\$&');
+    const rest = takesRest ? escaped.replace(/\{\w+\}$/, '.+') : escaped;
+    const pattern = rest.replaceAll(/\{\w+\}/g, '[^/]+');
     this.#paths.push({ method, pattern: new RegExp(`^${pattern}$`) });
   }
 }
@@ -46,6 +48,8 @@ export interface Operation<Body = undefined> {
   readonly maxBodyBytes?: number;
   /** Answers with a stream, or takes as long as it takes: the time of an answer is not bounded. */
   readonly unbounded?: boolean;
+  /** The path's last parameter takes all that is left of the path, slashes included. */
+  readonly takesRest?: boolean;
   /** Takes `Idempotency-Key`: the same request again is answered as it was, and not done again. */
   readonly idempotent?: boolean;
   readonly handle: (context: Context, body: Body, caller: Caller) => Response | Promise<Response>;
@@ -67,8 +71,9 @@ export function addOperation<Body>(api: Api, operation: Operation<Body>): void {
   const gated = { name, exposure };
   if (!api.gate.exposes(gated)) return;
   const method = route.method.toUpperCase();
-  api.expose(method, route.path);
-  api.on(method, route.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (context) => {
+  const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1');
+  api.expose(method, route.path, operation.takesRest === true);
+  api.on(method, operation.takesRest === true ? `${path}{.+}` : path, async (context) => {
     const caller = api.gate.admit(context, gated);
     if (caller instanceof Response) return caller;
     if (body === undefined) return answerInTime(api, operation, context, undefined as Body, caller);

@@ -1,4 +1,5 @@
 import type { Clock, GovernanceAuthority, GovernanceFollower, Home } from '../../governor/index.ts';
+import type { LimitsConfig } from '../config/index.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import type { PointSessions } from './point-sessions.ts';
@@ -32,6 +33,7 @@ export interface DaemonPorts {
   readonly follower: GovernanceFollower;
   readonly sessions: PointSessions;
   readonly metrics: Metrics;
+  readonly limits: LimitsConfig;
   readonly logger: Logger;
   readonly status: () => DaemonStatus;
 }

@@ -194,6 +194,7 @@ export class Daemon {
       follower: this.#follower,
       sessions,
       logger: this.#options.logger,
+      limits: (this.#options.config ?? DEFAULT_CONFIG).limits,
       metrics: new Metrics({
         sessions: () => sessions.size,
         running: () => sessions.running,
