@@ -4,11 +4,13 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { describeApi } from '../src/server/api/describe-api.ts';
 import { configurationGuide } from '../src/server/config/index.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const files = {
   'docs/configuration.md': configurationGuide(),
+  'spec/openapi.json': JSON.stringify(describeApi()),
 };
 for (const [file, text] of Object.entries(files)) writeFileSync(join(root, file), text);
 spawnSync(join(root, 'node_modules', '.bin', 'biome'), ['format', '--write', ...Object.keys(files)], {

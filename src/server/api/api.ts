@@ -8,15 +8,30 @@ import { addEventStream } from './events.ts';
 import { addExecutionOperations } from './executions.ts';
 import { addGovernanceEvents } from './governance.ts';
 import { addLogOperations } from './logs.ts';
+import { addTokenEndpoint } from './oauth.ts';
 import { Api, addOperation } from './operation.ts';
 import { addPolicyOperations } from './policies.ts';
 import { problem } from './problem.ts';
 import { addSessionOperations } from './sessions.ts';
 import { addStatusOperations } from './status.ts';
 
-/** The API of a daemon, as one of its listeners serves it. */
+/** Of the API, which is not that of the program: it changes when something that callers rely on does. */
+const API_VERSION = '1';
+
+/** What every operation works with, behind a gate: the API of one of a daemon's listeners. */
 export function createApi(ports: DaemonPorts, gate: Gate): Api {
   const api = new Api(gate);
+  addOperations(api, ports);
+  api.notFound(() => problem(404, 'There is nothing here.'));
+  api.onError((error) => {
+    ports.logger.error({ error: error.name }, 'unforeseen');
+    return problem(500, 'Something unforeseen happened.', { code: 'internal.unexpected' });
+  });
+  return api;
+}
+
+/** All of them, in the order that the document has them. */
+export function addOperations(api: Api, ports: DaemonPorts): void {
   addStatusOperations(api, ports);
   addSessionOperations(api, ports);
   addExecutionOperations(api, ports);
@@ -27,6 +42,7 @@ export function createApi(ports: DaemonPorts, gate: Gate): Api {
   addPolicyOperations(api, ports);
   addLogOperations(api, ports);
   addEventStream(api, ports);
+  addTokenEndpoint(api, ports);
   // Here: approvals (group `approve`), AuthZEN and forward-auth (group `enforce`).
   addOperation(api, {
     route: {
@@ -40,23 +56,17 @@ export function createApi(ports: DaemonPorts, gate: Gate): Api {
       },
     },
     exposure: 'public',
-    handle: (context) => context.json(openApiDocument(api, ports.status().version)),
+    handle: (context) => context.json(openApiDocument(api)),
   });
-  api.notFound(() => problem(404, 'There is nothing here.'));
-  api.onError((error) => {
-    ports.logger.error({ error: error.name }, 'unforeseen');
-    return problem(500, 'Something unforeseen happened.', { code: 'internal.unexpected' });
-  });
-  return api;
 }
 
 /** The same whoever asks: `x-writ-exposure` says what is served where. */
-export function openApiDocument(api: Api, version: string): object {
+export function openApiDocument(api: Api): object {
   return api.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
       title: 'Writ',
-      version,
+      version: API_VERSION,
       description:
         'The governor of a trust domain. x-writ-exposure: `socket` is served on the Unix socket alone, `public` to anyone, the rest to callers whose role the administrative policy permits it (docs/api.md).',
     },

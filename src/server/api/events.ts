@@ -18,7 +18,7 @@ const NEW_LOGS_STEPS = 10;
 const BATCH = 256;
 
 /** `GET /v1/events`: what becomes durable, as it does. */
-export function addEventStream(api: Api, { home, follower, limits }: DaemonPorts): void {
+export function addEventStream(api: Api, { home, follower, config }: DaemonPorts): void {
   let open = 0;
   addOperation(api, {
     route: {
@@ -43,7 +43,7 @@ export function addEventStream(api: Api, { home, follower, limits }: DaemonPorts
       if (last !== undefined && position === undefined) {
         return problem(400, 'Last-Event-ID is none that a stream has given out.');
       }
-      if (open >= limits.maxEventStreams) return problem(503, 'Too many streams are open.');
+      if (open >= config.limits.maxEventStreams) return problem(503, 'Too many streams are open.');
       open += 1;
       const stream = new EventStream();
       const watch = new LogWatch(home, follower, stream, position);

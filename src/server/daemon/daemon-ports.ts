@@ -1,5 +1,5 @@
 import type { Clock, GovernanceAuthority, GovernanceFollower, Home } from '../../governor/index.ts';
-import type { LimitsConfig } from '../config/index.ts';
+import type { Config } from '../config/index.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import type { PointSessions } from './point-sessions.ts';
@@ -33,7 +33,7 @@ export interface DaemonPorts {
   readonly follower: GovernanceFollower;
   readonly sessions: PointSessions;
   readonly metrics: Metrics;
-  readonly limits: LimitsConfig;
+  readonly config: Config;
   readonly logger: Logger;
   readonly status: () => DaemonStatus;
 }

@@ -194,7 +194,7 @@ export class Daemon {
       follower: this.#follower,
       sessions,
       logger: this.#options.logger,
-      limits: (this.#options.config ?? DEFAULT_CONFIG).limits,
+      config: this.#options.config ?? DEFAULT_CONFIG,
       metrics: new Metrics({
         sessions: () => sessions.size,
         running: () => sessions.running,
