@@ -13,6 +13,7 @@ export {
   statementBytes,
 } from './approval-statement.ts';
 export type { ApprovalReview, Approvals, Approver, EnrolledApproverKey, GivenApproval } from './approvals.ts';
+export type { ApiToken } from './callers.ts';
 export {
   type AgentEnrolled,
   type AgentRetired,
@@ -23,6 +24,8 @@ export {
   type ApproverEnrolled,
   type ApproverRetired,
   type ArtifactIssued,
+  type CallerAdmitted,
+  type CallerDismissed,
   type DomainCreated,
   type EvidenceErased,
   GOVERNANCE_EVENT,
@@ -33,6 +36,8 @@ export {
   parseGovernanceEvent,
   type RevocationHandle,
   type Revoked,
+  ROLES,
+  type Role,
   serializeGovernanceEvent,
 } from './event.ts';
 export { foldGovernance } from './fold.ts';

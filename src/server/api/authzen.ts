@@ -75,11 +75,17 @@ export function addAuthzenOperations(api: Api, ports: DaemonPorts): void {
   }
 }
 
+/** Operations of the standard's own paths, and those of named enforcement points, which are `…At` them. */
+function nameOf(operation: string, base: string): string {
+  return base === '' ? operation : `${operation}At`;
+}
+
 function addEvaluation(api: Api, ports: DaemonPorts, base: string): void {
   addOperation(api, {
     route: {
       method: 'post',
       path: `${base}/access/v1/evaluation`,
+      operationId: nameOf('evaluateAccess', base),
       tags: ['AuthZEN'],
       summary: 'Access Evaluation',
       description: 'Decided and recorded as every call; without a presentation the decision is false.',
@@ -92,6 +98,7 @@ function addEvaluation(api: Api, ports: DaemonPorts, base: string): void {
         ...answersOf(400, 404, 413),
       },
     },
+    exposure: 'enforce',
     body: json,
     maxBodyBytes: MAX_EVALUATION_BYTES,
     async handle(context, body) {
@@ -109,6 +116,7 @@ function addEvaluations(api: Api, ports: DaemonPorts, base: string): void {
     route: {
       method: 'post',
       path: `${base}/access/v1/evaluations`,
+      operationId: nameOf('evaluateAccesses', base),
       tags: ['AuthZEN'],
       summary: 'Access Evaluations',
       description: 'Several at once; top-level members are defaults. What was not evaluated is not answered.',
@@ -124,6 +132,7 @@ function addEvaluations(api: Api, ports: DaemonPorts, base: string): void {
         ...answersOf(400, 404, 413),
       },
     },
+    exposure: 'enforce',
     body: json,
     maxBodyBytes: MAX_BATCH_BYTES,
     async handle(context, body) {
@@ -143,6 +152,7 @@ function addMetadata(api: Api, base: string): void {
     route: {
       method: 'get',
       path: `/.well-known/authzen-configuration${base}`,
+      operationId: nameOf('getAuthzenConfiguration', base),
       tags: ['AuthZEN'],
       summary: 'Policy decision point metadata',
       request: paramsOf(base),
@@ -151,6 +161,7 @@ function addMetadata(api: Api, base: string): void {
         ...answersOf(404),
       },
     },
+    exposure: 'public',
     handle(context) {
       const name = context.req.param('point') ?? DEFAULT_POINT;
       if (!isLocalName(name)) return problem(404, NO_POINT);

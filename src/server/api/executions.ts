@@ -3,10 +3,12 @@ import { type Presentation, parsePresentation } from '../../artifact/index.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../codec/index.ts';
 import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import type { Caller } from '../access/caller.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
 import type { PointSession } from '../daemon/point-session.ts';
 import { type Api, addOperation } from './operation.ts';
 import { denialProblem, problem } from './problem.ts';
+import { findOwnSession } from './session-owner.ts';
 import { answersOf, digest, reasonCode } from './shapes.ts';
 
 const jsonObject = z.custom<JsonObject>(isJsonObject, 'is no object').openapi({ type: 'object' });
@@ -51,7 +53,7 @@ const MAX_OUTCOME_BYTES = 128 * 1024 * 1024;
 export function addExecutionOperations(api: Api, ports: DaemonPorts): void {
   addAsking(api, ports);
   const { sessions, held } = ports;
-  addOutcome(api, 'sessions/{session}', (id) => sessions.find(id));
+  addOutcome(api, 'sessions/{session}', (id, caller) => findOwnSession(sessions, id, caller));
   addOutcome(api, 'enforcement-points/{point}', (name) => held.find(name));
 }
 
@@ -60,6 +62,7 @@ function addAsking(api: Api, { sessions, metrics, clock, logger }: DaemonPorts):
     route: {
       method: 'post',
       path: '/v1/sessions/{session}/executions',
+      operationId: 'askExecution',
       tags: ['Enforcement'],
       summary: 'Ask to execute an action',
       description:
@@ -73,10 +76,11 @@ function addAsking(api: Api, { sessions, metrics, clock, logger }: DaemonPorts):
         ...answersOf(400, 401, 403, 404, 413, 429, 503),
       },
     },
+    exposure: 'enforce',
     body: action,
     maxBodyBytes: MAX_ACTION_BYTES,
-    async handle(context, body) {
-      const session = sessions.find(context.req.param('session') ?? '');
+    async handle(context, body, caller) {
+      const session = findOwnSession(sessions, context.req.param('session') ?? '', caller);
       if (session === undefined) return problem(404, 'There is no such session.');
       const startedMs = clock.monotonicMs();
       const asked = await session.ask(actionOf(body));
@@ -95,13 +99,14 @@ function addAsking(api: Api, { sessions, metrics, clock, logger }: DaemonPorts):
 function addOutcome(
   api: Api,
   at: 'sessions/{session}' | 'enforcement-points/{point}',
-  find: (name: string) => Concluding | undefined | Promise<Concluding | undefined>,
+  find: (name: string, caller: Caller) => Concluding | undefined | Promise<Concluding | undefined>,
 ): void {
   const param = at === 'sessions/{session}' ? 'session' : 'point';
   addOperation(api, {
     route: {
       method: 'post',
       path: `/v1/${at}/executions/{execution}/outcome`,
+      operationId: param === 'session' ? 'tellOutcome' : 'tellOutcomeAt',
       tags: ['Enforcement'],
       summary: 'Tell how an execution ended',
       description:
@@ -118,10 +123,11 @@ function addOutcome(
         ...answersOf(400, 404, 413),
       },
     },
+    exposure: 'enforce',
     body: outcome,
     maxBodyBytes: MAX_OUTCOME_BYTES,
-    async handle(context, { status, note, evidence, result }) {
-      const running = await find(context.req.param(param) ?? '');
+    async handle(context, { status, note, evidence, result }, caller) {
+      const running = await find(context.req.param(param) ?? '', caller);
       const ended = running?.conclude(context.req.param('execution') ?? '', {
         status: status === 'terminated' ? 'unknown' : status,
         ...(note === undefined ? {} : { note }),

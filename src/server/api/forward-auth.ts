@@ -23,6 +23,7 @@ export function addForwardAuth(api: Api, { held, metrics, clock }: DaemonPorts):
     route: {
       method: 'get',
       path: '/forward-auth/{proxy}/{point}',
+      operationId: 'forwardAuth',
       tags: ['Forward-auth'],
       summary: 'May the proxy pass this request on?',
       description:
@@ -30,6 +31,7 @@ export function addForwardAuth(api: Api, { held, metrics, clock }: DaemonPorts):
       request: { params: z.object({ proxy: z.enum(['nginx', 'caddy']), point: z.string() }) },
       responses: { 200: { description: 'Permitted, and recorded.' }, ...answersOf(401, 403, 404) },
     },
+    exposure: 'enforce',
     async handle(context) {
       const family = FAMILIES.get(context.req.param('proxy') ?? '');
       const point = context.req.param('point') ?? '';

@@ -1,4 +1,5 @@
 import type { Clock, GovernanceAuthority, GovernanceFollower, Home } from '../../governor/index.ts';
+import type { Config } from '../config/index.ts';
 import type { HeldPoints } from './held-points.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -35,6 +36,7 @@ export interface DaemonPorts {
   /** Enforcement points that only ask. */
   readonly held: HeldPoints;
   readonly metrics: Metrics;
+  readonly config: Config;
   readonly logger: Logger;
   readonly status: () => DaemonStatus;
 }
