@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createProof } from '../src/artifact/index.ts';
 import type { JsonObject } from '../src/codec/index.ts';
@@ -28,6 +29,42 @@ const token = domain.issue({
   audiences: [domain.home.audience('authzen'), domain.home.audience('bench')],
 });
 let number = 0;
+
+/** Per second, and microseconds of processor that each took in the process that decides. */
+interface Rates {
+  readonly run: number;
+  readonly runCpu: number;
+  readonly unix: number;
+  readonly unixCpu: number;
+  readonly batch: number;
+  readonly batchCpu: number;
+}
+
+/** Measures a rate and what it takes of a process: on a crowded machine the latter is what can be compared. */
+async function rateOf(
+  pid: number | undefined,
+  inFlight: number,
+  work: (at: number) => Promise<void>,
+): Promise<[rate: number, cpuUs: number]> {
+  let done = 0;
+  const before = processorMicroseconds(pid);
+  const rate = await ratePerSecond(inFlight, ROUND_MS, async (at) => {
+    await work(at);
+    done += 1;
+  });
+  return [rate, (processorMicroseconds(pid) - before) / done];
+}
+
+/** User and system time of all threads (proc(5)): NaN where there is no procfs. Clock ticks are 10 ms on Linux. */
+function processorMicroseconds(pid: number | undefined): number {
+  try {
+    const stat = readFileSync(`/proc/${pid ?? 'self'}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * 10_000;
+  } catch {
+    return Number.NaN;
+  }
+}
 
 function request(audience: string): JsonObject {
   number += 1;
@@ -62,11 +99,11 @@ const daemon = spawn(process.execPath, [program, '--home', domain.home.folder, '
 try {
   await once(daemon.stdout, 'data');
   const socket = join(domain.home.folder, 'run', 'writ.sock');
-  const rates: { run: number; unix: number; batch: number }[] = [];
+  const rates: Rates[] = [];
   for (let round = 0; round <= ROUNDS; round += 1) {
     const opened = must(await openGovernor({ home: domain.home, name: 'bench', components: [] }));
     const actions = Array.from({ length: 9000 }, inProcess);
-    const run = await ratePerSecond(IN_FLIGHT, ROUND_MS, async (at) => {
+    const [run, runCpu] = await rateOf(undefined, IN_FLIGHT, async (at) => {
       const effect = async () => ({ status: 'unknown', value: 1 }) as const;
       const outcome = await opened.governor.run(actions[at] as Action, effect);
       if (outcome.verdict === 'deny') throw new Error(outcome.denial.code);
@@ -75,7 +112,7 @@ try {
     const bodies = Array.from({ length: 9000 }, () => JSON.stringify(request('authzen')));
     const connections = await Promise.all(Array.from({ length: IN_FLIGHT }, () => openRawHttp(socket)));
     let free = connections.slice();
-    const unix = await ratePerSecond(IN_FLIGHT, ROUND_MS, async (at) => {
+    const [unix, unixCpu] = await rateOf(daemon.pid, IN_FLIGHT, async (at) => {
       const connection = free.pop() as (typeof connections)[number];
       const answer = await connection.post('/access/v1/evaluation', bodies[at] as string);
       free.push(connection);
@@ -85,7 +122,7 @@ try {
       JSON.stringify({ evaluations: Array.from({ length: IN_FLIGHT }, () => request('authzen')) }),
     );
     free = connections.slice();
-    const batch = await ratePerSecond(1, ROUND_MS, async (at) => {
+    const [batch, batchCpu] = await rateOf(daemon.pid, 1, async (at) => {
       const answer = await (connections[0] as (typeof connections)[number]).post(
         '/access/v1/evaluations',
         batches[at] as string,
@@ -93,9 +130,10 @@ try {
       if (answer.includes('"decision":false')) throw new Error(answer);
     });
     for (const connection of connections) connection.close();
-    if (round > 0) rates.push({ run, unix, batch: batch * IN_FLIGHT });
+    if (round > 0)
+      rates.push({ run, runCpu, unix, unixCpu, batch: batch * IN_FLIGHT, batchCpu: batchCpu / IN_FLIGHT });
   }
-  const of = (pick: (rate: (typeof rates)[number]) => number): number => median(rates.map(pick));
+  const of = (pick: (rate: Rates) => number): number => median(rates.map(pick));
   print(
     `governor.run in process, durable, ${IN_FLIGHT} in flight`,
     of((r) => r.run),
@@ -117,6 +155,21 @@ try {
     `AuthZEN evaluations, ${IN_FLIGHT} in one request, 1 in flight`,
     of((r) => r.batch),
     '/s',
+  );
+  print(
+    'processor time of one decision: in process',
+    of((r) => r.runCpu),
+    'µs',
+  );
+  print(
+    '  of the daemon, one evaluation a request',
+    of((r) => r.unixCpu),
+    'µs',
+  );
+  print(
+    `  of the daemon, ${IN_FLIGHT} evaluations a request`,
+    of((r) => r.batchCpu),
+    'µs',
   );
 } finally {
   daemon.kill('SIGTERM');
