@@ -42,6 +42,7 @@ interface Options {
   readonly denials: string;
   readonly daemon: string;
   readonly killGrace: string;
+  readonly consoleUrl?: string;
 }
 
 const DENIAL_STYLES: Readonly<Record<string, DenialStyle>> = { error: 'error', 'tool-result': 'tool-result' };
@@ -77,6 +78,7 @@ everything else is denied, and every decision is durable before anything happens
       'a call whose authority ends is cancelled; a server that has not answered it by then is killed',
       '5s',
     )
+    .option('--console-url <url>', 'where people approve: clients that can show a URL are sent there')
     .addHelpText(
       'after',
       examples('$ writ mcp --name fs -- npx -y @modelcontextprotocol/server-filesystem /work'),
@@ -107,6 +109,9 @@ async function mcp(session: Session, command: readonly string[], options: Option
     options.killGrace === 'never'
       ? Number.POSITIVE_INFINITY
       : parseDuration(options.killGrace, '--kill-grace') * 1000;
+  if (options.consoleUrl !== undefined && !isWebUrl(options.consoleUrl)) {
+    throw usageError(`--console-url "${options.consoleUrl}" is no http or https URL`);
+  }
   const home = await openHomeFor(session, name, command);
   const upstream = upstreamOf(home, surroundings.cwd, command, options);
   refuseExposedHome(home.folder, upstream);
@@ -135,6 +140,7 @@ async function mcp(session: Session, command: readonly string[], options: Option
           onDefinitions: (tools) => opened.setTools(tools),
           stderr: surroundings.stderr,
           limits: { denialStyle, killGraceMs },
+          ...(options.consoleUrl === undefined ? {} : { consoleUrl: options.consoleUrl }),
           signal,
         }),
       );
@@ -260,4 +266,9 @@ function exitCodeOf({ reason, upstream }: GatewayExit, program: string): ExitCod
   }
   if (reason === 'upstream_failed') return 1;
   return reason === 'upstream_exited' && upstream.code !== 0 ? 1 : 0;
+}
+
+function isWebUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '';
 }

@@ -13,7 +13,14 @@ import type { GovernanceState } from '../governance/index.ts';
 import { checkLineage, type LineagePosition, type ParentFact } from '../lineage/index.ts';
 import type { PolicyPermit } from '../policy/index.ts';
 import type { StageVerdict } from '../receipt/index.ts';
-import { checkApprovals, digestOfAction } from './approval.ts';
+import {
+  type ApprovalFindings,
+  approvalsOfOthers,
+  canonicalAction,
+  checkApprovals,
+  mergeRequirements,
+  type Requesters,
+} from './approval.ts';
 import { issuePermit, type Permit } from './permit.ts';
 import { type Action, type Request, requestOf } from './request.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -29,6 +36,8 @@ export interface Findings {
   parent?: ParentFact;
   lineage?: LineagePosition;
   policy?: PolicyPermit;
+  /** Only where something asks for approvals. */
+  approvals?: ApprovalFindings;
 }
 
 export interface Decision {
@@ -137,18 +146,26 @@ const CHECKS: Readonly<Record<Stage, StageCheck>> = {
     return undefined;
   },
 
-  approval({ tool }, { approvals, nowSeconds, governance }, { chain, policy, request }) {
+  approval({ tool }, snapshot, findings) {
+    const { chain, policy, request } = findings;
+    const { governance, audiences, nowSeconds } = snapshot;
+    const audience = audiences.at(-1);
     if (chain === undefined || policy === undefined || request === undefined) return unreached('approval');
-    const requirements = [
+    const required = mergeRequirements([
       ...chain.tokens.flatMap(({ writ }) => writ.governance?.approvals ?? []),
       ...policy.approvals,
-    ];
-    if (requirements.length === 0) return undefined;
-    return checkApprovals(requirements, approvals, {
-      actionDigest: digestOfAction(tool, request.argsJcs, chain.digest, governance.policy?.digest),
-      requesters: requestersOf(chain, governance),
-      nowSeconds,
-    });
+    ]);
+    if (required.length === 0) return undefined;
+    if (governance.policy === undefined || audience === undefined) return unreached('approval');
+    const { actionDigest, given } = snapshot.findApprovals(
+      canonicalAction({
+        ...{ tool, audience, argsJcs: request.argsJcs },
+        ...{ artifactDigest: chain.digest, policyDigest: governance.policy.digest },
+      }),
+    );
+    const others = approvalsOfOthers(given, requestersOf(chain, governance));
+    findings.approvals = { actionDigest, required, given: others };
+    return checkApprovals(required, others, nowSeconds);
   },
 
   replay(_action, { replay, keepsCounters }, { counters }) {
@@ -201,12 +218,15 @@ function refusalAt(stage: Stage, { refusal }: Action): Denial | undefined {
 }
 
 /** Who asks: the initiator and everybody who holds a link of the chain. None of them approves it. */
-function requestersOf({ root, tokens }: VerifiedChain, governance: GovernanceState): string[] {
+function requestersOf({ root, tokens }: VerifiedChain, governance: GovernanceState): Requesters {
   const initiator = root.writ.initiator?.id;
-  return [
-    ...(initiator === undefined ? [] : [initiator]),
-    ...tokens.flatMap(({ holder }) => governance.subjectsOf(holder.thumbprint)),
-  ];
+  return {
+    subjects: [
+      ...(initiator === undefined ? [] : [initiator]),
+      ...tokens.flatMap(({ holder }) => governance.subjectsOf(holder.thumbprint)),
+    ],
+    keyThumbprints: tokens.map(({ holder }) => holder.thumbprint),
+  };
 }
 
 /** A stage without what an earlier one must have found: a defect of ours, and so a denial. */

@@ -3,6 +3,13 @@ import { canonicalize, type Digest, type JsonObject, parseJsonObject } from '../
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { type PublicJwk, parsePublicJwk } from '../key/index.ts';
 import {
+  APPROVAL_EVENTS,
+  type ApprovalGivenMembers,
+  type ApprovalReviewedMembers,
+  type ApproverEnrolledMembers,
+  type ApproverRetiredMembers,
+} from './approval-event.ts';
+import {
   digest,
   executionId,
   jwk,
@@ -96,6 +103,13 @@ export type CallerAdmitted = Event<
 >;
 /** Without a hash, all tokens of the caller are dismissed. */
 export type CallerDismissed = Event<'caller.dismissed', { readonly caller: string; readonly hash?: string }>;
+/** Somebody may consent to actions, in these roles, with this key (spec/governance.md §5). */
+export type ApproverEnrolled = Event<'approver.enrolled', ApproverEnrolledMembers>;
+/** Without a thumbprint, all keys of the subject are retired. */
+export type ApproverRetired = Event<'approver.retired', ApproverRetiredMembers>;
+export type ApprovalGiven = Event<'approval.given', ApprovalGivenMembers>;
+/** Somebody else has looked at a break-glass approval. */
+export type ApprovalReviewed = Event<'approval.reviewed', ApprovalReviewedMembers>;
 
 export type GovernanceEvent =
   | DomainCreated
@@ -109,7 +123,11 @@ export type GovernanceEvent =
   | Revoked
   | EvidenceErased
   | CallerAdmitted
-  | CallerDismissed;
+  | CallerDismissed
+  | ApproverEnrolled
+  | ApproverRetired
+  | ApprovalGiven
+  | ApprovalReviewed;
 
 function event<Name extends string, Members extends z.ZodRawShape>(name: Name, members: Members) {
   return z.strictObject({
@@ -172,6 +190,10 @@ const schema: z.ZodType<GovernanceEvent> = z.discriminatedUnion('event', [
     exp: seconds.exactOptional(),
   }),
   event('caller.dismissed', { caller: uri, hash: tokenHash.exactOptional() }),
+  event('approver.enrolled', APPROVAL_EVENTS['approver.enrolled']),
+  event('approver.retired', APPROVAL_EVENTS['approver.retired']),
+  event('approval.given', APPROVAL_EVENTS['approval.given']),
+  event('approval.reviewed', APPROVAL_EVENTS['approval.reviewed']),
 ]);
 
 /**

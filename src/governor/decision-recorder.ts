@@ -10,6 +10,7 @@ import {
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { executionSalt, serializeReceipt } from '../receipt/index.ts';
 import { type AppendRequest, type AppendResult, leafHash } from '../tlog/index.ts';
+import { isApprovalKey, spendingOf } from './approvals/find-approvals.ts';
 import { consumptionOf } from './consumption.ts';
 import { EvidenceSealer } from './evidence-sealer.ts';
 import { type GovernanceLook, hasMoved, type Look } from './governance-look.ts';
@@ -88,7 +89,7 @@ export class DecisionRecorder {
     const { snapshot } = situation;
     let { decision } = situation;
     if (Permit.isPermit(decision.answer)) {
-      const { request, chain, proof, counters } = decision.findings;
+      const { request, chain, proof, counters, approvals } = decision.findings;
       const ground = groundOf(action, decision.findings);
       if (request === undefined || chain === undefined || proof === undefined || ground === undefined) {
         return unrecorded('a permit lacks its findings');
@@ -96,7 +97,7 @@ export class DecisionRecorder {
       const prepared = this.#prepare(id, action, situation, decision);
       const appended = await this.#append({
         ...prepared.append,
-        ...consumptionOf(chain, proof, counters ?? []),
+        ...consumptionOf(chain, proof, counters ?? [], approvals),
       });
       if (appended.kind === 'appended') {
         prepared.stored();
@@ -113,12 +114,7 @@ export class DecisionRecorder {
           decidedMs: situation.monotonicMs,
         };
       }
-      decision = decide(action, {
-        ...snapshot,
-        ...(appended.kind === 'unavailable'
-          ? { record: 'unavailable' as const }
-          : { replay: appended.kind === 'replayed' ? ('used' as const) : ('exhausted' as const) }),
-      });
+      decision = decide(action, { ...snapshot, ...refusalOf(appended) });
     }
     if (!isDenial(decision.answer)) return unrecorded('a permit was not recorded');
     const prepared = this.#prepare(id, action, situation, decision);
@@ -139,10 +135,10 @@ export class DecisionRecorder {
    * never starts on what was known before it. Permits that became durable together share one.
    */
   withdrawal(action: Action, recorded: RecordedPermit): Denial | undefined {
-    const { look, snapshot, decidedMs } = recorded;
+    const { look, snapshot, decidedMs, index } = recorded;
     const { clock } = this.#ports;
     const newest = this.#look.after(look);
-    const current = snapshotOf(this.#ports, newest.view, clock.wallMs());
+    const current = snapshotOf(this.#ports, newest.view, clock.wallMs(), index);
     const isCurrent =
       !hasMoved(look, newest) &&
       current.measurement === snapshot.measurement &&
@@ -212,7 +208,14 @@ export class DecisionRecorder {
       evidence: evidence.addresses,
     });
     return {
-      append: { entry: serializeReceipt(receipt), keys: [`execution:${id}`], evidence: evidence.blobs },
+      append: {
+        entry: serializeReceipt(receipt),
+        keys: [
+          `execution:${id}`,
+          ...(isDenial(decision.answer) ? [] : spendingOf(decision.findings.approvals).keys),
+        ],
+        evidence: evidence.blobs,
+      },
       salt,
       stored: () => evidence.stored(),
     };
@@ -227,6 +230,15 @@ export class DecisionRecorder {
       return { kind: 'unavailable' };
     }
   }
+}
+
+/** What the log's transaction said, as another decision reads it: who spent an approval first is found in the log by now. */
+function refusalOf(
+  appended: Exclude<AppendResult, { kind: 'appended' }> | { kind: 'unavailable' },
+): Partial<Snapshot> {
+  if (appended.kind === 'unavailable') return { record: 'unavailable' };
+  if (appended.kind === 'replayed') return { replay: 'used' };
+  return isApprovalKey(appended.key) ? {} : { replay: 'exhausted' };
 }
 
 function unrecorded(detail: string): Recorded {

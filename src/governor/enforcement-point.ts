@@ -27,6 +27,11 @@ export interface EnforcementPointOptions {
   /** Governance knowledge older than this denies. */
   readonly maxStalenessSeconds?: number;
   readonly maxLineageDepth?: number;
+  /**
+   * For a process that decides once and ends: commits run on its own thread, and it waits up to this long for the first
+   * log of this name, whose counters are the ones that count, instead of opening another one beside it.
+   */
+  readonly lockTimeoutMs?: number;
 }
 
 /** One runtime at an enforcement point: a governor that decides on what was measured of it. */
@@ -99,7 +104,6 @@ export class EnforcementPoint {
         measurement,
         findParent: (executionId) => this.#finder.find(executionId),
         maxLineageDepth,
-        approvals: [],
         cache: this.#cache,
       }),
     });

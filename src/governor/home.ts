@@ -65,6 +65,9 @@ export class Home {
   agent(name: string): string {
     return `spiffe://${this.domain}/agent/${name}`;
   }
+  person(name: string): string {
+    return `spiffe://${this.domain}/user/${name}`;
+  }
   audience(name: string): string {
     return `spiffe://${this.domain}/gateway/${name}`;
   }

@@ -1,4 +1,19 @@
+export { findHolderKey, localAgents } from './agent-keys.ts';
 export { admitCaller, dismissCaller } from './api-callers.ts';
+export type { ApprovalRequest, RequestStatus } from './approvals/approval-request.ts';
+export { ApprovalRequests } from './approvals/approval-requests.ts';
+export type { ShownAction } from './approvals/shown-action.ts';
+export {
+  enrollApprover,
+  recordApproval,
+  recordReview,
+  retireApprover,
+  reviewStatementFor,
+  rolesFor,
+  statementFor,
+  type Verdict,
+} from './approvals/sign-off.ts';
+export { artifactPath, readArtifactFile } from './artifact-file.ts';
 export { attestExecution, type ExecutionAttestation } from './attest-execution.ts';
 export { type Clock, systemClock } from './clock.ts';
 export {
@@ -62,6 +77,7 @@ export {
 export { appendGovernance } from './governance-writer.ts';
 export { Governor } from './governor.ts';
 export { findHomeFolder, Home, isDomainName, isLocalName, openHome, writeFileDurably } from './home.ts';
+export { readInputFile, readJsonFile } from './input-file.ts';
 export { issueArtifact } from './issue.ts';
 export { type LineageAround, LineageReader, type LoggedDecision } from './lineage-reader.ts';
 export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';

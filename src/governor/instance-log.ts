@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import type { GovernanceState } from '../governance/index.ts';
 import { parseDecisionReceipt } from '../receipt/index.ts';
-import { LogLocked, openSqliteLog } from '../storage/index.ts';
+import { LogLocked, openShortSqliteLog, openSqliteLog } from '../storage/index.ts';
 import { formatVkey, type Log, noteVerifier } from '../tlog/index.ts';
 import type { Clock } from './clock.ts';
 import { openLogKey } from './domain.ts';
@@ -29,6 +29,8 @@ interface InstanceLogOptions {
   readonly clock: Clock;
   readonly evidenceKey: Uint8Array;
   readonly follower: GovernanceFollower;
+  /** As `GovernorOptions` has it. */
+  readonly lockTimeoutMs?: number;
 }
 
 /**
@@ -63,7 +65,7 @@ async function findUnfit(
 
 /** Takes the first execution log of this name that no other process writes: `fs`, `fs~2`, … */
 async function takeInstanceLog(
-  { home, name, clock, evidenceKey }: InstanceLogOptions,
+  { home, name, clock, evidenceKey, lockTimeoutMs }: InstanceLogOptions,
   governance: GovernanceState,
 ): Promise<InstanceLog | Denial> {
   for (let number = 1; number <= MAX_INSTANCES; number += 1) {
@@ -86,10 +88,12 @@ async function takeInstanceLog(
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       const options = { directory, origin, signer, evidenceKey, clock, ...(cosigner && { cosigner }) };
-      const log = await openSqliteLog(options);
+      const log = await (lockTimeoutMs === undefined
+        ? openSqliteLog(options)
+        : openShortSqliteLog({ ...options, lockTimeoutMs }));
       return { log, logName, primary: number === 1 };
     } catch (error) {
-      if (error instanceof LogLocked) continue;
+      if (error instanceof LogLocked && lockTimeoutMs === undefined) continue;
       const reason = error instanceof Error ? error.message : 'unknown error';
       return deny('log.unavailable', `execution log ${logName} cannot be opened: ${reason}`);
     }

@@ -16,6 +16,11 @@ export interface GovernorOptions {
   /** Governance knowledge older than this denies. */
   readonly maxStalenessSeconds?: number;
   readonly maxLineageDepth?: number;
+  /**
+   * For a process that decides once and ends: commits run on its own thread, and it waits up to this long for the first
+   * log of this name, whose counters are the ones that count, instead of opening another one beside it.
+   */
+  readonly lockTimeoutMs?: number;
 }
 
 export interface OpenedGovernor {

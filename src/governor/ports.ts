@@ -1,6 +1,7 @@
 import type { Snapshot } from '../decision/index.ts';
 import type { EvidenceKey } from '../receipt/index.ts';
 import type { Log } from '../tlog/index.ts';
+import { approvalFinder } from './approvals/find-approvals.ts';
 import type { Clock } from './clock.ts';
 import type { GovernanceView } from './governance-follower.ts';
 
@@ -21,14 +22,30 @@ export interface GovernorPorts {
   /** All of a snapshot but what governance, time and the log contribute. */
   readonly surroundings: () => Omit<
     Snapshot,
-    'nowSeconds' | 'governance' | 'governanceCheckedAtSeconds' | 'policy' | 'replay' | 'record'
+    | 'nowSeconds'
+    | 'governance'
+    | 'governanceCheckedAtSeconds'
+    | 'policy'
+    | 'findApprovals'
+    | 'replay'
+    | 'record'
   >;
 }
 
-/** The snapshot of this moment. What only the log's transaction settles is taken to be in order. */
-export function snapshotOf({ surroundings }: GovernorPorts, view: GovernanceView, nowMs: number): Snapshot {
+/**
+ * The snapshot of this moment. What only the log's transaction settles is taken to be in order.
+ *
+ * @param own index of the permit that is decided once more: the approvals it spent still count for it.
+ */
+export function snapshotOf(
+  ports: GovernorPorts,
+  view: GovernanceView,
+  nowMs: number,
+  own?: number,
+): Snapshot {
   return {
-    ...surroundings(),
+    ...ports.surroundings(),
+    findApprovals: approvalFinder(ports, view.state, own),
     nowSeconds: nowMs / 1000,
     governance: view.state,
     governanceCheckedAtSeconds: view.checkedAtMs / 1000,

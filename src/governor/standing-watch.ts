@@ -12,11 +12,9 @@ export interface Watched {
 }
 
 /** How often governance, measurement and time are looked at while something runs. A look costs microseconds. */
-const LOOK_EVERY_MS = 15;
+const LOOK_EVERY_MS = 10;
 /** Longest that deciding again may keep the event loop. */
 const SLICE_MS = 8;
-/** The clock is read once for so many executions. */
-const SLICE_STEP = 16;
 const MINUTE_MS = 60_000;
 /** A wall clock that goes back by more than this has been set. */
 const MAX_BACK_MS = 1000;
@@ -30,14 +28,17 @@ interface Basis {
   readonly dueMs: number;
 }
 
+/** Most executions end before the first pass: what only a pass needs is made then. */
 interface Entry {
   readonly watched: Watched;
+  /** What it was permitted on. */
+  readonly begunOn: Snapshot;
   /** Alike for executions whose answer of `checkAuthority` is alike. */
-  readonly authority: string;
-  /** Alike for executions whose answer of `checkPolicy` is alike; made when it is first needed. */
-  policy: string | undefined;
+  authority?: string;
+  /** Alike for executions whose answer of `checkPolicy` is alike. */
+  policy?: string;
   /** What policy was last asked on, of all that can change. */
-  askedOn: string;
+  askedOn?: string;
 }
 
 /**
@@ -62,17 +63,10 @@ export class StandingWatch {
     this.#look = look;
   }
 
-  /** @param snapshot what it was permitted on. */
-  add(watched: Watched, snapshot: Snapshot): void {
-    const { chain, tool, toolDigest } = watched.ground;
-    const authority = `${chain.digest} ${toolDigest ?? '-'} ${tool}`;
-    this.#entries.set(watched, {
-      watched,
-      authority,
-      policy: undefined,
-      askedOn: policyInputs(watched.ground, snapshot),
-    });
-    this.#addedDueMs = Math.min(this.#addedDueMs, endOf(watched.ground, snapshot.measurement));
+  /** @param begunOn what it was permitted on. */
+  add(watched: Watched, begunOn: Snapshot): void {
+    this.#entries.set(watched, { watched, begunOn });
+    this.#addedDueMs = Math.min(this.#addedDueMs, endOf(watched.ground, begunOn.measurement));
     this.#timer ??= setInterval(() => this.#tick(), LOOK_EVERY_MS).unref();
   }
 
@@ -82,9 +76,11 @@ export class StandingWatch {
 
   /** Looks now rather than in a moment. Resolves when everything that no longer stands has been told to stop. */
   async reverify(): Promise<void> {
-    while (this.#pass !== undefined) await this.#pass;
-    this.#start();
-    await this.#pass;
+    do {
+      while (this.#pass !== undefined) await this.#pass;
+      this.#start();
+      await this.#pass;
+    } while (this.#entries.size > 0 && this.#isDue());
   }
 
   #tick(): void {
@@ -121,26 +117,23 @@ export class StandingWatch {
     );
   }
 
-  /** Passes until one ends on what still is. Never rejects: what cannot be decided again is stopped. */
+  /** One pass. What moves meanwhile is for the next one. Never rejects: what cannot be decided again is stopped. */
   async #decideAgain(): Promise<void> {
     try {
-      while (true) {
-        const look = this.#look.now();
-        const wallMs = this.#ports.clock.wallMs();
-        const snapshot = snapshotOf(this.#ports, look.view, wallMs);
-        const { measurement } = snapshot;
-        const minute = (Math.floor(wallMs / MINUTE_MS) + 1) * MINUTE_MS;
-        this.#addedDueMs = Number.POSITIVE_INFINITY;
-        this.#basis = { look, measurement, wallMs, dueMs: minute };
-        await this.#askAll(snapshot);
-        let dueMs = minute;
-        for (const { watched } of this.#entries.values()) {
-          dueMs = Math.min(dueMs, endOf(watched.ground, measurement));
-        }
-        this.#basis = { look, measurement, wallMs, dueMs };
-        if (this.#entries.size === 0 || !this.#isDue()) return;
-        await nextTurn();
+      const look = this.#look.now();
+      const wallMs = this.#ports.clock.wallMs();
+      const snapshot = snapshotOf(this.#ports, look.view, wallMs);
+      const { measurement } = snapshot;
+      const minuteMs = (Math.floor(wallMs / MINUTE_MS) + 1) * MINUTE_MS;
+      this.#addedDueMs = Number.POSITIVE_INFINITY;
+      this.#basis = { look, measurement, wallMs, dueMs: minuteMs };
+      await this.#askAuthority(snapshot);
+      const complete = await this.#askPolicy(snapshot);
+      let dueMs = complete ? minuteMs : wallMs;
+      for (const { watched } of this.#entries.values()) {
+        dueMs = Math.min(dueMs, endOf(watched.ground, measurement));
       }
+      this.#basis = { look, measurement, wallMs, dueMs };
     } catch {
       this.#basis = undefined;
       for (const entry of [...this.#entries.values()]) {
@@ -149,31 +142,45 @@ export class StandingWatch {
     }
   }
 
-  async #askAll(snapshot: Snapshot): Promise<void> {
+  /** Before policy: it is what a revocation ends, and costs a tenth. */
+  async #askAuthority(snapshot: Snapshot): Promise<void> {
     const slice = new Slice();
-    const authorities = new Map<string, Denial | undefined>();
-    const policies = new Map<string, Denial | undefined>();
-    // All authority first: it is what a revocation ends, and costs a tenth of policy.
+    const answers = new Map<string, Denial | undefined>();
     for (const entry of [...this.#entries.values()]) {
       if (slice.isOver()) await slice.next();
-      const denial = remembered(authorities, entry.authority, () =>
+      entry.authority ??= authorityQuestion(entry.watched.ground);
+      const denial = remembered(answers, entry.authority, () =>
         checkAuthority(entry.watched.ground, snapshot),
       );
       if (denial !== undefined) this.#stop(entry, denial);
     }
+  }
+
+  /**
+   * @returns false where it was broken off, because something has moved: that comes first. What was asked by then is not
+   * asked again, so that every pass comes further.
+   */
+  async #askPolicy(snapshot: Snapshot): Promise<boolean> {
+    const slice = new Slice();
+    const answers = new Map<string, Denial | undefined>();
+    const common = commonInputs(snapshot);
+    let asked = 0;
     for (const entry of [...this.#entries.values()]) {
-      const inputs = policyInputs(entry.watched.ground, snapshot);
-      if (inputs === entry.askedOn || !this.#entries.has(entry.watched)) continue;
       if (slice.isOver()) {
         await slice.next();
-        // What has moved meanwhile comes first; what was asked here is not asked again.
-        if (this.#isDue()) return;
+        if (asked > 0 && this.#isDue()) return false;
       }
-      entry.policy ??= policyQuestion(entry.watched.ground);
-      const denial = remembered(policies, entry.policy, () => checkPolicy(entry.watched.ground, snapshot));
+      const { watched, begunOn } = entry;
+      const inputs = policyInputs(watched.ground, snapshot, common);
+      entry.askedOn ??= policyInputs(watched.ground, begunOn, commonInputs(begunOn));
+      if (inputs === entry.askedOn || !this.#entries.has(watched)) continue;
+      asked += 1;
+      entry.policy ??= policyQuestion(watched.ground);
+      const denial = remembered(answers, entry.policy, () => checkPolicy(watched.ground, snapshot));
       entry.askedOn = inputs;
       if (denial !== undefined) this.#stop(entry, denial);
     }
+    return true;
   }
 
   #stop({ watched }: Entry, denial: Denial): void {
@@ -184,11 +191,9 @@ export class StandingWatch {
 /** Work in pieces that leave the event loop to others in between. */
 class Slice {
   #startedMs = performance.now();
-  #steps = 0;
 
   isOver(): boolean {
-    this.#steps += 1;
-    return this.#steps % SLICE_STEP === 0 && performance.now() - this.#startedMs >= SLICE_MS;
+    return performance.now() - this.#startedMs >= SLICE_MS;
   }
 
   async next(): Promise<void> {
@@ -212,10 +217,12 @@ function remembered(
   return answer;
 }
 
-/** What of policy's inputs can change while an execution runs. The time counts by the minute. */
-function policyInputs({ chain }: Ground, snapshot: Snapshot): string {
-  const { policy, governance, measurement, nowSeconds } = snapshot;
-  const agent = governance.agentByThumbprint(chain.leaf.holder.thumbprint)?.subject;
+function authorityQuestion({ chain, tool, toolDigest }: Ground): string {
+  return `${chain.digest} ${toolDigest ?? '-'} ${tool}`;
+}
+
+/** What of policy's inputs can change while executions run, the same for all of them. The time counts by the minute. */
+function commonInputs({ policy, governance, measurement, nowSeconds }: Snapshot): string {
   return [
     governance.policy?.id,
     governance.policy?.digest,
@@ -223,8 +230,12 @@ function policyInputs({ chain }: Ground, snapshot: Snapshot): string {
     measurement?.digest,
     measurement?.assurance,
     Math.floor(nowSeconds / 60),
-    agent,
   ].join(' ');
+}
+
+/** The same of one: the agent that its leaf key belongs to now, and all that is common. */
+function policyInputs({ chain }: Ground, { governance }: Snapshot, common: string): string {
+  return `${governance.agentByThumbprint(chain.leaf.holder.thumbprint)?.subject ?? ''} ${common}`;
 }
 
 /** What of policy's inputs cannot. The executions of a parent share no answer: what policies read of it may grow. */

@@ -30,6 +30,11 @@ const MODEL_CAN_ACT_ON = new Set<ReasonCode>([
   'approval.expired',
 ]);
 
+/** Whether a denial is a request for approval: the call can be repeated once it is given. The receipt's id names it. */
+export function isApprovalRequest({ code }: Denial): boolean {
+  return code === 'approval.required' || code === 'approval.expired';
+}
+
 /** Something that went wrong with the upstream, as opposed to a denial. All text is fixed. */
 export interface Fault {
   /** What the caller is told. */
@@ -118,7 +123,11 @@ function encodeError(id: RequestId | null, code: number, message: string, data: 
 /** A denial as a JSON-RPC error: fixed text, code and receipt; the detail stays in the receipt. */
 export function encodeDenial(id: RequestId | null, denial: Denial, receipt?: string): Buffer {
   const { jsonrpc, text } = denial.reason;
-  return encodeError(id, jsonrpc, text, { code: denial.code, ...(receipt ? { receipt } : {}) });
+  return encodeError(id, jsonrpc, text, {
+    code: denial.code,
+    ...(receipt ? { receipt } : {}),
+    ...(receipt && isApprovalRequest(denial) ? { request: receipt } : {}),
+  });
 }
 
 /** A line that was refused before it was a request: parse errors have their own JSON-RPC code. */

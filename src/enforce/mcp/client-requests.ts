@@ -200,7 +200,7 @@ export class ClientRequests {
     );
   }
 
-  /** The effect: write exactly the bytes that were parsed, wait for the answer. */
+  /** The effect: write exactly the bytes that were parsed (but for an answer to the gateway itself), wait for the answer. */
   #forward(call: Call, execution: Execution): Promise<EffectResult<CallEnd>> {
     const { method } = call;
     const line = this.#table.takeLine(call);
@@ -211,7 +211,8 @@ export class ClientRequests {
     if (execution.signal.aborted) {
       return Promise.resolve(stoppedEffect(execution.signal.reason, 'failed'));
     }
-    if (!this.#gate.takeRound(call)) return Promise.resolve(faultEffect(FAULTS.repeated));
+    const forwarded = this.#gate.takeRound(call, line);
+    if (forwarded === undefined) return Promise.resolve(faultEffect(FAULTS.repeated));
     const timeoutMs = method === LISTEN ? 0 : this.#ports.limits.callTimeoutMs;
     const end = call.start(execution, timeoutMs, (interruption, reason) => {
       if (interruption === 'timeout') {
@@ -225,7 +226,7 @@ export class ClientRequests {
       call.settle(stoppedEffect(reason, 'unknown'));
     });
     this.#forwardedSinceGarbage = true;
-    this.#ports.toUpstream(line);
+    this.#ports.toUpstream(forwarded);
     return end;
   }
 
@@ -285,6 +286,11 @@ export class ClientRequests {
       const { denial, executionId } = outcome;
       if (call.executionId !== undefined) {
         this.#table.answer(call, encodeStopped(id, denial, executionId));
+        return;
+      }
+      const question = this.#gate.askForApproval(call, denial, receiptOf(outcome));
+      if (question !== undefined) {
+        this.#table.answer(call, question);
         return;
       }
       this.#table.answer(

@@ -23,6 +23,8 @@ export interface GatewayOptions {
   readonly pinnedDigest?: (tool: string) => Digest | undefined;
   /** Told of the upstream's tool definitions whenever they have been listed: for the governor's measurement. */
   readonly onDefinitions?: (tools: readonly ListedTool[]) => void;
+  /** Base URL of the console: clients that can show one are sent there where a call needs approval. */
+  readonly consoleUrl?: string;
   /** For diagnostics and the upstream's stderr. */
   readonly stderr: Writable;
   readonly limits?: Partial<SessionLimits & GatewayLimits>;
@@ -105,6 +107,7 @@ class Gateway {
         this.#endUpstream(FAULTS.killed, 'the upstream went on with a call that was stopped and is killed'),
       diagnose: this.#diagnose,
       limits: this.#limits,
+      consoleUrl: options.consoleUrl,
     });
     this.#fromClient = new LineSplitter({
       maxBytes: this.#limits.maxClientMessageBytes,

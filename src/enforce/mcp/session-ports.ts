@@ -18,6 +18,8 @@ export interface SessionPorts {
   /** Ends the upstream at once: it goes on with a call that was stopped. Absent where it is not ours to end. */
   readonly killUpstream?: () => void;
   readonly diagnose: Diagnose;
+  /** Where people approve: clients that can show a URL are sent there. */
+  readonly consoleUrl?: string | undefined;
   readonly limits: SessionLimits;
 }
 

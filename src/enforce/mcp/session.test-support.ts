@@ -89,6 +89,7 @@ export interface HarnessOptions {
   readonly presenter?: Presenter;
   readonly onDefinitions?: SessionPorts['onDefinitions'];
   readonly killUpstream?: () => void;
+  readonly consoleUrl?: string;
 }
 
 export function harness(options: HarnessOptions = {}): Harness {
@@ -108,6 +109,7 @@ export function harness(options: HarnessOptions = {}): Harness {
     toUpstream: (bytes) => toUpstream.push(withoutNewline(bytes)),
     diagnose: (event) => events.push(event),
     limits: { ...DEFAULT_SESSION_LIMITS, ...options.limits },
+    consoleUrl: options.consoleUrl,
   });
   const parsed = (lines: string[]): JsonObject[] => lines.map(parseObject);
   const ownRequests = (method: string): JsonObject[] =>

@@ -8,9 +8,11 @@ import {
 } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import {
+  actionSalt,
   BUNDLE,
   type BundledEntry,
   type BundledExecution,
+  type DecisionReceipt,
   EVIDENCE_KINDS,
   type EvidenceBundle,
   type EvidenceKind,
@@ -19,6 +21,7 @@ import {
 } from '../../receipt/index.ts';
 import { openSqliteLogReader, type SqliteLogReader } from '../../storage/index.ts';
 import { formatTlogProof } from '../../tlog/index.ts';
+import { recordedActionOf } from '../approvals/recorded-action.ts';
 import { readEvidenceKey } from '../evidence-key.ts';
 import type { Home } from '../home.ts';
 import { GovernanceTimeline } from '../replay/governance-timeline.ts';
@@ -128,7 +131,17 @@ class Packer {
       ...(withheld.length === 0 ? {} : { withheld }),
       ...this.#anchorOf(record),
       ...(request ? { salt: encodeBase64url(executionSalt(this.#key, decision.id)) } : {}),
+      ...(request ? this.#actionSaltOf(decision) : {}),
     };
+  }
+
+  /** Of an action that approvals were asked for. */
+  #actionSaltOf(decision: DecisionReceipt): Pick<BundledExecution, 'actionSalt'> {
+    const request = this.evidence[decision.evidence.request ?? ''];
+    if (decision.approvals === undefined || request === undefined || !isJsonObject(request)) return {};
+    const action = recordedActionOf(decision, request);
+    if (action === undefined) return {};
+    return { actionSalt: encodeBase64url(actionSalt(this.#key, action.canonical)) };
   }
 
   /** False where the receipt names it and it is left out: withheld, erased, or not readable. */

@@ -4,7 +4,7 @@ import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { GovernanceState } from '../../governance/index.ts';
 import type { ParentFact } from '../../lineage/index.ts';
 import type { PreparedPolicy } from '../../policy/index.ts';
-import type { DecisionReceipt, EvidenceKind } from '../../receipt/index.ts';
+import type { DecisionReceipt, EvidenceKind, SaltedDigest } from '../../receipt/index.ts';
 import type { LogReader } from '../../tlog/index.ts';
 import { parentFactOf } from '../parent-fact.ts';
 import { GovernanceTimeline } from './governance-timeline.ts';
@@ -15,6 +15,7 @@ import {
   measurementOfReceipt,
   policyOfReceipt,
   type ReceiptEvidence,
+  recordedApprovals,
   snapshotOfReceipt,
 } from './inputs-of-receipt.ts';
 
@@ -24,6 +25,8 @@ export interface DecisionSources {
   readonly log: LogReader;
   /** The governance log of its trust domain. */
   readonly governance: LogReader;
+  /** The digest that approvals of an action name; undefined where the evidence key is not at hand. */
+  readonly digestOfAction?: (canonicalAction: string) => SaltedDigest;
   /** Unseals evidence; undefined where it is not at hand. */
   readonly readEvidence: (address: string) => Uint8Array | undefined;
   /** Why evidence that a receipt names is not at hand; `withheld` where nothing is said. */
@@ -84,6 +87,7 @@ export class DecisionInputs {
     };
     const snapshot = snapshotOfReceipt(receipt, {
       ...{ governance, policy, measurement, findParent, cache: this.#cache },
+      findApprovals: recordedApprovals(receipt, governance, this.#sources.digestOfAction),
     });
     return { action, snapshot, askedElsewhere: () => askedElsewhere };
   }
