@@ -52,6 +52,8 @@ export { issueArtifact } from './issue.ts';
 export { type LineageAround, LineageReader, type LoggedDecision } from './lineage-reader.ts';
 export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';
 export { parentFactOf } from './parent-fact.ts';
+export { currentInputs } from './proposal/current-snapshot.ts';
+export { type Proposal, proposeChange } from './proposal/propose-change.ts';
 export { type LogPublication, publishLogs } from './publish-logs.ts';
 export { findInOtherLogs } from './replay/find-in-other-logs.ts';
 export type { Missing } from './replay/inputs-of-receipt.ts';
