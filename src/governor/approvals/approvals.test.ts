@@ -180,6 +180,24 @@ describe('an action that needs approval', () => {
     expect(asked.map((request) => request.id)).toEqual([id]);
   });
 
+  it('runs on what it spent itself, however late it is decided once more; and restarting gives nothing back', async () => {
+    const { home } = domain;
+    const own = [domain.issue({ audiences: [home.audience('slow')] })];
+    let monotonicMs = 0;
+    // Every look at the clock is seconds later: what was decided is decided again before it starts.
+    const clock = { wallMs: () => Date.now(), monotonicMs: () => (monotonicMs += 2000) };
+    const slow = await domain.open({ name: 'slow', clock, maxStalenessSeconds: 1e9 });
+    const { id } = await call({ path: '/slow' }, slow, { chain: own });
+    await approve(id, ada);
+    await approve(id, bob);
+    expect((await call({ path: '/slow' }, slow, { chain: own })).code).toBe('permit');
+    await slow.close();
+    const again = await domain.open({ name: 'slow' });
+    expect(again.audience).toBe(slow.audience);
+    expect((await call({ path: '/slow' }, again, { chain: own })).code).toBe('approval.required');
+    await again.close();
+  });
+
   it('leaves what needs none alone', async () => {
     renew();
     const outcome = await opened.governor.run(
