@@ -22,6 +22,32 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     summary: 'run an MCP server behind the gateway (for client configuration)',
     load: () => import('./mcp.ts'),
   },
+  up: {
+    summary: 'run the governor of this machine, for every enforcement point on it',
+    load: () => import('./up.ts'),
+  },
+  sdk: {
+    summary: 'programs that govern their own functions',
+    commands: {
+      adopt: {
+        summary: 'pin the tools of a program, and grant those that only read',
+        load: () => import('./sdk-adopt.ts'),
+      },
+    },
+  },
+  hook: {
+    summary: 'agents that ask before they use a tool',
+    commands: {
+      'claude-code': {
+        summary: 'answer a PreToolUse hook of Claude Code (for its settings)',
+        load: () => import('./hook-claude-code.ts'),
+      },
+      adopt: {
+        summary: 'pin the tools of Claude Code, and grant those that only read',
+        load: () => import('./hook-adopt.ts'),
+      },
+    },
+  },
   demo: {
     summary: 'watch a real MCP server being governed, in a throwaway domain',
     load: () => import('./demo.ts'),

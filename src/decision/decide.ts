@@ -9,7 +9,6 @@ import {
   verifyProof,
 } from '../artifact/index.ts';
 import { type Denial, deny, isDenial, STAGES, type Stage } from '../denial/index.ts';
-import { checkEnvironment, checkToolDefinition } from '../environment/index.ts';
 import type { GovernanceState } from '../governance/index.ts';
 import { checkLineage, type LineagePosition, type ParentFact } from '../lineage/index.ts';
 import type { PolicyPermit } from '../policy/index.ts';
@@ -23,10 +22,9 @@ import {
   type Requesters,
 } from './approval.ts';
 import { issuePermit, type Permit } from './permit.ts';
-import { policyFactsOf } from './policy-facts.ts';
 import { type Action, type Request, requestOf } from './request.ts';
 import type { Snapshot } from './snapshot.ts';
-import { checkIdentity, checkRevocation } from './standing.ts';
+import { askPolicy, checkIdentity, checkRevocation, checkRuntime } from './standing.ts';
 
 /** What the stages established on their way, for the receipt. Absent where no stage came that far. */
 export interface Findings {
@@ -115,13 +113,8 @@ const CHECKS: Readonly<Record<Stage, StageCheck>> = {
     return undefined;
   },
 
-  environment({ tool, toolDigest }, { policy, measurement, nowSeconds }, { chain }) {
-    if (chain === undefined) return unreached('environment');
-    const bindings = chain.tokens.flatMap(({ writ }) => (writ.environment ? [writ.environment] : []));
-    return (
-      checkToolDefinition(tool, policy?.bundle.tools.get(tool)?.digest, toolDigest) ??
-      checkEnvironment(bindings, measurement, nowSeconds)
-    );
+  environment({ tool, toolDigest }, snapshot, { chain }) {
+    return chain === undefined ? unreached('environment') : checkRuntime(chain, tool, toolDigest, snapshot);
   },
 
   revocation(_action, snapshot, { chain }) {
@@ -147,31 +140,7 @@ const CHECKS: Readonly<Record<Stage, StageCheck>> = {
   policy({ tool, args }, snapshot, findings) {
     const { chain, lineage, agent, parent } = findings;
     if (chain === undefined || lineage === undefined) return unreached('policy');
-    const { policy, governance } = snapshot;
-    if (governance.policy === undefined) return deny('policy.unavailable', 'no policy has been published');
-    if (policy === undefined || policy.bundle.digest !== governance.policy.digest) {
-      return deny('policy.unavailable', 'the published policy bundle is not at hand');
-    }
-    for (const { writ } of chain.tokens) {
-      const pin = writ.governance?.policy;
-      if (pin === undefined) continue;
-      if (
-        pin.id !== governance.policy.id ||
-        (pin.digest !== undefined && pin.digest !== governance.policy.digest)
-      ) {
-        return deny('policy.version_mismatch', `the artifact requires policy ${pin.id}`);
-      }
-    }
-    const permit = policy.evaluate({
-      principal: {
-        id: agent ?? chain.leaf.holder.thumbprintUri,
-        enrolled: agent !== undefined,
-        thumbprint: chain.leaf.holder.thumbprint,
-      },
-      tool,
-      input: args,
-      facts: policyFactsOf(chain, snapshot, lineage, parent),
-    });
+    const permit = askPolicy({ tool, args, chain, agent, lineage, parent }, snapshot);
     if (isDenial(permit)) return permit;
     findings.policy = permit;
     return undefined;

@@ -51,6 +51,12 @@ export const FAULTS = {
     note: 'upstream exited',
     effect: 'unknown',
   },
+  killed: {
+    message:
+      'The MCP server was ended because it went on with a call that was stopped; whether this call took effect is unknown.',
+    note: 'upstream was killed: it went on with a call that was stopped',
+    effect: 'unknown',
+  },
   notRunning: {
     message: 'The MCP server is not running; the call was not made.',
     note: 'upstream was not running',

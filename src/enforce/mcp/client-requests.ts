@@ -10,7 +10,7 @@ import {
 } from './answer.ts';
 import { asksForInput, CallGate, isComplete, isSupportedAnswer } from './call-gate.ts';
 import { addReceipt, readCallMeta } from './call-meta.ts';
-import { cancelledBeforehand, type EffectEnd, faultEffect, stoppedEffect } from './effect-end.ts';
+import { cancelled, cancelledBeforehand, type EffectEnd, faultEffect, stoppedEffect } from './effect-end.ts';
 import { eraOf } from './era.ts';
 import { InFlight } from './in-flight.ts';
 import { filterListing, isListMethod } from './listing.ts';
@@ -21,6 +21,7 @@ import { RequestTable } from './request-table.ts';
 import { GOVERNOR_FAILED, receiptOf, runAll } from './run-all.ts';
 import type { Running } from './running.ts';
 import type { SessionPorts } from './session-ports.ts';
+import { StoppedCalls } from './stopped-calls.ts';
 import type { ToolDefinitions } from './tool-definitions.ts';
 
 /** How the effect of a governed call ended. */
@@ -41,6 +42,7 @@ export class ClientRequests {
   readonly #gate: CallGate;
   /** Calls that garbage from the upstream may have been the answer to: each is given its grace once. */
   readonly #suspects = new WeakSet<Call>();
+  readonly #stopped: StoppedCalls;
   #forwardedSinceGarbage = false;
   #upstreamFault: Fault | undefined;
 
@@ -50,6 +52,7 @@ export class ClientRequests {
     this.#gate = new CallGate(ports, definitions);
     this.#running = running;
     this.#table = new RequestTable(ports.limits, ports.toClient);
+    this.#stopped = new StoppedCalls(ports.limits.killGraceMs, () => ports.killUpstream?.());
   }
 
   /** Bytes of requests that are being decided. */
@@ -92,26 +95,34 @@ export class ClientRequests {
   /** The upstream's answer to a request; false where none is open under its id. */
   answer(response: ResponseMessage, line: Buffer): boolean {
     const call = this.#table.get(response.id);
-    if (call === undefined) return this.#table.takeAbandoned(response.id);
+    if (call === undefined) {
+      this.#stopped.answered(response.id);
+      return this.#answerUnawaited(response, line) || this.#table.takeAbandoned(response.id);
+    }
     if (call.state !== 'forwarded') return false;
     if (call.governed) this.#answerGoverned(call, response, line);
     else this.#answerUpkeep(call, response, line);
     return true;
   }
 
-  /** The client no longer wants an answer. Nothing is told to the upstream of a request it has not seen. */
+  /**
+   * The client no longer wants an answer. Nothing is told to the upstream of a request it has not seen.
+   *
+   * INVARIANT: what may go on is not out of sight. Else an agent would cancel its call, and what the upstream goes on with
+   * all the same would outlast its authority.
+   */
   cancel(id: RequestId, line: Buffer): void {
     const call = this.#table.get(id);
     if (call === undefined || call.method === 'initialize' || call.cancelled) return;
     call.cancelled = true;
     if (call.state !== 'forwarded') return;
     this.#ports.toUpstream(line);
+    if (call.governed && call.method !== LISTEN) {
+      this.#table.setUnawaited(call);
+      return;
+    }
     this.#table.abandon(call);
-    call.settle({
-      status: call.method === LISTEN ? 'succeeded' : 'unknown',
-      value: { kind: 'cancelled' },
-      note: 'cancelled by the client',
-    });
+    call.settle(cancelled('succeeded'));
   }
 
   /** The upstream ends a subscription of the client's (2026-07-28); false where there is none under this id. */
@@ -151,6 +162,11 @@ export class ClientRequests {
   /** The upstream is gone: everything it has seen fails, everything it has not seen is not forwarded. */
   upstreamFailed(fault: Fault): void {
     this.#upstreamFault ??= fault;
+    this.#stopped.close();
+    for (const call of this.#table.unawaited()) {
+      this.#table.takeUnawaited(call.id);
+      call.settle(cancelled('unknown'));
+    }
     for (const call of this.#table.entries().filter(isForwarded)) this.#fail(call, fault);
   }
 
@@ -203,7 +219,10 @@ export class ClientRequests {
         this.#fail(call, FAULTS.silent);
         return;
       }
-      this.#giveUp(call);
+      if (call.cancelled) this.#table.abandon(call);
+      else this.#giveUp(call);
+      // What a subscription still says is not let through; it does nothing else.
+      if (isDenial(reason) && method !== LISTEN) this.#stopped.add(call.id);
       call.settle(stoppedEffect(reason, 'unknown'));
     });
     this.#forwardedSinceGarbage = true;
@@ -225,6 +244,15 @@ export class ClientRequests {
     }
     this.#table.answer(call, this.#withReceipt(call, response, line));
     call.settle({ status, value: { kind: 'delivered' }, evidence: line, result });
+  }
+
+  /** Nobody hears it; the outcome says how a cancelled call ended after all. */
+  #answerUnawaited({ id, result, error }: ResponseMessage, line: Buffer): boolean {
+    const call = this.#table.takeUnawaited(id);
+    if (call === undefined) return false;
+    const status = error !== undefined || result?.isError === true ? 'failed' : 'succeeded';
+    call.settle({ ...cancelled(status), evidence: line, result });
+    return true;
   }
 
   #answerUpkeep(call: Call, response: ResponseMessage, line: Buffer): void {
@@ -308,9 +336,10 @@ export class ClientRequests {
 
   /** Ends a forwarded request whose answer will not be used any more. */
   #fail(call: Call, fault: Fault): void {
-    if (this.#upstreamFault === undefined) this.#giveUp(call);
+    if (call.cancelled) this.#table.abandon(call);
+    else if (this.#upstreamFault === undefined) this.#giveUp(call);
     if (call.governed) {
-      call.settle(faultEffect(fault));
+      call.settle(call.cancelled ? cancelled('unknown') : faultEffect(fault));
       return;
     }
     call.state = 'settled';

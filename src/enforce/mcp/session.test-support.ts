@@ -88,6 +88,7 @@ export interface HarnessOptions {
   readonly limits?: Partial<SessionLimits>;
   readonly presenter?: Presenter;
   readonly onDefinitions?: SessionPorts['onDefinitions'];
+  readonly killUpstream?: () => void;
   readonly consoleUrl?: string;
 }
 
@@ -103,6 +104,7 @@ export function harness(options: HarnessOptions = {}): Harness {
     digestOf: toolDefinitionDigest,
     pinnedDigest: options.pins ?? (() => undefined),
     onDefinitions: options.onDefinitions ?? (() => {}),
+    ...(options.killUpstream === undefined ? {} : { killUpstream: options.killUpstream }),
     toClient: (bytes) => toClient.push(withoutNewline(bytes)),
     toUpstream: (bytes) => toUpstream.push(withoutNewline(bytes)),
     diagnose: (event) => events.push(event),

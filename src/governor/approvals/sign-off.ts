@@ -12,7 +12,8 @@ import {
   type ReviewStatement,
   type StatementSignature,
 } from '../../governance/index.ts';
-import { appendGovernance, type NewGovernanceEvent } from '../governance-writer.ts';
+import type { NewGovernanceEvent } from '../governance-event.ts';
+import { appendGovernance } from '../governance-writer.ts';
 import type { Home } from '../home.ts';
 import type { ApprovalRequest } from './approval-request.ts';
 

@@ -24,7 +24,7 @@ import { formatTlogProof } from '../../tlog/index.ts';
 import { recordedActionOf } from '../approvals/recorded-action.ts';
 import { readEvidenceKey } from '../evidence-key.ts';
 import type { Home } from '../home.ts';
-import { GovernanceHistory } from '../replay/governance-history.ts';
+import { GovernanceTimeline } from '../replay/governance-timeline.ts';
 import { isRedactedRequest } from '../request-evidence.ts';
 import type { DomainLogs, FoundExecution, SignedHead } from './domain-logs.ts';
 import { packGovernance } from './pack-governance.ts';
@@ -105,12 +105,12 @@ async function coveringHeads(
 
 class Packer {
   readonly evidence: Record<string, JsonObject | readonly string[]> = {};
-  readonly #governance: GovernanceHistory;
+  readonly #governance: GovernanceTimeline;
   readonly #key: Uint8Array;
   readonly #withhold: ReadonlySet<EvidenceKind>;
 
   constructor(governance: SqliteLogReader, key: Uint8Array, withhold: ReadonlySet<EvidenceKind>) {
-    this.#governance = new GovernanceHistory(governance);
+    this.#governance = new GovernanceTimeline(governance);
     this.#key = key;
     this.#withhold = withhold;
   }

@@ -7,7 +7,7 @@ import type { PreparedPolicy } from '../../policy/index.ts';
 import type { DecisionReceipt, EvidenceKind, SaltedDigest } from '../../receipt/index.ts';
 import type { LogReader } from '../../tlog/index.ts';
 import { parentFactOf } from '../parent-fact.ts';
-import { GovernanceHistory } from './governance-history.ts';
+import { GovernanceTimeline } from './governance-timeline.ts';
 import {
   actionOfReceipt,
   isMissing,
@@ -53,13 +53,13 @@ const MAX_PREPARED = 8;
 export class DecisionInputs {
   readonly #sources: DecisionSources;
   readonly #cache = new ChainCache(MAX_CACHED_CHAINS);
-  readonly #governance: GovernanceHistory;
+  readonly #governance: GovernanceTimeline;
   /** By digest, least recently used first. */
   readonly #policies = new Map<string, PreparedPolicy>();
 
   constructor(sources: DecisionSources) {
     this.#sources = sources;
-    this.#governance = new GovernanceHistory(sources.governance);
+    this.#governance = new GovernanceTimeline(sources.governance);
   }
 
   /** @returns a denial where the receipt cannot have been made on these logs. */
