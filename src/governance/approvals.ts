@@ -244,7 +244,9 @@ export class Approvals {
   ): string | undefined {
     if (trustDomain !== domain) return 'the approval was signed for another trust domain';
     if (this.byNonce(nonce) !== undefined) return 'the approval is on record already';
-    if (atSeconds > secondsOfUuidV7(request) + MAX_REQUEST_SECONDS) return 'the request has expired';
+    const requestedAtSeconds = secondsOfUuidV7(request);
+    if (atSeconds > requestedAtSeconds + MAX_REQUEST_SECONDS) return 'the request has expired';
+    if (requestedAtSeconds > atSeconds + MAX_AHEAD_SECONDS) return 'the request is not made yet';
     if (!(nbf < exp && nbf <= atSeconds + MAX_AHEAD_SECONDS && atSeconds < exp)) {
       return 'the approval does not hold now';
     }
