@@ -48,6 +48,21 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
       },
     },
   },
+  token: {
+    summary: "tokens for the daemon's API over TCP",
+    commands: {
+      new: { summary: 'make a token for a caller, in a role', load: () => import('./token-new.ts') },
+      list: { summary: 'show whose tokens are accepted', load: () => import('./token-list.ts') },
+      revoke: { summary: 'accept them no longer', load: () => import('./token-revoke.ts') },
+    },
+  },
+  config: {
+    summary: "the daemon's configuration, writ.yaml",
+    commands: {
+      check: { summary: 'say what is wrong with it', load: () => import('./config-check.ts') },
+      show: { summary: 'show what counts', load: () => import('./config-show.ts') },
+    },
+  },
   demo: {
     summary: 'watch a real MCP server being governed, in a throwaway domain',
     load: () => import('./demo.ts'),

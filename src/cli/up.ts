@@ -5,6 +5,7 @@ import { isDenial } from '../denial/index.ts';
 import type { Home } from '../governor/index.ts';
 import { denied, type ExitCode, failure } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
+import { mustReadConfig } from './config-check.ts';
 import { findDaemon, type RunningDaemon } from './daemon-status.ts';
 import { parseDuration } from './duration.ts';
 import type { Session } from './session.ts';
@@ -49,13 +50,23 @@ async function serve(session: Session, home: Home, { idleExit }: Options): Promi
   const { output, surroundings } = session;
   const { Daemon, createLogger } = await import('../server/daemon/index.ts');
   const { systemClock } = await import('../governor/index.ts');
-  const logger = createLogger(surroundings.stderr);
+  const { config } = mustReadConfig(session, home.configFile);
+  const { maxStalenessSeconds, maxLineageDepth, drainSeconds, idleExitSeconds } = config.daemon;
+  const logger = createLogger(surroundings.stderr, config.log.level);
+  const idleExitMs =
+    1000 * (idleExit === undefined ? (idleExitSeconds ?? 0) : parseDuration(idleExit, '--idle-exit'));
   const daemon = await Daemon.start({
     home,
     clock: systemClock,
     version: version(),
     logger,
-    ...(idleExit === undefined ? {} : { idleExitMs: parseDuration(idleExit, '--idle-exit') * 1000 }),
+    maxStalenessSeconds,
+    maxLineageDepth,
+    drainMs: drainSeconds * 1000,
+    ...(idleExitMs === 0 ? {} : { idleExitMs }),
+    config,
+    environment: surroundings.environment,
+    owner: session.actor(home),
   });
   if (isDenial(daemon)) {
     const running = await findDaemon(home);
@@ -67,10 +78,12 @@ async function serve(session: Session, home: Home, { idleExit }: Options): Promi
           'see "writ up status"; "writ up down" ends it',
         );
   }
-  const { socketPath } = daemon;
-  output.answer({ event: 'listening', socket: socketPath, domain: home.domain, pid: process.pid }, () =>
-    output.line(good('listening '), socketPath, faint(`  for ${home.domain}, process ${process.pid}`)),
-  );
+  const { socketPath, url } = daemon;
+  const answer = { event: 'listening', socket: socketPath, domain: home.domain, pid: process.pid };
+  output.answer({ ...answer, ...(url === undefined ? {} : { url }) }, () => {
+    output.line(good('listening '), socketPath, faint(`  for ${home.domain}, process ${process.pid}`));
+    if (url !== undefined) output.line(good('listening '), url);
+  });
   await withSignals((signal) => daemon.untilEnd(signal));
   await daemon.close();
   return 0;

@@ -92,6 +92,24 @@ export type ApproverRetired = Event<'approver.retired', ApproverRetiredMembers>;
 export type ApprovalGiven = Event<'approval.given', ApprovalGivenMembers>;
 /** Somebody else has looked at a break-glass approval. */
 export type ApprovalReviewed = Event<'approval.reviewed', ApprovalReviewedMembers>;
+/** What a caller of the domain's API may do (spec/administration.md). */
+export const ROLES = ['operator', 'approver', 'auditor', 'enforcement-point'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** A bearer token of the API: whoever presents what hashes to this is the caller. */
+export type CallerAdmitted = Event<
+  'caller.admitted',
+  {
+    readonly caller: string;
+    readonly role: Role;
+    /** base64url SHA-256 of the token. */
+    readonly hash: string;
+    /** Unix seconds. */
+    readonly exp?: number;
+  }
+>;
+/** Without a hash, all tokens of the caller are dismissed. */
+export type CallerDismissed = Event<'caller.dismissed', { readonly caller: string; readonly hash?: string }>;
 
 export type GovernanceEvent =
   | DomainCreated
@@ -107,7 +125,9 @@ export type GovernanceEvent =
   | ApproverEnrolled
   | ApproverRetired
   | ApprovalGiven
-  | ApprovalReviewed;
+  | ApprovalReviewed
+  | CallerAdmitted
+  | CallerDismissed;
 
 function event<Name extends string, Members extends z.ZodRawShape>(name: Name, members: Members) {
   return z.strictObject({
@@ -167,6 +187,13 @@ const schema: z.ZodType<GovernanceEvent> = z.discriminatedUnion('event', [
   event('approver.retired', APPROVAL_EVENTS['approver.retired']),
   event('approval.given', APPROVAL_EVENTS['approval.given']),
   event('approval.reviewed', APPROVAL_EVENTS['approval.reviewed']),
+  event('caller.admitted', {
+    caller: uri,
+    role: z.enum(ROLES),
+    hash: tokenHash,
+    exp: seconds.exactOptional(),
+  }),
+  event('caller.dismissed', { caller: uri, hash: tokenHash.exactOptional() }),
 ]);
 
 /**

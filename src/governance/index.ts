@@ -14,6 +14,7 @@ export {
   statementBytes,
 } from './approval-statement.ts';
 export type { ApprovalReview, Approvals, Approver, EnrolledApproverKey, GivenApproval } from './approvals.ts';
+export type { ApiToken } from './callers.ts';
 export {
   type AgentEnrolled,
   type AgentRetired,
@@ -24,6 +25,8 @@ export {
   type ApproverEnrolled,
   type ApproverRetired,
   type ArtifactIssued,
+  type CallerAdmitted,
+  type CallerDismissed,
   type DomainCreated,
   type EvidenceErased,
   GOVERNANCE_EVENT,
@@ -34,6 +37,8 @@ export {
   parseGovernanceEvent,
   type RevocationHandle,
   type Revoked,
+  ROLES,
+  type Role,
   serializeGovernanceEvent,
 } from './event.ts';
 export { foldGovernance } from './fold.ts';

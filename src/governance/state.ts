@@ -3,6 +3,7 @@ import type { Digest } from '../codec/index.ts';
 import { isDenial } from '../denial/index.ts';
 import { type PublicJwk, parsePublicJwk, type VerificationKey } from '../key/index.ts';
 import { type ApprovalEvent, Approvals, type GivenApproval } from './approvals.ts';
+import { type ApiToken, admission, dismissal } from './callers.ts';
 import type {
   AgentEnrolled,
   AgentRetired,
@@ -50,6 +51,7 @@ interface Fields {
   readonly issued: VersionedMap<ArtifactIssued>;
   readonly revocations: VersionedMap<Revocation>;
   readonly approvals: Approvals;
+  readonly apiTokens: VersionedMap<ApiToken>;
 }
 
 const MAX_KEYS_PER_SUBJECT = 64;
@@ -70,6 +72,7 @@ export class GovernanceState {
     issued: VersionedMap.empty(),
     revocations: VersionedMap.empty(),
     approvals: Approvals.empty,
+    apiTokens: VersionedMap.empty(),
   });
 
   /** Number of entries folded: the size of the log. */
@@ -112,6 +115,16 @@ export class GovernanceState {
   /** In order of the log. */
   get issuedArtifacts(): readonly ArtifactIssued[] {
     return [...this.#fields.issued.values()];
+  }
+
+  /** All tokens ever admitted to the API, in order; dismissed and expired ones too. */
+  get apiTokens(): readonly ApiToken[] {
+    return [...this.#fields.apiTokens.values()];
+  }
+
+  /** By the SHA-256 of a token, base64url. Whether it has expired is for whoever knows the time. */
+  apiToken(hash: string): ApiToken | undefined {
+    return this.#fields.apiTokens.get(hash);
   }
 
   /** The agent, unless it is retired. */
@@ -224,6 +237,13 @@ export class GovernanceState {
       case 'evidence.erased':
         // About the evidence beside a log: no decision rests on it.
         return () => ({});
+      case 'caller.admitted':
+      case 'caller.dismissed': {
+        const { apiTokens } = this.#fields;
+        const tokens =
+          event.event === 'caller.admitted' ? admission(apiTokens, event) : dismissal(apiTokens, event);
+        return typeof tokens === 'string' ? tokens : () => ({ apiTokens: tokens() });
+      }
       case 'revoked':
         return this.#revocation(event);
       case 'approver.enrolled':

@@ -1,4 +1,5 @@
 export { findHolderKey, localAgents } from './agent-keys.ts';
+export { admitCaller, dismissCaller } from './api-callers.ts';
 export type { ApprovalRequest, RequestStatus } from './approvals/approval-request.ts';
 export { ApprovalRequests } from './approvals/approval-requests.ts';
 export type { ShownAction } from './approvals/shown-action.ts';
@@ -30,6 +31,12 @@ export {
   linkToDaemon,
 } from './daemon/daemon-link.ts';
 export { RemoteGovernor, type RemoteGovernorOptions } from './daemon/remote-governor.ts';
+export {
+  type DecisionPage,
+  type DecisionWithOutcome,
+  listDecisions,
+  withOutcome,
+} from './decision-listing.ts';
 export { createDomain, enrollAgent, publishPolicy } from './domain.ts';
 export { EnforcementPoint, type MeasuredTool, type PointSession } from './enforcement-point.ts';
 export { bundleExecution, bundleLineage } from './evidence/bundle-execution.ts';

@@ -28,6 +28,11 @@ export class EventStream {
     this.#write(`${name}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
   }
 
+  /** Whether the reader keeps up well enough for more. */
+  get hasRoom(): boolean {
+    return !this.#ended && (this.#controller?.desiredSize ?? 0) > MAX_BACKLOG_BYTES / 2;
+  }
+
   comment(): void {
     this.#write(':\n\n');
   }

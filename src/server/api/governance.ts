@@ -25,6 +25,7 @@ export function addGovernanceEvents(api: Api, { authority, sessions, logger }: D
     route: {
       method: 'post',
       path: '/v1/governance/events',
+      operationId: 'appendGovernanceEvents',
       tags: ['Governance'],
       summary: 'Append events to the governance log',
       description: 'All of them or none. When this answers, every follower honours them.',

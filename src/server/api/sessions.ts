@@ -7,6 +7,7 @@ import type { DaemonPorts } from '../daemon/daemon-ports.ts';
 import { EventStream } from './event-stream.ts';
 import { type Api, addOperation } from './operation.ts';
 import { denialProblem, problem } from './problem.ts';
+import { findOwnSession, ownSession } from './session-owner.ts';
 import { answersOf, digest, MAX_TOOLS } from './shapes.ts';
 
 const newSession = z
@@ -42,6 +43,7 @@ export function addSessionOperations(api: Api, { sessions, follower, clock }: Da
     route: {
       method: 'post',
       path: '/v1/enforcement-points/{name}/sessions',
+      operationId: 'openSession',
       tags: ['Enforcement'],
       summary: 'Connect a runtime',
       description:
@@ -58,9 +60,11 @@ export function addSessionOperations(api: Api, { sessions, follower, clock }: Da
         ...answersOf(400, 503),
       },
     },
+    exposure: 'enforce',
+    unbounded: true,
     body: newSession,
     maxBodyBytes: MAX_SESSION_BODY_BYTES,
-    async handle(context, { components, measuredAtSeconds }) {
+    async handle(context, { components, measuredAtSeconds }, caller) {
       const name = context.req.param('name') ?? '';
       if (!isLocalName(name)) return problem(404, 'There is no such enforcement point.');
       const stream = new EventStream();
@@ -73,6 +77,7 @@ export function addSessionOperations(api: Api, { sessions, follower, clock }: Da
       });
       if (isDenial(opened)) return denialProblem(opened, { detail: opened.detail });
       const { session, point } = opened;
+      ownSession(session, caller);
       let pinned = pinsOf(follower.refresh().policy);
       stream.send('opened', { session: session.id, log: point.log, audience: point.audience, pins: pinned });
       let policy = follower.view.policy?.bundle.digest;
@@ -97,6 +102,7 @@ export function addSessionOperations(api: Api, { sessions, follower, clock }: Da
     route: {
       method: 'put',
       path: '/v1/sessions/{session}/tools',
+      operationId: 'tellTools',
       tags: ['Enforcement'],
       summary: 'Tell the definitions of the tools as they now are',
       description: 'They join the measurement that decisions of the session are made on.',
@@ -106,10 +112,11 @@ export function addSessionOperations(api: Api, { sessions, follower, clock }: Da
       },
       responses: { 200: { description: 'They count from now on.' }, ...answersOf(400, 404) },
     },
+    exposure: 'enforce',
     body: tools,
     maxBodyBytes: MAX_SESSION_BODY_BYTES,
-    handle(context, body) {
-      const session = sessions.find(context.req.param('session') ?? '');
+    handle(context, body, caller) {
+      const session = findOwnSession(sessions, context.req.param('session') ?? '', caller);
       if (session === undefined) return problem(404, 'There is no such session.');
       session.setTools(body.tools);
       return context.json({});

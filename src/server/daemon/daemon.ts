@@ -8,13 +8,18 @@ import {
   type Home,
   openGovernanceFollower,
 } from '../../governor/index.ts';
+import { LocalGate } from '../access/gate.ts';
 import { createApi } from '../api/api.ts';
+import { type Config, DEFAULT_CONFIG, type Environment } from '../config/index.ts';
 import type { DaemonPorts, DaemonStatus } from './daemon-ports.ts';
 import { EnforcementPoints } from './enforcement-points.ts';
+import { HeldPoints } from './held-points.ts';
 import { listenOnSocket, socketPathOf, writeDaemonFile } from './local-socket.ts';
 import type { Logger } from './logger.ts';
 import { Metrics } from './metrics.ts';
 import { PointSessions } from './point-sessions.ts';
+import { serveRemotely } from './remote-api.ts';
+import type { TcpListener } from './tcp-listener.ts';
 
 export interface DaemonOptions {
   readonly home: Home;
@@ -27,6 +32,12 @@ export interface DaemonOptions {
   readonly drainMs?: number;
   /** Ends when no session has been open for so long. Default: never. */
   readonly idleExitMs?: number;
+  /** Where else it listens, and for whom. The members above count before what stands there. */
+  readonly config?: Config;
+  /** Where secrets that the configuration names may be. */
+  readonly environment?: Environment;
+  /** Actor of what is done through the Unix socket's API. */
+  readonly owner?: string;
 }
 
 const DEFAULT_DRAIN_MS = 10_000;
@@ -47,6 +58,7 @@ export class Daemon {
   readonly #sessions: PointSessions;
   readonly #startedAt: string;
   #server: Server | undefined;
+  #remote: TcpListener | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -82,8 +94,13 @@ export class Daemon {
     } catch (error) {
       await daemon.close();
       const reason = error instanceof Error ? error.message : 'unknown error';
-      return deny('log.unavailable', `${daemon.socketPath} cannot be listened on: ${reason}`);
+      return deny('log.unavailable', `it cannot be listened on: ${reason}`);
     }
+  }
+
+  /** Where it is reached over TCP, if it is. */
+  get url(): string | undefined {
+    return this.#remote?.url;
   }
 
   status(): DaemonStatus {
@@ -141,6 +158,7 @@ export class Daemon {
     const server = this.#server;
     await this.#sessions.drain(server === undefined ? 0 : (this.#options.drainMs ?? DEFAULT_DRAIN_MS));
     await this.#sessions.close();
+    await this.#remote?.close();
     if (server !== undefined) {
       rmSync(this.#home.daemonFile, { force: true });
       const ended = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -154,11 +172,18 @@ export class Daemon {
   }
 
   async #listen(): Promise<void> {
-    const { version } = this.#options;
-    this.#server = await listenOnSocket(this.socketPath, createApi(this.#ports()));
+    const { version, config = DEFAULT_CONFIG, environment = {} } = this.#options;
+    const { owner = `spiffe://${this.#home.domain}/user/owner` } = this.#options;
+    const ports = this.#ports();
+    // First what the configuration may keep it from: who finds the socket finds a daemon that is as configured.
+    this.#remote = await serveRemotely(ports, config, environment);
+    this.#server = await listenOnSocket(this.socketPath, createApi(ports, new LocalGate(owner)));
     const socket = this.socketPath;
     writeDaemonFile(this.#home, { pid: process.pid, socket, version, startedAt: this.#startedAt });
-    this.#options.logger.info({ socket, domain: this.#home.domain, version }, 'listening');
+    this.#options.logger.info(
+      { socket, domain: this.#home.domain, version, ...(this.#remote && { url: this.#remote.url }) },
+      'listening',
+    );
   }
 
   #ports(): DaemonPorts {
@@ -169,7 +194,9 @@ export class Daemon {
       authority: this.#authority,
       follower: this.#follower,
       sessions,
+      held: new HeldPoints({ sessions, follower: this.#follower, clock: this.#options.clock }),
       logger: this.#options.logger,
+      config: this.#options.config ?? DEFAULT_CONFIG,
       metrics: new Metrics({
         sessions: () => sessions.size,
         running: () => sessions.running,
