@@ -34,10 +34,17 @@ export type EnvironmentClaim = {
   readonly maxAgeSeconds?: number;
 };
 
+export type ApprovalClaim = {
+  readonly role: string;
+  readonly threshold: number;
+  /** How long after it was made a request may be decided and used: less than the usual 15 minutes. */
+  readonly withinSeconds?: number;
+};
+
 export type GovernanceClaim = {
   /** The policy bundle that must be the active one. */
   readonly policy?: { readonly id: string; readonly digest?: Digest };
-  readonly approvals?: readonly { readonly role: string; readonly threshold: number }[];
+  readonly approvals?: readonly ApprovalClaim[];
   readonly purpose?: string;
   readonly reference?: string;
   readonly risk?: string;
@@ -59,6 +66,7 @@ export type Attribution = {
 
 const MAX_TEXT_CHARACTERS = 512;
 const MAX_ENTRIES = 64;
+const MAX_WITHIN_SECONDS = 899;
 
 const text = z.string().min(1).max(MAX_TEXT_CHARACTERS);
 const uri = z.string().refine(isUri);
@@ -85,7 +93,13 @@ const environment = z.strictObject({
 
 const governance = z.strictObject({
   policy: z.strictObject({ id: text, digest: digest.exactOptional() }).exactOptional(),
-  approvals: list(z.strictObject({ role: text, threshold: count.max(MAX_ENTRIES) }))
+  approvals: list(
+    z.strictObject({
+      role: text,
+      threshold: count.max(MAX_ENTRIES),
+      withinSeconds: count.max(MAX_WITHIN_SECONDS).exactOptional(),
+    }),
+  )
     .refine(distinct((approval: { role: string }) => approval.role))
     .exactOptional(),
   purpose: text.exactOptional(),

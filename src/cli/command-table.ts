@@ -83,6 +83,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     commands: {
       issue: { summary: 'grant tools to an agent', load: () => import('./artifact-issue.ts') },
       derive: { summary: 'hand part of an artifact on', load: () => import('./artifact-derive.ts') },
+      propose: {
+        summary: 'what would have permitted a denied call, and nothing else',
+        load: () => import('./artifact-propose.ts'),
+      },
       inspect: { summary: 'show what an artifact grants', load: () => import('./artifact-inspect.ts') },
       verify: { summary: 'verify a presentation for one call', load: () => import('./artifact-verify.ts') },
       revoke: {

@@ -119,6 +119,13 @@ function tell(
     row('policy', policy.id, faint(`  ${policy.digest}`));
     if (policy.determining !== undefined) row('', faint('decided by '), policy.determining.join(', '));
   }
+  if (decision.approvals !== undefined) {
+    const { required, given } = decision.approvals;
+    row('approvals', 'needs ', required.map(({ role, threshold }) => `${threshold} ${role}`).join(', '));
+    for (const { approver, role, decision: said } of given) {
+      row('', said === 'approve' ? good('approved ') : bad('rejected '), `by ${approver} as ${role}`);
+    }
+  }
   if (decision.preview !== undefined) row('shows', previewText(decision.preview));
   if (args !== undefined) row('arguments', args === null ? warn('withheld or erased') : JSON.stringify(args));
   if (outcome !== undefined) {

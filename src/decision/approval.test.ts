@@ -18,6 +18,7 @@ const fact = (approver: string, change: Partial<ApprovalFact> = {}): ApprovalFac
   decision: 'approve',
   nbfSeconds: NOW - 10,
   expSeconds: NOW + 10,
+  requestedAtSeconds: NOW - 60,
   keyThumbprint: `key-of-${approver}`,
   ...change,
 });
@@ -115,6 +116,16 @@ describe('distinct people across roles', () => {
 
   it('asks for the most of what artifact and policy ask for a role, not for the sum', () => {
     expect(codeOf([...two, { role: 'operator', threshold: 1 }], [fact('a'), fact('b')])).toBe('approved');
+  });
+});
+
+describe('a request that is given less time', () => {
+  const short = (withinSeconds: number) =>
+    checkApprovals(two, [fact('a'), fact('b')], NOW, withinSeconds)?.code ?? 'approved';
+
+  it('is over that long after it was made, whatever the approvals say', () => {
+    expect(short(61)).toBe('approved');
+    expect(short(60)).toBe('approval.expired');
   });
 });
 

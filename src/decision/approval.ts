@@ -7,6 +7,8 @@ import { assignPeople } from './assign-people.ts';
 export interface ApprovalRequirement {
   readonly role: string;
   readonly threshold: number;
+  /** How long after it was made a request may be decided and used, where that is less than usual. */
+  readonly withinSeconds?: number;
 }
 
 /** One statement of an approver about the action at hand, its signature verified, and not spent by another execution. */
@@ -18,6 +20,8 @@ export interface ApprovalFact {
   readonly decision: 'approve' | 'reject';
   readonly nbfSeconds: number;
   readonly expSeconds: number;
+  /** When the request was made that it answers. */
+  readonly requestedAtSeconds: number;
   /** Thumbprint of the key that signed. */
   readonly keyThumbprint: string;
 }
@@ -34,6 +38,8 @@ export interface ApprovalFindings {
   readonly actionDigest: SaltedDigest;
   /** Each role once, with the most people that anything asks for, in order of role. */
   readonly required: readonly ApprovalRequirement[];
+  /** The shortest time that anything gives a request; undefined for the usual one. */
+  readonly withinSeconds: number | undefined;
   /** What counted for or against; a permit spends the consents among it. In order of nonce. */
   readonly given: readonly ApprovalFact[];
 }
@@ -60,6 +66,12 @@ export function mergeRequirements(requirements: readonly ApprovalRequirement[]):
     .sort((left, right) => (left.role < right.role ? -1 : 1));
 }
 
+/** The shortest time that any of them gives a request. */
+export function tightestWithin(requirements: readonly ApprovalRequirement[]): number | undefined {
+  const given = requirements.flatMap(({ withinSeconds }) => withinSeconds ?? []);
+  return given.length === 0 ? undefined : Math.min(...given);
+}
+
 /** What was said by others than those who ask, in order of nonce. */
 export function approvalsOfOthers(
   given: readonly ApprovalFact[],
@@ -83,13 +95,17 @@ export function checkApprovals(
   requirements: readonly ApprovalRequirement[],
   given: readonly ApprovalFact[],
   nowSeconds: number,
+  withinSeconds = Number.POSITIVE_INFINITY,
 ): Denial | undefined {
   if (requirements.length === 0) return undefined;
   if (given.some(({ decision }) => decision === 'reject')) {
     return deny('approval.rejected', 'an approver rejected this action');
   }
   const begun = given.filter(({ nbfSeconds }) => nbfSeconds <= nowSeconds);
-  const standing = begun.filter(({ expSeconds }) => nowSeconds < expSeconds);
+  const standing = begun.filter(
+    ({ expSeconds, requestedAtSeconds }) =>
+      nowSeconds < Math.min(expSeconds, requestedAtSeconds + withinSeconds),
+  );
   const missing = findMissing(requirements, standing);
   if (missing === undefined) return undefined;
   if (findMissing(requirements, begun) === undefined) {

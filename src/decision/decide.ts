@@ -20,6 +20,7 @@ import {
   checkApprovals,
   mergeRequirements,
   type Requesters,
+  tightestWithin,
 } from './approval.ts';
 import { issuePermit, type Permit } from './permit.ts';
 import { type Action, type Request, requestOf } from './request.ts';
@@ -151,11 +152,13 @@ const CHECKS: Readonly<Record<Stage, StageCheck>> = {
     const { governance, audiences, nowSeconds } = snapshot;
     const audience = audiences.at(-1);
     if (chain === undefined || policy === undefined || request === undefined) return unreached('approval');
-    const required = mergeRequirements([
+    const requirements = [
       ...chain.tokens.flatMap(({ writ }) => writ.governance?.approvals ?? []),
       ...policy.approvals,
-    ]);
-    if (required.length === 0) return undefined;
+    ];
+    if (requirements.length === 0) return undefined;
+    const required = mergeRequirements(requirements);
+    const withinSeconds = tightestWithin(requirements);
     if (governance.policy === undefined || audience === undefined) return unreached('approval');
     const { actionDigest, given } = snapshot.findApprovals(
       canonicalAction({
@@ -164,8 +167,8 @@ const CHECKS: Readonly<Record<Stage, StageCheck>> = {
       }),
     );
     const others = approvalsOfOthers(given, requestersOf(chain, governance));
-    findings.approvals = { actionDigest, required, given: others };
-    return checkApprovals(required, others, nowSeconds);
+    findings.approvals = { actionDigest, required, withinSeconds, given: others };
+    return checkApprovals(required, others, nowSeconds, withinSeconds);
   },
 
   replay(_action, { replay, keepsCounters }, { counters }) {

@@ -1,9 +1,3 @@
-import type {
-  ApprovalGivenMembers,
-  ApprovalReviewedMembers,
-  ApproverEnrolledMembers,
-  ApproverRetiredMembers,
-} from './approval-event.ts';
 import {
   type ApprovalStatement,
   BREAK_GLASS,
@@ -15,6 +9,7 @@ import {
   secondsOfUuidV7,
   statementBytes,
 } from './approval-statement.ts';
+import type { ApprovalGiven, ApprovalReviewed, ApproverEnrolled, ApproverRetired } from './event.ts';
 import { findSignatureProblem, type ParsedApproverKey, parseApproverKey } from './statement-signature.ts';
 import { VersionedMap } from './versioned-map.ts';
 
@@ -46,12 +41,15 @@ export interface ApprovalReview {
   readonly index: number;
 }
 
+export type ApprovalEvent = ApproverEnrolled | ApproverRetired | ApprovalGiven | ApprovalReviewed;
+
 /** What the events' effects depend on beside what is in here. */
 export interface ApprovalContext {
   readonly domain: string | undefined;
   /** Index of the event. */
   readonly index: number;
-  readonly atSeconds: number;
+  /** Whether a key is, or was, an agent's. */
+  readonly isAgentKey: (thumbprint: string) => boolean;
 }
 
 interface Fields {
@@ -135,10 +133,26 @@ export class Approvals {
     );
   }
 
-  effectOfEnrolment({ subject, roles, key }: ApproverEnrolledMembers): Effect {
+  /** What an event changes; a text where it conflicts with what came before, or its signature does not verify. */
+  effectOf(event: ApprovalEvent, context: ApprovalContext): (() => Approvals) | string {
+    switch (event.event) {
+      case 'approver.enrolled':
+        return this.#enrolment(event, context);
+      case 'approver.retired':
+        return this.#retirement(event);
+      case 'approval.given':
+        return this.#approval(event, context);
+      case 'approval.reviewed':
+        return this.#review(event, context);
+    }
+  }
+
+  #enrolment({ subject, roles, key }: ApproverEnrolled, { isAgentKey }: ApprovalContext): Effect {
     const { approvers, owners } = this.#fields;
     const parsed = parseApproverKey(key);
     if (typeof parsed === 'string') return parsed;
+    // Whoever holds it would approve what it asks for.
+    if (isAgentKey(parsed.thumbprint)) return 'the key is, or was, an agent’s';
     const owner = owners.get(parsed.thumbprint)?.subject;
     // A key that signs for two approvers would make two people of one.
     if (owner !== undefined) return `the key is already enrolled for ${owner}`;
@@ -152,7 +166,7 @@ export class Approvals {
       });
   }
 
-  effectOfRetirement({ subject, thumbprint }: ApproverRetiredMembers): Effect {
+  #retirement({ subject, thumbprint }: ApproverRetired): Effect {
     const { approvers, owners } = this.#fields;
     const enrolled = approvers.get(subject)?.keys ?? [];
     const isRetired = ({ key }: EnrolledApproverKey) =>
@@ -167,8 +181,8 @@ export class Approvals {
       });
   }
 
-  effectOfApproval({ statement, signature }: ApprovalGivenMembers, context: ApprovalContext): Effect {
-    const problem = this.#findStatementProblem(statement, context);
+  #approval({ statement, signature, at }: ApprovalGiven, { domain, index }: ApprovalContext): Effect {
+    const problem = this.#findStatementProblem(statement, domain, at);
     if (problem !== undefined) return problem;
     const signer = this.#findSigner(statement.approver, statementBytes(statement), signature);
     if (typeof signer === 'string') return signer;
@@ -177,7 +191,7 @@ export class Approvals {
     }
     const { byAction, byNonce, breakGlass } = this.#fields;
     const given = byAction.get(statement.actionDigest) ?? [];
-    const expired = given.filter((one) => isExpired(one, context.atSeconds));
+    const expired = given.filter((one) => isExpired(one, at));
     const open = given.filter((one) => !expired.includes(one));
     if (statement.decision === 'approve' && open.length >= MAX_OPEN_PER_ACTION) {
       return `the action has ${MAX_OPEN_PER_ACTION} open approvals already`;
@@ -187,8 +201,8 @@ export class Approvals {
       statement: Object.freeze({ ...statement }),
       signature,
       keyThumbprint: signer.key.thumbprint,
-      index: context.index,
-      atSeconds: context.atSeconds,
+      index,
+      atSeconds: at,
     });
     return () =>
       this.#with({
@@ -198,7 +212,7 @@ export class Approvals {
       });
   }
 
-  effectOfReview({ statement, signature }: ApprovalReviewedMembers, context: ApprovalContext): Effect {
+  #review({ statement, signature }: ApprovalReviewed, context: ApprovalContext): Effect {
     const { nonce, reviewer, trustDomain } = statement;
     const { breakGlass, reviews } = this.#fields;
     if (trustDomain !== context.domain) return 'the review was signed for another trust domain';
@@ -225,11 +239,14 @@ export class Approvals {
       approver,
       actionDigest,
     }: ApprovalStatement,
-    { domain, atSeconds }: ApprovalContext,
+    domain: string | undefined,
+    atSeconds: number,
   ): string | undefined {
     if (trustDomain !== domain) return 'the approval was signed for another trust domain';
     if (this.byNonce(nonce) !== undefined) return 'the approval is on record already';
-    if (atSeconds > secondsOfUuidV7(request) + MAX_REQUEST_SECONDS) return 'the request has expired';
+    const requestedAtSeconds = secondsOfUuidV7(request);
+    if (atSeconds > requestedAtSeconds + MAX_REQUEST_SECONDS) return 'the request has expired';
+    if (requestedAtSeconds > atSeconds + MAX_AHEAD_SECONDS) return 'the request is not made yet';
     if (!(nbf < exp && nbf <= atSeconds + MAX_AHEAD_SECONDS && atSeconds < exp)) {
       return 'the approval does not hold now';
     }

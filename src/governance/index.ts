@@ -10,6 +10,7 @@ export {
   REQUEST_SECONDS,
   type ReviewStatement,
   type StatementSignature,
+  secondsOfUuidV7,
   statementBytes,
 } from './approval-statement.ts';
 export type { ApprovalReview, Approvals, Approver, EnrolledApproverKey, GivenApproval } from './approvals.ts';

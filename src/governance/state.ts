@@ -2,22 +2,17 @@ import type { TrustAnchor } from '../artifact/index.ts';
 import type { Digest } from '../codec/index.ts';
 import { isDenial } from '../denial/index.ts';
 import { type PublicJwk, parsePublicJwk, type VerificationKey } from '../key/index.ts';
-import { Approvals, type GivenApproval } from './approvals.ts';
+import { type ApprovalEvent, Approvals, type GivenApproval } from './approvals.ts';
 import { type ApiToken, admission, dismissal } from './callers.ts';
 import type {
   AgentEnrolled,
   AgentRetired,
-  ApprovalGiven,
-  ApprovalReviewed,
-  ApproverEnrolled,
-  ApproverRetired,
   ArtifactIssued,
   GovernanceEvent,
   RevocationHandle,
   Revoked,
 } from './event.ts';
 import type { Revocation, RevocationHandles } from './revocation.ts';
-import { parseApproverKey } from './statement-signature.ts';
 import { VersionedMap } from './versioned-map.ts';
 
 /** A subject and the keys that speak for it now. */
@@ -255,7 +250,7 @@ export class GovernanceState {
       case 'approver.retired':
       case 'approval.given':
       case 'approval.reviewed':
-        return this.#approval(event);
+        return this.#approvals(event);
       default:
         throw new TypeError('unknown governance event');
     }
@@ -277,34 +272,14 @@ export class GovernanceState {
     });
   }
 
-  #approval(
-    event: ApproverEnrolled | ApproverRetired | ApprovalGiven | ApprovalReviewed,
-  ): (() => Partial<Fields>) | string {
-    const { approvals, domain } = this;
-    const context = { domain, index: this.epoch, atSeconds: event.at };
-    let effect: (() => Approvals) | string;
-    switch (event.event) {
-      case 'approver.enrolled': {
-        const key = parseApproverKey(event.key);
-        // Whoever holds it would approve what it asks for.
-        if (typeof key !== 'string' && this.#fields.keys.get(key.thumbprint) !== undefined) {
-          return 'the key is, or was, an agent’s';
-        }
-        effect = approvals.effectOfEnrolment(event);
-        break;
-      }
-      case 'approver.retired':
-        effect = approvals.effectOfRetirement(event);
-        break;
-      case 'approval.given':
-        effect = approvals.effectOfApproval(event, context);
-        break;
-      case 'approval.reviewed':
-        effect = approvals.effectOfReview(event, context);
-    }
-    if (typeof effect === 'string') return effect;
-    const next = effect;
-    return () => ({ approvals: next() });
+  #approvals(event: ApprovalEvent): (() => Partial<Fields>) | string {
+    const { keys } = this.#fields;
+    const effect = this.approvals.effectOf(event, {
+      domain: this.domain,
+      index: this.epoch,
+      isAgentKey: (thumbprint) => keys.get(thumbprint) !== undefined,
+    });
+    return typeof effect === 'string' ? effect : () => ({ approvals: effect() });
   }
 
   #retirement(

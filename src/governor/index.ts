@@ -83,6 +83,8 @@ export { type LineageAround, LineageReader, type LoggedDecision } from './lineag
 export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';
 export { parentFactOf } from './parent-fact.ts';
 export type { GovernorPorts } from './ports.ts';
+export { currentInputs } from './proposal/current-snapshot.ts';
+export { type Proposal, proposeChange } from './proposal/propose-change.ts';
 export { type LogPublication, publishLogs } from './publish-logs.ts';
 export { findInOtherLogs } from './replay/find-in-other-logs.ts';
 export type { Missing } from './replay/inputs-of-receipt.ts';

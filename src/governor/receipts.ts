@@ -93,7 +93,7 @@ export function decisionReceiptOf(
 
 /** A denial for want of approvals is the request for them. */
 function approvalsSeen(
-  { actionDigest, required, given }: ApprovalFindings,
+  { actionDigest, required, withinSeconds = REQUEST_SECONDS, given }: ApprovalFindings,
   code: ReasonCode | undefined,
   atMs: number,
 ): ApprovalsSeen {
@@ -102,7 +102,7 @@ function approvalsSeen(
     action: actionDigest,
     required,
     given: given.map(({ nonce, approver, role, decision }) => ({ nonce, approver, role, decision })),
-    ...(isRequest ? { requestExpiresAtMs: atMs + REQUEST_SECONDS * 1000 } : {}),
+    ...(isRequest ? { requestExpiresAtMs: atMs + withinSeconds * 1000 } : {}),
   };
 }
 

@@ -94,6 +94,7 @@ describe('a refused bundle names file, line, column and reason', () => {
     ],
     ['unknown annotation', `\n@aproval("x:1")\n${PERMIT_ALL}`, 'a.cedar:2:1: unknown annotation @aproval'],
     ['malformed approval', `\n\n@approval("two people")\n${PERMIT_ALL}`, 'a.cedar:3:1: @approval must be'],
+    ['more time than usual', `@approval("a:1/15m")\n${PERMIT_ALL}`, 'a.cedar:1:1: @approval must be'],
     ['zero threshold', `@approval("a:0")\n${PERMIT_ALL}`, 'a.cedar:1:1: @approval must be'],
     ['role twice', `@approval("a:1, a:2")\n${PERMIT_ALL}`, 'a.cedar:1:1: @approval must be'],
     [

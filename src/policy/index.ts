@@ -10,7 +10,7 @@ export {
 } from './bundle.ts';
 export { BUNDLE_LIMITS, BUNDLE_TYPE, type BundleInput, type RedactionSource } from './bundle-input.ts';
 export { type PolicyFacts, type TimeFacts, timeFacts } from './facts.ts';
-export type { InputMember, InputType, RecordInputType } from './input-type.ts';
+export { type InputMember, type InputType, quoteCedarString, type RecordInputType } from './input-type.ts';
 export { type PolicyCase, parsePolicyCases } from './policy-case.ts';
 export type { PolicyProblem, PolicySource } from './policy-source.ts';
 export { type PolicyRequest, type PreparedPolicy, preparePolicy } from './prepared-policy.ts';

@@ -262,6 +262,19 @@ describe('approvals', () => {
     });
   });
 
+  it('keep the shortest time that a permit gives a role', () => {
+    const policy = prepared(`
+      @approval("operator:1/5m") permit (principal, action, resource);
+      @approval("operator:2/90s, security:1") permit (principal, action, resource);
+    `);
+    expect(policy.evaluate(request())).toMatchObject({
+      approvals: [
+        { role: 'operator', threshold: 2, withinSeconds: 90 },
+        { role: 'security', threshold: 1 },
+      ],
+    });
+  });
+
   it('stay with a plain permit that matches too', () => {
     const policy = prepared(`${PERMIT_ALL} @approval("operator:1") permit (principal, action, resource);`);
     expect(policy.evaluate(request())).toMatchObject({ approvals: [{ role: 'operator', threshold: 1 }] });

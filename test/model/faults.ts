@@ -74,7 +74,14 @@ function approvalBy(
     govern(draft, { approvals: [{ role: 'operator', threshold: 1 }] });
     const terms = { decision, nbfSeconds: NOW - 100, expSeconds };
     draft.approvals = () => [
-      { nonce: approver, approver, role: 'operator', keyThumbprint: `key of ${approver}`, ...terms },
+      {
+        nonce: approver,
+        approver,
+        role: 'operator',
+        keyThumbprint: `key of ${approver}`,
+        ...terms,
+        requestedAtSeconds: NOW - 100,
+      },
     ];
   };
 }

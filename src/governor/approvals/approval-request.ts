@@ -1,5 +1,5 @@
 import { type ApprovalFact, approvalsOfOthers, checkApprovals } from '../../decision/index.ts';
-import type { GivenApproval, GovernanceState } from '../../governance/index.ts';
+import { type GivenApproval, type GovernanceState, REQUEST_SECONDS } from '../../governance/index.ts';
 import type { ApprovalsSeen, DecisionReceipt } from '../../receipt/index.ts';
 import type { LogReader } from '../../tlog/index.ts';
 import { factOfApproval, isSpent, spentAt } from './find-approvals.ts';
@@ -61,7 +61,10 @@ export function requestOfReceipt(
   const expiresAtMs = approvals.requestExpiresAtMs;
   const status = ranAfter
     ? 'used'
-    : statusOf(approvals.required, given.map(factOfApproval), { nowMs, expiresAtMs });
+    : statusOf(approvals.required, given.map(factOfApproval), {
+        ...{ nowMs, expiresAtMs },
+        withinSeconds: shortenedTo(atMs, expiresAtMs),
+      });
   return {
     ...{ id, log, index, status, atMs, expiresAtMs, receipt, given },
     required: approvals.required,
@@ -72,10 +75,20 @@ export function requestOfReceipt(
 function statusOf(
   required: ApprovalsSeen['required'],
   given: readonly ApprovalFact[],
-  { nowMs, expiresAtMs }: { readonly nowMs: number; readonly expiresAtMs: number },
+  {
+    nowMs,
+    expiresAtMs,
+    withinSeconds,
+  }: { readonly nowMs: number; readonly expiresAtMs: number; readonly withinSeconds: number },
 ): RequestStatus {
-  const denial = checkApprovals(required, given, nowMs / 1000);
+  const denial = checkApprovals(required, given, nowMs / 1000, withinSeconds);
   if (denial === undefined) return 'approved';
   if (denial.code === 'approval.rejected') return 'rejected';
   return nowMs < expiresAtMs ? 'open' : 'expired';
+}
+
+/** What policy or artifact give a request, where they give it less than usual; else approvals end by themselves. */
+function shortenedTo(atMs: number, expiresAtMs: number): number {
+  const seconds = (expiresAtMs - atMs) / 1000;
+  return seconds < REQUEST_SECONDS ? seconds : Number.POSITIVE_INFINITY;
 }

@@ -180,6 +180,24 @@ describe('an action that needs approval', () => {
     expect(asked.map((request) => request.id)).toEqual([id]);
   });
 
+  it('runs on what it spent itself, however late it is decided once more; and restarting gives nothing back', async () => {
+    const { home } = domain;
+    const own = [domain.issue({ audiences: [home.audience('slow')] })];
+    let monotonicMs = 0;
+    // Every look at the clock is seconds later: what was decided is decided again before it starts.
+    const clock = { wallMs: () => Date.now(), monotonicMs: () => (monotonicMs += 2000) };
+    const slow = await domain.open({ name: 'slow', clock, maxStalenessSeconds: 1e9 });
+    const { id } = await call({ path: '/slow' }, slow, { chain: own });
+    await approve(id, ada);
+    await approve(id, bob);
+    expect((await call({ path: '/slow' }, slow, { chain: own })).code).toBe('permit');
+    await slow.close();
+    const again = await domain.open({ name: 'slow' });
+    expect(again.audience).toBe(slow.audience);
+    expect((await call({ path: '/slow' }, again, { chain: own })).code).toBe('approval.required');
+    await again.close();
+  });
+
   it('leaves what needs none alone', async () => {
     renew();
     const outcome = await opened.governor.run(
@@ -389,6 +407,53 @@ function statement0(id: string): ApprovalStatement {
     ),
   );
 }
+
+describe('less time, given by an artifact', () => {
+  it('shortens the request, what is signed for it, and what that is good for', async () => {
+    const { home } = domain;
+    const clock = {
+      offsetMs: 0,
+      wallMs: () => Date.now() + clock.offsetMs,
+      monotonicMs: () => performance.now(),
+    };
+    const point = await domain.open({ name: 'short', clock, maxStalenessSeconds: 1e9 });
+    try {
+      const own = [
+        domain.issue({
+          audiences: [home.audience('short')],
+          writ: {
+            initiator: { id: home.agent('worker'), kind: 'agent' },
+            governance: { approvals: [{ role: 'operator', threshold: 1, withinSeconds: 60 }] },
+          },
+        }),
+      ];
+      const run = async () => {
+        const action = domain.call(own, { audience: point.audience, args: { path: '/s' }, clock });
+        const outcome = await point.governor.run(action, async () => ({ status: 'succeeded', value: 1 }));
+        return {
+          code: outcome.verdict === 'permit' ? 'permit' : outcome.denial.code,
+          id: outcome.executionId,
+        };
+      };
+      const { id } = await run();
+      const { atMs, expiresAtMs } = requestOf(id);
+      expect(expiresAtMs - atMs).toBe(60_000);
+      const said = statement(id, ada);
+      expect(said.exp).toBe(Math.floor(expiresAtMs / 1000));
+      // Whoever signs for longer signs for nothing more.
+      for (const approver of [ada, bob]) {
+        const long = { ...statement(id, approver), exp: said.nbf + 900 };
+        expect(await record(long, approver.sign(long))).toBe('recorded');
+      }
+      clock.offsetMs = 61_000;
+      expect((await run()).code).toBe('approval.expired');
+      clock.offsetMs = 0;
+      expect((await run()).code).toBe('permit');
+    } finally {
+      await point.close();
+    }
+  });
+});
 
 describe('the record', () => {
   it('names who approved, in the receipt, and shows neither arguments nor a digest that could be guessed', async () => {

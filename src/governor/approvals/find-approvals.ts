@@ -1,5 +1,5 @@
 import type { ApprovalFact, ApprovalFindings, Snapshot } from '../../decision/index.ts';
-import type { GivenApproval, GovernanceState } from '../../governance/index.ts';
+import { type GivenApproval, type GovernanceState, secondsOfUuidV7 } from '../../governance/index.ts';
 import { actionSalt, type EvidenceKey, saltedDigest } from '../../receipt/index.ts';
 import type { AppendRequest, LogReader } from '../../tlog/index.ts';
 
@@ -16,8 +16,18 @@ export function isApprovalKey(key: string): boolean {
 }
 
 export function factOfApproval({ statement, keyThumbprint }: GivenApproval): ApprovalFact {
-  const { nonce, approver, role, decision, nbf, exp } = statement;
-  return { nonce, approver, role, decision, nbfSeconds: nbf, expSeconds: exp, keyThumbprint };
+  const { nonce, approver, role, decision, nbf, exp, request } = statement;
+  const requestedAtSeconds = secondsOfUuidV7(request);
+  return {
+    nonce,
+    approver,
+    role,
+    decision,
+    nbfSeconds: nbf,
+    expSeconds: exp,
+    requestedAtSeconds,
+    keyThumbprint,
+  };
 }
 
 /** Indices of the permits of a log that spent an approval: there is one at most. */

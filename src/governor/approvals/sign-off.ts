@@ -53,6 +53,12 @@ export function statementFor(
     return deny('request.malformed', `${approver} asks for this action, and does not approve it`);
   }
   const longest = role === BREAK_GLASS ? MAX_BREAK_GLASS_SECONDS : REQUEST_SECONDS;
+  const { atMs, expiresAtMs } = request;
+  // Where less time is given than usual, that is the end of it: nothing longer would count.
+  const isShortened = expiresAtMs - atMs < REQUEST_SECONDS * 1000;
+  const end = isShortened
+    ? Math.max(nowSeconds + 1, Math.floor(expiresAtMs / 1000))
+    : Number.MAX_SAFE_INTEGER;
   return {
     type: APPROVAL,
     trustDomain: home.domain,
@@ -63,7 +69,7 @@ export function statementFor(
     ...{ approver, role, decision },
     ...(reason === undefined ? {} : { reason }),
     nbf: nowSeconds,
-    exp: nowSeconds + (seconds ?? longest),
+    exp: Math.min(nowSeconds + (seconds ?? longest), end),
     nonce: randomBytes(NONCE_BYTES).toString('base64url'),
   };
 }
