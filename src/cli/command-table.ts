@@ -4,6 +4,8 @@ import type { Define } from './command.ts';
 export interface CommandEntry {
   readonly summary: string;
   readonly load: () => Promise<{ readonly define: Define }>;
+  /** Others that start with its name. */
+  readonly commands?: Readonly<Record<string, CommandEntry>>;
 }
 
 /** Commands that share a first word. */
@@ -21,6 +23,9 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
   mcp: {
     summary: 'run an MCP server behind the gateway (for client configuration)',
     load: () => import('./mcp.ts'),
+    commands: {
+      serve: { summary: 'serve MCP over HTTP, behind the gateway', load: () => import('./mcp-serve.ts') },
+    },
   },
   demo: {
     summary: 'watch a real MCP server being governed, in a throwaway domain',

@@ -25,7 +25,7 @@ import type { Session } from './session.ts';
 import { withSignals } from './with-signals.ts';
 
 interface Options {
-  readonly name: string;
+  readonly name?: string;
   readonly agent?: string;
   readonly artifact?: string;
   readonly cwd?: string;
@@ -37,13 +37,15 @@ const DEFAULT_AGENT = 'agent';
 
 export const define: Define = (command, act) => {
   command
+    // What comes after the name of a command of its own is that command's.
+    .enablePositionalOptions()
     .description(
       `Run an MCP server behind the gateway, on stdin and stdout: what the artifact grants is forwarded byte for byte,
 everything else is denied, and every decision is durable before anything happens. For client configuration;
 "writ init --server NAME -- COMMAND" prints the line to put there.`,
     )
     .argument('[command...]', 'how the MCP server is started, after -- (default: as "writ init" saw it)')
-    .requiredOption('--name <name>', 'name of the server, as tool ids have it')
+    .option('--name <name>', 'name of the server, as tool ids have it')
     .option('--agent <name>', 'the agent that calls (default: the holder of the artifact)')
     .option('--artifact <name|file>', 'what it presents (default: <agent>-<name>)')
     .option('--cwd <dir>', 'folder the server is started in')
@@ -64,21 +66,18 @@ async function mcp(session: Session, command: readonly string[], options: Option
   // memory and costs a few percent of the rate.
   setFlagsFromString('--semi-space-growth-factor=1');
   const { surroundings } = session;
-  const { name } = options;
-  if (!isServerName(name)) {
-    throw usageError(`--name "${name}" is no server name`, 'use letters, digits and . _ -');
-  }
+  const name = serverNameOf(options.name);
   if (options.agent !== undefined && !isLocalName(options.agent)) {
     throw usageError(`--agent "${options.agent}" is no name: letters, digits and . _ ~ - only`);
   }
-  const denialStyle = DENIAL_STYLES[options.denials];
-  if (denialStyle === undefined) {
-    throw usageError(`--denials "${options.denials}" is neither error nor tool-result`);
-  }
+  const denialStyle = denialStyleOf(options.denials);
   const home = await openHomeFor(session, name, command);
-  const upstream = upstreamOf(home, surroundings.cwd, command, options);
+  const upstream = upstreamOf(home, surroundings.cwd, command, { ...options, name });
   refuseExposedHome(home.folder, upstream);
-  const { chain, key } = holderOf(home, surroundings.cwd, options, [upstream.command, ...upstream.args]);
+  const { chain, key } = holderOf(home, surroundings.cwd, { ...options, name }, [
+    upstream.command,
+    ...upstream.args,
+  ]);
   // What the upstream's program is, is read while everything else is.
   const searchPath = surroundings.path.join(delimiter);
   const measuring = measure({ ...upstream, searchPath }, join(home.folder, 'cache', 'digests.json'));
@@ -118,7 +117,29 @@ async function mcp(session: Session, command: readonly string[], options: Option
   }
 }
 
-async function openHomeFor(session: Session, name: string, command: readonly string[]): Promise<Home> {
+/** What is asked of every command that runs the gateway. */
+export interface GatewayChoice {
+  readonly name: string;
+  readonly agent?: string;
+  readonly artifact?: string;
+  readonly cwd?: string;
+}
+
+export function serverNameOf(name: string | undefined): string {
+  if (name === undefined) throw usageError('which server?', 'give --name NAME, as tool ids have it');
+  if (!isServerName(name)) {
+    throw usageError(`--name "${name}" is no server name`, 'use letters, digits and . _ -');
+  }
+  return name;
+}
+
+export function denialStyleOf(text: string): DenialStyle {
+  const style = DENIAL_STYLES[text];
+  if (style === undefined) throw usageError(`--denials "${text}" is neither error nor tool-result`);
+  return style;
+}
+
+export async function openHomeFor(session: Session, name: string, command: readonly string[]): Promise<Home> {
   try {
     return await session.openHome();
   } catch (error) {
@@ -131,11 +152,11 @@ async function openHomeFor(session: Session, name: string, command: readonly str
   }
 }
 
-function upstreamOf(
+export function upstreamOf(
   home: Home,
   cwd: string,
   [command, ...args]: readonly string[],
-  options: Options,
+  options: Pick<GatewayChoice, 'name' | 'cwd'>,
 ): StoredServer {
   const folder = options.cwd === undefined ? undefined : resolve(cwd, options.cwd);
   if (command !== undefined) return { command, args, cwd: folder ?? cwd };
@@ -148,10 +169,10 @@ function upstreamOf(
 }
 
 /** The artifact to present and the key it is bound to. */
-function holderOf(
+export function holderOf(
   home: Home,
   cwd: string,
-  { agent, artifact, name }: Options,
+  { agent, artifact, name }: GatewayChoice,
   command: readonly string[],
 ): { readonly chain: readonly string[]; readonly key: SigningKey } {
   const path = artifactPath(home, cwd, artifact ?? `${agent ?? defaultAgent(home)}-${name}`);
@@ -190,7 +211,7 @@ function holderThumbprint(chain: readonly string[]): string | undefined {
 }
 
 /** Said once, at the start: an artifact that is denied will be denied at every call. */
-function warnOfArtifact(
+export function warnOfArtifact(
   { output, nowSeconds }: Session,
   opened: OpenedGovernor,
   chain: readonly string[],

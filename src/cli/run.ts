@@ -76,8 +76,8 @@ function addEntry(parent: Command, name: string, entry: CommandEntry | CommandGr
     .summary(entry.summary)
     .description(capitalise(entry.summary))
     .helpCommand(false);
-  if ('load' in entry) return;
-  for (const [child, childEntry] of Object.entries(entry.commands)) addEntry(command, child, childEntry);
+  for (const [child, childEntry] of Object.entries(entry.commands ?? {}))
+    addEntry(command, child, childEntry);
 }
 
 /** A command's own file defines it just before it is parsed. */
@@ -92,7 +92,8 @@ function loadOnDemand(
     if ('load' in entry) {
       (await entry.load()).define(command, act);
       command.description(withoutLineBreaks(command.description()));
-    } else loadOnDemand(command, entry.commands, act);
+    }
+    if (entry.commands !== undefined) loadOnDemand(command, entry.commands, act);
   });
 }
 

@@ -38,6 +38,8 @@ export interface Fault {
   readonly note: string;
   /** Whether the call may have taken effect. */
   readonly effect: 'none' | 'unknown';
+  /** JSON-RPC error code, where the fault is one that JSON-RPC names. */
+  readonly code?: number;
 }
 
 export const FAULTS = {
@@ -85,6 +87,7 @@ export const FAULTS = {
     message: 'The method is not supported here.',
     note: 'method is never forwarded',
     effect: 'none',
+    code: -32601,
   },
   closing: {
     message: 'The session ended before the call was answered; whether it took effect is unknown.',
@@ -115,6 +118,12 @@ export function encodeDenial(id: RequestId | null, denial: Denial, receipt?: str
   return encodeError(id, jsonrpc, text, { code: denial.code, ...(receipt ? { receipt } : {}) });
 }
 
+/** A denied request whose method is never forwarded, granted or not. */
+export function encodeUnsupported(id: RequestId, denial: Denial, receipt: string | undefined): Buffer {
+  const { message, code } = FAULTS.unsupportedMethod;
+  return encodeError(id, code, message, { code: denial.code, ...(receipt ? { receipt } : {}) });
+}
+
 /** A line that was refused before it was a request: parse errors have their own JSON-RPC code. */
 export function encodeParseError(id: RequestId | null, denial: Denial): Buffer {
   return encodeError(id, -32700, denial.reason.text, { code: denial.code });
@@ -140,7 +149,7 @@ export function encodeCallDenial(
 }
 
 export function encodeFault(id: RequestId, fault: Fault, receipt?: string): Buffer {
-  return encodeError(id, INTERNAL_ERROR, fault.message, {
+  return encodeError(id, fault.code ?? INTERNAL_ERROR, fault.message, {
     effect: fault.effect,
     ...(receipt ? { receipt } : {}),
   });

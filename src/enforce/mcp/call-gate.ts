@@ -7,7 +7,7 @@ import type { InFlight } from './in-flight.ts';
 import { readInputQuestions } from './input-questions.ts';
 import { InputRounds } from './input-rounds.ts';
 import type { ResponseMessage } from './message.ts';
-import { INPUT_REQUIRING_METHODS, type MethodClass } from './method-class.ts';
+import { answerAction, INPUT_REQUIRING_METHODS, type MethodClass } from './method-class.ts';
 import type { Action } from './ports.ts';
 import { present } from './presenter.ts';
 import { findWithheldQuestion } from './question-gate.ts';
@@ -32,6 +32,8 @@ export class CallGate {
   readonly #ports: SessionPorts;
   readonly #definitions: ToolDefinitions;
   readonly #rounds = new InputRounds();
+  /** Repeats of calls that this gateway did not see ask, and whose answers are granted as an action of their own. */
+  readonly #unasked = new WeakSet<Call>();
 
   constructor(ports: SessionPorts, definitions: ToolDefinitions) {
     this.#ports = ports;
@@ -43,10 +45,16 @@ export class CallGate {
     const { method, params } = call;
     const { toolName, denial } = methodClass;
     const meta = readCallMeta(params);
+    const unanswerable = this.#rounds.isRepeat(params) ? this.#rounds.check(method, params) : undefined;
+    if (denial === undefined && unanswerable !== undefined && !this.#unasked.has(call)) {
+      const answering = answerAction(this.#ports.server, params);
+      if (answering !== undefined && this.#ports.presenter.grants(answering.tool)) {
+        this.#unasked.add(call);
+        return this.actionsOf(call, { ...methodClass, actions: [...methodClass.actions, answering] });
+      }
+    }
     const refusal =
-      denial ??
-      (isDenial(meta) ? meta : undefined) ??
-      (this.#rounds.isRepeat(params) ? this.#rounds.check(method, params) : undefined);
+      denial ?? (isDenial(meta) ? meta : undefined) ?? (this.#unasked.has(call) ? undefined : unanswerable);
     const parent = isDenial(meta) ? undefined : meta.parent;
     if (refusal !== undefined || toolName === undefined) {
       return this.#propose(methodClass, parent, refusal === undefined ? {} : { refusal });
@@ -62,14 +70,18 @@ export class CallGate {
       (action) => (): Action => ({
         ...action,
         presentation: present(this.#ports.presenter, action.tool, action.args, parent),
+        // What the gateway itself says something is stands before what the upstream says.
         ...found,
+        ...(action.toolDigest === undefined ? {} : { toolDigest: action.toolDigest }),
       }),
     );
     return { actions, passes: found.refusal === undefined && methodClass.kind === 'governed' };
   }
 
   /** To be asked right before a call is forwarded: false where it repeats one that was repeated already. */
-  takeRound({ method, params }: Call): boolean {
+  takeRound(call: Call): boolean {
+    const { method, params } = call;
+    if (this.#unasked.has(call)) return true;
     return !this.#rounds.isRepeat(params) || this.#rounds.consume(method, params);
   }
 

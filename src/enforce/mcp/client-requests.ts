@@ -5,6 +5,7 @@ import {
   encodeFault,
   encodeNotification,
   encodeStopped,
+  encodeUnsupported,
   FAULTS,
   type Fault,
 } from './answer.ts';
@@ -169,7 +170,10 @@ export class ClientRequests {
     this.#table.takeLine(call);
     try {
       if (outcome === undefined) this.#table.close(call);
-      else await this.#finish(call, outcome);
+      else if (outcome.verdict === 'deny' && methodClass.kind === 'unsupported') {
+        // Whatever may be done here, this method is not there: clients go by that when they find out what is.
+        this.#table.answer(call, encodeUnsupported(call.id, outcome.denial, receiptOf(outcome)));
+      } else await this.#finish(call, outcome);
     } catch {
       this.#table.answer(call, encodeDenial(call.id, deny('internal.unexpected', 'governor failed')));
     }

@@ -1,5 +1,14 @@
 export type { DenialStyle } from './answer.ts';
+export { createDiagnose } from './diagnostics.ts';
 export { type GatewayExit, type GatewayLimits, type GatewayOptions, runMcpGateway } from './gateway.ts';
+export {
+  type GovernedUpstreamOptions,
+  governedUpstream,
+  HTTP_SESSION_LIMITS,
+} from './http/governed-upstream.ts';
+export { type EndpointLimits, type EndpointOptions, McpEndpoint } from './http/mcp-endpoint.ts';
+export { stdioLink } from './http/stdio-link.ts';
+export type { OpenLink } from './http/upstream-link.ts';
 export type { CallGovernor, Presenter } from './ports.ts';
 export { createPresenter, type PresenterOptions } from './presenter.ts';
 export { protocolDefinitions } from './protocol-definitions.ts';

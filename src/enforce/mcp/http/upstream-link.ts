@@ -1,0 +1,21 @@
+import type { Fault } from '../answer.ts';
+import type { RequestId } from '../message.ts';
+
+/** The transport to one upstream: whole messages, without judging them. */
+export interface UpstreamLink {
+  send(line: Buffer): void;
+  readonly isGone: boolean;
+  /** Bytes that were sent and not taken yet. */
+  readonly backlogBytes: number;
+  /** Ends it; resolves when the upstream is gone. */
+  stop(): Promise<void>;
+}
+
+export interface LinkEvents {
+  /** @param about the request it came as part of the answer to, where the transport tells. */
+  readonly onLine: (line: Buffer, about: RequestId | undefined) => void;
+  /** The upstream is gone, or cannot be trusted any more. Once, and last. */
+  readonly onGone: (fault: Fault) => void;
+}
+
+export type OpenLink = (events: LinkEvents) => UpstreamLink;
