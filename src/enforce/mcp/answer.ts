@@ -53,6 +53,11 @@ export const FAULTS = {
     note: 'upstream was not running',
     effect: 'none',
   },
+  unreachable: {
+    message: 'The MCP server cannot be reached, or broke off; whether the call took effect is unknown.',
+    note: 'upstream could not be reached',
+    effect: 'unknown',
+  },
   silent: {
     message: 'The MCP server did not answer in time; whether the call took effect is unknown.',
     note: 'upstream did not answer',

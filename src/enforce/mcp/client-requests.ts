@@ -149,6 +149,12 @@ export class ClientRequests {
     }, this.#ports.limits.garbageGraceMs).unref();
   }
 
+  /** The transport knows that no answer to a request will come. */
+  lose(id: RequestId, fault: Fault): void {
+    const call = this.#table.get(id);
+    if (call !== undefined && isForwarded(call)) this.#fail(call, fault);
+  }
+
   /** The upstream is gone: everything it has seen fails, everything it has not seen is not forwarded. */
   upstreamFailed(fault: Fault): void {
     this.#upstreamFault ??= fault;

@@ -6,6 +6,7 @@ export {
   governedUpstream,
   HTTP_SESSION_LIMITS,
 } from './http/governed-upstream.ts';
+export { type HttpLinkOptions, httpLink } from './http/http-link.ts';
 export { type EndpointLimits, type EndpointOptions, McpEndpoint } from './http/mcp-endpoint.ts';
 export { stdioLink } from './http/stdio-link.ts';
 export type { OpenLink } from './http/upstream-link.ts';

@@ -6,6 +6,11 @@ import { FixtureServer } from './fixture-server.ts';
 const MODERN = '2026-07-28';
 const META_VERSION = 'io.modelcontextprotocol/protocolVersion';
 const REMOVED = ['initialize', 'ping', 'logging/setLevel', 'resources/subscribe', 'resources/unsubscribe'];
+const NAMED_BY: Readonly<Record<string, string>> = {
+  'tools/call': 'name',
+  'prompts/get': 'name',
+  'resources/read': 'uri',
+};
 const STATUS: Readonly<Record<string, number>> = {
   '-32601': 404,
   '-32020': 400,
@@ -53,6 +58,11 @@ export function createFixtureHttp(): Server {
     if (meta[META_VERSION] !== headers['mcp-protocol-version']) return refuse(400, -32020);
     if (!isJsonObject(meta['io.modelcontextprotocol/clientCapabilities'])) return refuse(400, -32602);
     if (headers['mcp-method'] !== method) return refuse(400, -32020);
+    const named = NAMED_BY[String(method)];
+    const { params } = message;
+    if (named !== undefined && isJsonObject(params) && headers['mcp-name'] !== params[named]) {
+      return refuse(400, -32020);
+    }
     if (REMOVED.includes(String(method))) return refuse(404, -32601);
     await serve(modern, response, message, {});
   }

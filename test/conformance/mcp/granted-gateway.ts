@@ -22,8 +22,8 @@ const SERVER = 's';
 
 export interface GrantedGateway {
   readonly url: string;
-  /** Decisions that were recorded, and outcomes. */
-  readonly entries: () => number;
+  /** How often something was decided. */
+  readonly decisions: () => number;
   readonly diagnostics: () => string;
   close(): Promise<void>;
 }
@@ -99,7 +99,7 @@ export async function startGrantedGateway(openLink: OpenLink): Promise<GrantedGa
   for (const name of ['127.0.0.1', 'localhost']) hosts.add(`${name}:${new URL(url()).port}`);
   return {
     url: url(),
-    entries: () => decided,
+    decisions: () => decided,
     diagnostics: () => diagnostics,
     async close() {
       await endpoint.close();

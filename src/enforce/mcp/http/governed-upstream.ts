@@ -62,6 +62,7 @@ class GovernedUpstream implements Channel {
     });
     this.#link = options.openLink({
       onLine: (line, about) => this.#fromUpstream(line, about),
+      onLost: (id, fault) => this.#guarded(() => this.#session.requestLost(id, fault)),
       onGone: (fault) => {
         this.#isGone = true;
         this.#session.upstreamFailed(fault);

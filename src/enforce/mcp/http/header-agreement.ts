@@ -25,7 +25,7 @@ const REMOVED_METHODS: ReadonlySet<string> = new Set([
 ]);
 
 /** What `Mcp-Name` repeats of the body (2026-07-28, Standard Request Headers). */
-const NAMED_BY: Readonly<Record<string, 'name' | 'uri'>> = {
+export const NAMED_BY: Readonly<Record<string, 'name' | 'uri'>> = {
   'tools/call': 'name',
   'prompts/get': 'name',
   'resources/read': 'uri',

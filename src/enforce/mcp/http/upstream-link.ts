@@ -14,6 +14,8 @@ export interface UpstreamLink {
 export interface LinkEvents {
   /** @param about the request it came as part of the answer to, where the transport tells. */
   readonly onLine: (line: Buffer, about: RequestId | undefined) => void;
+  /** No answer to a request will come, where the transport can tell. */
+  readonly onLost: (id: RequestId, fault: Fault) => void;
   /** The upstream is gone, or cannot be trusted any more. Once, and last. */
   readonly onGone: (fault: Fault) => void;
 }
