@@ -25,6 +25,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     load: () => import('./mcp.ts'),
     commands: {
       serve: { summary: 'serve MCP over HTTP, behind the gateway', load: () => import('./mcp-serve.ts') },
+      connect: {
+        summary: 'present calls of an agent to such a gateway, from stdio',
+        load: () => import('./mcp-connect.ts'),
+      },
     },
   },
   demo: {

@@ -1,21 +1,21 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { delimiter, join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import { isDenial } from '../denial/index.ts';
+import { verifyChain } from '../artifact/index.ts';
+import { deny, isDenial } from '../denial/index.ts';
 import {
   createDiagnose,
   createPresenter,
   governedUpstream,
-  HTTP_SESSION_LIMITS,
   type ListedTool,
   McpEndpoint,
-  stdioLink,
+  multiplexer,
+  type OpenChannel,
+  type Presenter,
 } from '../enforce/mcp/index.ts';
-import { openGovernor } from '../governor/index.ts';
+import { type Home, type OpenedGovernor, openGovernor } from '../governor/index.ts';
 import { denied, failure, usageError } from './cli-error.ts';
 import { collect, type Define, examples } from './command.ts';
-import { refuseExposedHome } from './exposed-home.ts';
 import { isLoopback, parseListen, urlOf } from './listen-address.ts';
 import {
   denialStyleOf,
@@ -26,14 +26,20 @@ import {
   upstreamOf,
   warnOfArtifact,
 } from './mcp.ts';
-import { measure } from './measure.ts';
+import {
+  measureUpstreams,
+  readUpstreams,
+  stdioUpstream,
+  UPSTREAM_HELP,
+  UPSTREAM_TOKEN_HELP,
+  type Upstream,
+} from './mcp-upstreams.ts';
 import type { Session } from './session.ts';
 import { faint, good } from './text.ts';
 import { readTokenFile } from './token-file.ts';
 import { withSignals } from './with-signals.ts';
 
-interface Options extends Omit<GatewayChoice, 'name'> {
-  readonly name?: string;
+interface Options extends GatewayChoice {
   readonly denials: string;
   readonly listen: string;
   readonly path: string;
@@ -41,6 +47,9 @@ interface Options extends Omit<GatewayChoice, 'name'> {
   readonly publicUrl?: string;
   readonly allowOrigin?: readonly string[];
   readonly authorizationServer?: readonly string[];
+  readonly upstream?: readonly string[];
+  readonly upstreamToken?: readonly string[];
+  readonly requirePresentation?: boolean;
 }
 
 const DEFAULT_LISTEN = '127.0.0.1:7390';
@@ -56,7 +65,12 @@ denied, and every decision is durable before anything happens. Ends on SIGTERM.
 Whoever reaches the URL acts as the agent: it listens on this machine only, unless --token-file says who may call.`,
     )
     .argument('[command...]', 'how the MCP server is started, after -- (default: as "writ init" saw it)')
-    .option('--name <name>', 'name of the server, as tool ids have it')
+    .requiredOption(
+      '--name <name>',
+      'name of the gateway, and of the server in tool ids where it is the only one',
+    )
+    .option('--upstream <id=target>', UPSTREAM_HELP, collect)
+    .option('--upstream-token <id=source>', UPSTREAM_TOKEN_HELP, collect)
     .option('--listen <host:port>', 'where to listen; port 0 takes a free one', DEFAULT_LISTEN)
     .option('--path <path>', 'path of the endpoint', DEFAULT_PATH)
     .option('--token-file <file>', 'bearer tokens that may call, one a line; only you may read the file')
@@ -71,6 +85,10 @@ Whoever reaches the URL acts as the agent: it listens on this machine only, unle
       'told to clients without a token (RFC 9728); may be given several times',
       collect,
     )
+    .option(
+      '--require-presentation',
+      'hold no key here: every call brings its artifact and proof, as "writ mcp connect" adds them',
+    )
     .option('--agent <name>', 'the agent that calls (default: the holder of the artifact)')
     .option('--artifact <name|file>', 'what it presents (default: <agent>-<name>)')
     .option('--cwd <dir>', 'folder the server is started in')
@@ -84,6 +102,7 @@ Whoever reaches the URL acts as the agent: it listens on this machine only, unle
       examples(
         '$ writ mcp serve --name fs',
         '$ writ mcp serve --name fs --listen 127.0.0.1:7390 -- npx -y @modelcontextprotocol/server-filesystem /work',
+        '$ writ mcp serve --name tools --artifact agent-tools --upstream fs=stdio --upstream docs=https://docs.example/mcp',
         '$ claude mcp add --transport http fs http://127.0.0.1:7390/mcp',
       ),
     )
@@ -94,7 +113,6 @@ async function serve(session: Session, command: readonly string[], options: Opti
   setFlagsFromString('--semi-space-growth-factor=1');
   const { surroundings, output } = session;
   const name = serverNameOf(options.name);
-  const choice: GatewayChoice = { ...options, name };
   const denialStyle = denialStyleOf(options.denials);
   const address = parseListen(options.listen, DEFAULT_LISTEN);
   const tokens = options.tokenFile === undefined ? [] : readTokenFile(surroundings.cwd, options.tokenFile);
@@ -106,32 +124,36 @@ async function serve(session: Session, command: readonly string[], options: Opti
   }
   const publicUrl = publicUrlOf(options);
   const home = await openHomeFor(session, name, command);
-  const upstream = upstreamOf(home, surroundings.cwd, command, choice);
-  refuseExposedHome(home.folder, upstream);
-  const { chain, key } = holderOf(home, surroundings.cwd, choice, [upstream.command, ...upstream.args]);
-  const searchPath = surroundings.path.join(delimiter);
-  const measuring = measure({ ...upstream, searchPath }, join(home.folder, 'cache', 'digests.json'));
+  const upstreams = upstreamsOf(session, home, command, options);
+  const { requirePresentation = false } = options;
+  const held = requirePresentation ? undefined : holderOf(home, surroundings.cwd, options, command);
+  const measuring = measureUpstreams(home, surroundings, upstreams);
   const opened = await openGovernor({ home, name, components: measuring });
   if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
   try {
-    warnOfArtifact(session, opened, chain, name);
-    const presenter = createPresenter({ chain, signer: key, audience: opened.audience });
-    if (isDenial(presenter)) throw denied(presenter, 'see it with "writ artifact inspect"');
+    const presenter = held === undefined ? ABSENT : localPresenter(session, opened, held, name);
+    const stands = (chain: readonly string[]): boolean =>
+      !isDenial(verifyChain(chain, { anchors: opened.view().state.anchors, nowSeconds: session.nowSeconds }));
     const diagnose = createDiagnose(surroundings.stderr, name);
-    const open = governedUpstream({
-      name,
-      openLink: stdioLink({
-        command: { ...upstream, env: surroundings.environment },
-        maxMessageBytes: HTTP_SESSION_LIMITS.maxServerMessageBytes,
-        stderr: surroundings.stderr,
+    const listed = new Map<string, readonly ListedTool[]>();
+    const governed = upstreams.map(({ id, open: openLink }): [string, OpenChannel] => [
+      id,
+      governedUpstream({
+        name: id,
+        openLink,
+        governor: opened.governor,
+        presenter,
+        pinnedDigest: (tool) => opened.view().policy?.bundle.tools.get(tool)?.digest,
+        onDefinitions: (tools) => {
+          listed.set(id, tools);
+          opened.setTools([...listed.values()].flat());
+        },
+        diagnose,
+        limits: { denialStyle },
       }),
-      governor: opened.governor,
-      presenter,
-      pinnedDigest: (tool) => opened.view().policy?.bundle.tools.get(tool)?.digest,
-      onDefinitions: (tools: readonly ListedTool[]) => opened.setTools(tools),
-      diagnose,
-      limits: { denialStyle },
-    });
+    ]);
+    const [[, only] = []] = governed;
+    const open = governed.length === 1 && only !== undefined ? only : multiplexer(new Map(governed));
     await withSignals(async (signal) => {
       const hosts = new Set<string>();
       const endpoint = new McpEndpoint({
@@ -141,7 +163,9 @@ async function serve(session: Session, command: readonly string[], options: Opti
           resource: publicUrl ?? `${urlOf(server.address() as AddressInfo)}${options.path}`,
           name,
           ...(options.authorizationServer && { authorizationServers: options.authorizationServer }),
+          ...(requirePresentation && { more: { writ: { name, upstreams: upstreams.map(({ id }) => id) } } }),
         }),
+        ...(requirePresentation && { presentations: { stands } }),
         open,
         diagnose,
       });
@@ -156,8 +180,13 @@ async function serve(session: Session, command: readonly string[], options: Opti
       for (const host of hostsOf(address.host, bound, publicUrl)) hosts.add(host);
       const url = publicUrl ?? `${urlOf(bound)}${options.path}`;
       output.answer({ event: 'listening', url, name, tokens: tokens.length }, () => {
-        output.line(good('listening '), url, faint(`  in front of ${name}`));
-        if (tokens.length === 0) output.line(faint('anyone on this machine may call as the agent'));
+        output.line(
+          good('listening '),
+          url,
+          faint(`  in front of ${upstreams.map(({ id }) => id).join(', ')}`),
+        );
+        if (tokens.length === 0 && !requirePresentation)
+          output.line(faint('anyone on this machine may call as the agent'));
       });
       await new Promise<void>((ended) => {
         if (signal.aborted) ended();
@@ -168,6 +197,41 @@ async function serve(session: Session, command: readonly string[], options: Opti
   } finally {
     await opened.close();
   }
+}
+
+/** Where calls bring their own presentations: what brings none has none. */
+const ABSENT: Presenter = {
+  grants: () => false,
+  present: () => deny('artifact.missing', 'nothing was presented for this'),
+};
+
+function localPresenter(
+  session: Session,
+  opened: OpenedGovernor,
+  { chain, key }: ReturnType<typeof holderOf>,
+  name: string,
+): Presenter {
+  warnOfArtifact(session, opened, chain, name);
+  const presenter = createPresenter({ chain, signer: key, audience: opened.audience });
+  if (isDenial(presenter)) throw denied(presenter, 'see it with "writ artifact inspect"');
+  return presenter;
+}
+
+function upstreamsOf(
+  { surroundings }: Session,
+  home: Home,
+  command: readonly string[],
+  options: Options,
+): readonly Upstream[] {
+  const { upstream, upstreamToken } = options;
+  if (upstream === undefined) {
+    if (upstreamToken !== undefined)
+      throw usageError('--upstream-token is for upstreams given by --upstream');
+    const own = upstreamOf(home, surroundings.cwd, command, options);
+    return [stdioUpstream(options.name, own, home, surroundings)];
+  }
+  if (command.length > 0) throw usageError('a command and --upstream exclude each other');
+  return readUpstreams(home, surroundings, { upstream, ...(upstreamToken && { upstreamToken }) });
 }
 
 /** Names under which requests may ask for the endpoint. */

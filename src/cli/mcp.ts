@@ -25,7 +25,7 @@ import type { Session } from './session.ts';
 import { withSignals } from './with-signals.ts';
 
 interface Options {
-  readonly name?: string;
+  readonly name: string;
   readonly agent?: string;
   readonly artifact?: string;
   readonly cwd?: string;
@@ -37,15 +37,13 @@ const DEFAULT_AGENT = 'agent';
 
 export const define: Define = (command, act) => {
   command
-    // What comes after the name of a command of its own is that command's.
-    .enablePositionalOptions()
     .description(
       `Run an MCP server behind the gateway, on stdin and stdout: what the artifact grants is forwarded byte for byte,
 everything else is denied, and every decision is durable before anything happens. For client configuration;
 "writ init --server NAME -- COMMAND" prints the line to put there.`,
     )
     .argument('[command...]', 'how the MCP server is started, after -- (default: as "writ init" saw it)')
-    .option('--name <name>', 'name of the server, as tool ids have it')
+    .requiredOption('--name <name>', 'name of the server, as tool ids have it')
     .option('--agent <name>', 'the agent that calls (default: the holder of the artifact)')
     .option('--artifact <name|file>', 'what it presents (default: <agent>-<name>)')
     .option('--cwd <dir>', 'folder the server is started in')
@@ -72,12 +70,9 @@ async function mcp(session: Session, command: readonly string[], options: Option
   }
   const denialStyle = denialStyleOf(options.denials);
   const home = await openHomeFor(session, name, command);
-  const upstream = upstreamOf(home, surroundings.cwd, command, { ...options, name });
+  const upstream = upstreamOf(home, surroundings.cwd, command, options);
   refuseExposedHome(home.folder, upstream);
-  const { chain, key } = holderOf(home, surroundings.cwd, { ...options, name }, [
-    upstream.command,
-    ...upstream.args,
-  ]);
+  const { chain, key } = holderOf(home, surroundings.cwd, options, [upstream.command, ...upstream.args]);
   // What the upstream's program is, is read while everything else is.
   const searchPath = surroundings.path.join(delimiter);
   const measuring = measure({ ...upstream, searchPath }, join(home.folder, 'cache', 'digests.json'));
@@ -125,8 +120,7 @@ export interface GatewayChoice {
   readonly cwd?: string;
 }
 
-export function serverNameOf(name: string | undefined): string {
-  if (name === undefined) throw usageError('which server?', 'give --name NAME, as tool ids have it');
+export function serverNameOf(name: string): string {
   if (!isServerName(name)) {
     throw usageError(`--name "${name}" is no server name`, 'use letters, digits and . _ -');
   }

@@ -53,14 +53,17 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
       // Commander adds its own command object as the last argument.
       exitCode = (await action(session, ...(args.slice(0, -1) as unknown as A))) ?? 0;
     };
-  for (const [name, entry] of Object.entries(COMMANDS)) addEntry(program, name, entry);
+  const line = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
+  const commands = Object.fromEntries(
+    Object.entries(COMMANDS).map(([name, entry]) => [name, chosenOf(name, entry, line)]),
+  );
+  for (const [name, entry] of Object.entries(commands)) addEntry(program, name, entry);
   let called: string | undefined;
   program.hook('preSubcommand', (_program, command) => {
     called = command.name();
   });
-  loadOnDemand(program, COMMANDS, act);
+  loadOnDemand(program, commands, act);
 
-  const line = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
   try {
     await program.parseAsync([...line], { from: 'user' });
     return exitCode;
@@ -70,14 +73,29 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
   }
 }
 
+/**
+ * A command that is also the first word of others is one or the other: the others where the word right after it names one
+ * of them, and itself otherwise, so that it can be given any command line of its own.
+ */
+function chosenOf(
+  name: string,
+  entry: CommandEntry | CommandGroup,
+  line: readonly string[],
+): CommandEntry | CommandGroup {
+  if (!('load' in entry) || entry.commands === undefined) return entry;
+  const next = line[line.indexOf(name) + 1];
+  const { summary, commands } = entry;
+  return next !== undefined && Object.hasOwn(commands, next) ? { summary, commands } : entry;
+}
+
 function addEntry(parent: Command, name: string, entry: CommandEntry | CommandGroup): void {
   const command = parent
     .command(name)
     .summary(entry.summary)
     .description(capitalise(entry.summary))
     .helpCommand(false);
-  for (const [child, childEntry] of Object.entries(entry.commands ?? {}))
-    addEntry(command, child, childEntry);
+  if ('load' in entry) return;
+  for (const [child, childEntry] of Object.entries(entry.commands)) addEntry(command, child, childEntry);
 }
 
 /** A command's own file defines it just before it is parsed. */
@@ -92,8 +110,7 @@ function loadOnDemand(
     if ('load' in entry) {
       (await entry.load()).define(command, act);
       command.description(withoutLineBreaks(command.description()));
-    }
-    if (entry.commands !== undefined) loadOnDemand(command, entry.commands, act);
+    } else loadOnDemand(command, entry.commands, act);
   });
 }
 

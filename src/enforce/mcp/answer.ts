@@ -16,6 +16,8 @@ export type DenialStyle = 'error' | 'tool-result';
 export const META_PARENT = 'writ/parent';
 export const META_RECEIPT = 'writ/receipt';
 export const META_CODE = 'writ/code';
+/** What presents a call, where the presenter is another process: it never reaches the server. */
+export const META_PRESENTATION = 'writ/presentation';
 
 const INTERNAL_ERROR = -32603;
 

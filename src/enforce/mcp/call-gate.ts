@@ -11,7 +11,7 @@ import { answerAction, INPUT_REQUIRING_METHODS, type MethodClass } from './metho
 import type { Action } from './ports.ts';
 import { present } from './presenter.ts';
 import { findWithheldQuestion } from './question-gate.ts';
-import type { SessionPorts } from './session-ports.ts';
+import { presenterFor, type SessionPorts } from './session-ports.ts';
 import type { DefinitionState, ToolDefinitions } from './tool-definitions.ts';
 
 type Call = Pick<InFlight<unknown>, 'id' | 'method' | 'params' | 'cancelled'>;
@@ -48,7 +48,7 @@ export class CallGate {
     const unanswerable = this.#rounds.isRepeat(params) ? this.#rounds.check(method, params) : undefined;
     if (denial === undefined && unanswerable !== undefined && !this.#unasked.has(call)) {
       const answering = answerAction(this.#ports.server, params);
-      if (answering !== undefined && this.#ports.presenter.grants(answering.tool)) {
+      if (answering !== undefined && presenterFor(this.#ports, call.id).grants(answering.tool)) {
         this.#unasked.add(call);
         return this.actionsOf(call, { ...methodClass, actions: [...methodClass.actions, answering] });
       }
@@ -57,19 +57,20 @@ export class CallGate {
       denial ?? (isDenial(meta) ? meta : undefined) ?? (this.#unasked.has(call) ? undefined : unanswerable);
     const parent = isDenial(meta) ? undefined : meta.parent;
     if (refusal !== undefined || toolName === undefined) {
-      return this.#propose(methodClass, parent, refusal === undefined ? {} : { refusal });
+      return this.#propose(call, methodClass, parent, refusal === undefined ? {} : { refusal });
     }
     const state = this.#definitions.lookUp(toolName, eraOf(params));
     return typeof state === 'string'
-      ? this.#propose(methodClass, parent, definitionOf(state))
-      : state.then((known) => this.#propose(methodClass, parent, definitionOf(known)));
+      ? this.#propose(call, methodClass, parent, definitionOf(state))
+      : state.then((known) => this.#propose(call, methodClass, parent, definitionOf(known)));
   }
 
-  #propose(methodClass: MethodClass, parent: string | undefined, found: Found): CallActions {
+  #propose({ id }: Call, methodClass: MethodClass, parent: string | undefined, found: Found): CallActions {
+    const presenter = presenterFor(this.#ports, id);
     const actions = methodClass.actions.map(
       (action) => (): Action => ({
         ...action,
-        presentation: present(this.#ports.presenter, action.tool, action.args, parent),
+        presentation: present(presenter, action.tool, action.args, parent),
         // What the gateway itself says something is stands before what the upstream says.
         ...found,
         ...(action.toolDigest === undefined ? {} : { toolDigest: action.toolDigest }),

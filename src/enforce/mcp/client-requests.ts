@@ -21,7 +21,7 @@ import type { EffectResult, Execution, Outcome } from './ports.ts';
 import { RequestTable } from './request-table.ts';
 import { GOVERNOR_FAILED, receiptOf, runAll } from './run-all.ts';
 import type { Running } from './running.ts';
-import type { SessionPorts } from './session-ports.ts';
+import { presenterFor, type SessionPorts } from './session-ports.ts';
 import type { ToolDefinitions } from './tool-definitions.ts';
 
 /** How the effect of a governed call ended. */
@@ -248,7 +248,8 @@ export class ClientRequests {
       this.#table.answer(call, line);
       return;
     }
-    const { server, presenter, pinnedDigest, digestOf } = this.#ports;
+    const { server, pinnedDigest, digestOf } = this.#ports;
+    const presenter = presenterFor(this.#ports, id);
     const grants = (tool: string): boolean => presenter.grants(tool);
     const listing = filterListing(method, id, result, { server, grants, pinnedDigest, digestOf });
     const { tools } = result;

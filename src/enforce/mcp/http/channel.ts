@@ -1,14 +1,14 @@
-import type { Presentation } from '../../../artifact/index.ts';
 import type { RequestId } from '../message.ts';
+import type { Presenter } from '../ports.ts';
 
 /** A governed way to an upstream, or to several as if they were one: messages as lines, each with its newline. */
 export interface Channel {
   /**
    * One message of the client's that parses, on one line.
    *
-   * @param presentation what the client presented for it, where presenters are beside the agents.
+   * @param presenter what it brought to be presented, where presenters are beside the agents.
    */
-  receive(line: Buffer, presentation?: Presentation): void;
+  receive(line: Buffer, presenter?: Presenter): void;
   /** Nothing will be answered any more. */
   readonly isGone: boolean;
   /** The upstream does not take what was sent to it: nothing more is to be sent for now. */

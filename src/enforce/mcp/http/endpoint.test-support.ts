@@ -2,14 +2,22 @@ import { type IncomingHttpHeaders, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { isJsonObject, type JsonObject } from '../../../codec/index.ts';
 import type { Denial } from '../../../denial/index.ts';
-import type { Action } from '../ports.ts';
-import { type FakeGovernor, fakeGovernor, fakePresenter, parseObject } from '../session.test-support.ts';
+import type { Action, Presenter } from '../ports.ts';
+import {
+  type FakeGovernor,
+  fakeGovernor,
+  fakePresenter,
+  NOT_GRANTED,
+  parseObject,
+} from '../session.test-support.ts';
 import { governedUpstream } from './governed-upstream.ts';
-import { type EndpointLimits, McpEndpoint } from './mcp-endpoint.ts';
+import { type EndpointLimits, type EndpointOptions, McpEndpoint } from './mcp-endpoint.ts';
+import { multiplexer } from './multiplexer.ts';
 import type { LinkEvents, OpenLink } from './upstream-link.ts';
 
 /** One upstream that a channel opened: what reached it, and its voice. */
 export interface ScriptedUpstream {
+  readonly name: string;
   readonly received: JsonObject[];
   readonly lines: string[];
   stopped: boolean;
@@ -39,7 +47,10 @@ export interface Reply {
 
 export interface HarnessOptions {
   readonly tokens?: readonly string[];
+  /** Names of the upstreams; several stand behind one endpoint. */
+  readonly names?: readonly string[];
   readonly limits?: Partial<EndpointLimits>;
+  readonly presentations?: EndpointOptions['presentations'];
   readonly decide?: (action: Action) => Denial | undefined;
   /** Answers a request; undefined leaves it open. */
   readonly answer?: (message: JsonObject, upstream: ScriptedUpstream) => JsonObject | undefined;
@@ -63,6 +74,8 @@ export function modernCall(id: string | number, name: string, args: JsonObject =
   return { jsonrpc: '2.0', id, method: 'tools/call', params };
 }
 
+const NOBODY: Presenter = { grants: () => false, present: () => NOT_GRANTED };
+
 function defaultAnswer({ id = null, method, params }: JsonObject): JsonObject | undefined {
   const answer = (result: JsonObject): JsonObject => ({ jsonrpc: '2.0', id, result });
   switch (method) {
@@ -83,32 +96,44 @@ function defaultAnswer({ id = null, method, params }: JsonObject): JsonObject | 
 
 export async function startEndpoint(options: HarnessOptions = {}): Promise<EndpointHarness> {
   const upstreams: ScriptedUpstream[] = [];
-  const openLink: OpenLink = (events: LinkEvents) => {
-    const upstream: ScriptedUpstream = {
-      received: [],
-      lines: [],
-      stopped: false,
-      say: (message) => events.onLine(Buffer.from(`${JSON.stringify(message)}\n`), undefined),
+  const linkTo =
+    (name: string): OpenLink =>
+    (events: LinkEvents) => {
+      const upstream: ScriptedUpstream = {
+        name,
+        received: [],
+        lines: [],
+        stopped: false,
+        say: (message) => events.onLine(Buffer.from(`${JSON.stringify(message)}\n`), undefined),
+      };
+      upstreams.push(upstream);
+      return {
+        isGone: false,
+        backlogBytes: 0,
+        send(line) {
+          const text = line.toString('utf8');
+          upstream.lines.push(text);
+          const message = parseObject(text);
+          upstream.received.push(message);
+          if (message.id === undefined) return;
+          const answer = (options.answer ?? defaultAnswer)(message, upstream) ?? undefined;
+          if (answer !== undefined) queueMicrotask(() => upstream.say(answer));
+        },
+        async stop() {
+          upstream.stopped = true;
+        },
+      };
     };
-    upstreams.push(upstream);
-    return {
-      isGone: false,
-      backlogBytes: 0,
-      send(line) {
-        const text = line.toString('utf8');
-        upstream.lines.push(text);
-        const message = parseObject(text);
-        upstream.received.push(message);
-        if (message.id === undefined) return;
-        const answer = (options.answer ?? defaultAnswer)(message, upstream) ?? undefined;
-        if (answer !== undefined) queueMicrotask(() => upstream.say(answer));
-      },
-      async stop() {
-        upstream.stopped = true;
-      },
-    };
-  };
   const governor = fakeGovernor(options.decide);
+  const { names = ['fs'] } = options;
+  const openOne = (name: string) =>
+    governedUpstream({
+      name,
+      openLink: linkTo(name),
+      governor,
+      presenter: options.presentations === undefined ? fakePresenter() : NOBODY,
+      diagnose: () => {},
+    });
   const hosts = new Set<string>();
   const endpoint: McpEndpoint = new McpEndpoint({
     access: { hosts, origins: new Set(['https://app.example']), tokens: options.tokens ?? [] },
@@ -117,14 +142,12 @@ export async function startEndpoint(options: HarnessOptions = {}): Promise<Endpo
       resource: `http://127.0.0.1:${port}/mcp`,
       authorizationServers: ['https://as.example'],
     }),
-    open: governedUpstream({
-      name: 'fs',
-      openLink,
-      governor,
-      presenter: fakePresenter(),
-      diagnose: () => {},
-    }),
+    open:
+      names.length === 1
+        ? openOne(names[0] ?? '')
+        : multiplexer(new Map(names.map((name) => [name, openOne(name)]))),
     diagnose: () => {},
+    ...(options.presentations && { presentations: options.presentations }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   await new Promise<void>((resolve) => endpoint.server.listen(0, '127.0.0.1', resolve));

@@ -40,16 +40,16 @@ export class EventLog {
     return this.#opened;
   }
 
-  /** @returns the event's id. */
-  add(stream: number, line: Buffer): string {
+  add(stream: number, line: Buffer): StoredEvent {
     const state = this.#streams.get(stream);
     if (state === undefined) throw new TypeError('no such stream');
     state.sequence += 1;
     state.kept += 1;
-    this.#events.push({ stream, sequence: state.sequence, line });
+    const event: StoredEvent = { stream, sequence: state.sequence, line };
+    this.#events.push(event);
     this.#bytes += line.byteLength;
     while (this.#events.length > this.#maxEvents || this.#bytes > this.#maxBytes) this.#forgetOldest();
-    return eventId(stream, state.sequence);
+    return event;
   }
 
   /** Nothing more comes on the stream; what it carried can still be asked for. */
@@ -58,10 +58,6 @@ export class EventLog {
     if (state === undefined) return;
     state.ended = true;
     if (state.kept === 0) this.#streams.delete(stream);
-  }
-
-  hasEnded(stream: number): boolean {
-    return this.#streams.get(stream)?.ended ?? true;
   }
 
   /** Id of the newest event of a stream. */

@@ -1,12 +1,13 @@
 import type { Digest } from '../../../codec/index.ts';
 import { toolDefinitionDigest } from '../../../policy/index.ts';
 import { FAULTS } from '../answer.ts';
-import type { RequestId } from '../message.ts';
+import { isRequestId, type RequestId } from '../message.ts';
 import type { CallGovernor, Diagnose, Presenter } from '../ports.ts';
 import { Session } from '../session.ts';
 import { DEFAULT_SESSION_LIMITS, type ListedTool, type SessionLimits } from '../session-ports.ts';
 import { isServerName } from '../tool-id.ts';
 import type { Channel, ChannelEvents, OpenChannel } from './channel.ts';
+import { idKey, type OutgoingParts, partsOf, scalar } from './message-parts.ts';
 import type { OpenLink, UpstreamLink } from './upstream-link.ts';
 
 export interface GovernedUpstreamOptions {
@@ -43,6 +44,8 @@ class GovernedUpstream implements Channel {
   readonly #diagnose: Diagnose;
   /** The request that what is being handled was sent for. */
   #about: RequestId | undefined;
+  /** Of requests that brought their own presentation and are not answered yet. */
+  readonly #presenters = new Map<string, Presenter>();
   #isGone = false;
 
   constructor(options: GovernedUpstreamOptions, events: ChannelEvents) {
@@ -55,7 +58,11 @@ class GovernedUpstream implements Channel {
       digestOf: toolDefinitionDigest,
       pinnedDigest: options.pinnedDigest ?? (() => undefined),
       onDefinitions: options.onDefinitions ?? (() => {}),
-      toClient: (line) => events.toClient(line, this.#about),
+      presenterOf: (request) => this.#presenters.get(idKey(request)),
+      toClient: (line) => {
+        if (this.#presenters.size > 0) this.#forget(partsOf(line));
+        events.toClient(line, this.#about);
+      },
       toUpstream: (line) => this.#link.send(line),
       diagnose,
       limits: { ...HTTP_SESSION_LIMITS, ...options.limits },
@@ -79,8 +86,20 @@ class GovernedUpstream implements Channel {
     return this.#link.backlogBytes > MAX_BACKLOG_BYTES;
   }
 
-  receive(line: Buffer): void {
+  receive(line: Buffer, presenter?: Presenter): void {
+    if (presenter !== undefined) {
+      const parts = partsOf(line);
+      if (parts?.kind === 'request') this.#presenters.set(idKey(parts.id), presenter);
+    }
     this.#guarded(() => this.#session.fromClient(line));
+    const cancelled = this.#presenters.size > 0 ? scalar(line, ['params', 'requestId']) : undefined;
+    if (isRequestId(cancelled) && partsOf(line)?.kind === 'notification') {
+      this.#presenters.delete(idKey(cancelled));
+    }
+  }
+
+  #forget(parts: OutgoingParts | undefined): void {
+    if (parts?.kind === 'response' && parts.id !== null) this.#presenters.delete(idKey(parts.id));
   }
 
   async close(): Promise<void> {

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { isJsonObject, type JsonValue } from '../../../codec/index.ts';
 import type { Message, RequestId, RequestMessage } from '../message.ts';
+import type { Presenter } from '../ports.ts';
 import type { Channel, OpenChannel } from './channel.ts';
-import { EventLog } from './event-log.ts';
+import { EventLog, eventId, type StoredEvent } from './event-log.ts';
 import { EventWriter } from './event-writer.ts';
 import { idKey, partsOf, scalar } from './message-parts.ts';
 import { sendEmpty, sendError, sendJson } from './replies.ts';
@@ -28,6 +29,8 @@ export const DEFAULT_LEGACY_LIMITS: LegacyLimits = {
 interface Stream {
   readonly number: number;
   writer: EventWriter | undefined;
+  /** Id of the last event that was written to a response. */
+  written: string;
 }
 
 /** One request of the client's that awaits its answer. */
@@ -97,10 +100,10 @@ export class LegacySession {
     return inUse ? 0 : performance.now() - this.#lastUsedMs;
   }
 
-  receive(message: Message, line: Buffer, response: ServerResponse): void {
+  receive(message: Message, line: Buffer, response: ServerResponse, presenter?: Presenter): void {
     this.#lastUsedMs = performance.now();
     if (message.kind === 'request') {
-      this.#request(message, line, response);
+      this.#request(message, line, response, presenter);
       return;
     }
     this.#channel.receive(line);
@@ -120,14 +123,12 @@ export class LegacySession {
       return;
     }
     const writer = new EventWriter(response, this.#headers());
-    for (const { stream, sequence, line } of missed.events) writer.event(line, `${stream}-${sequence}`);
-    const stream = this.#streams.get(missed.stream);
-    if (stream === undefined || this.#log.hasEnded(missed.stream)) {
-      writer.end();
-      return;
-    }
-    stream.writer?.end();
+    const open = this.#streams.get(missed.stream);
+    open?.writer?.end();
+    const stream: Stream = open ?? { number: missed.stream, writer: undefined, written: lastEventId };
     stream.writer = writer;
+    for (const event of missed.events) this.#write(stream, event);
+    if (open === undefined) writer.end();
   }
 
   async close(): Promise<void> {
@@ -135,7 +136,12 @@ export class LegacySession {
     this.#end();
   }
 
-  #request(message: RequestMessage, line: Buffer, response: ServerResponse): void {
+  #request(
+    message: RequestMessage,
+    line: Buffer,
+    response: ServerResponse,
+    presenter: Presenter | undefined,
+  ): void {
     const { id } = message;
     const key = idKey(id);
     if (this.#exchanges.has(key)) {
@@ -152,7 +158,7 @@ export class LegacySession {
     };
     exchange.timer = setTimeout(() => this.#streamOf(exchange), this.#limits.streamAfterMs).unref();
     this.#exchanges.set(key, exchange);
-    this.#channel.receive(line);
+    this.#channel.receive(line, presenter);
   }
 
   #toClient(line: Buffer, about: RequestId | undefined): void {
@@ -204,7 +210,8 @@ export class LegacySession {
   }
 
   #openStream(): Stream {
-    const stream: Stream = { number: this.#log.open(), writer: undefined };
+    const number = this.#log.open();
+    const stream: Stream = { number, writer: undefined, written: this.#log.position(number) };
     this.#streams.set(stream.number, stream);
     return stream;
   }
@@ -213,12 +220,19 @@ export class LegacySession {
     if (response.headersSent || response.destroyed) return;
     stream.writer?.end();
     stream.writer = new EventWriter(response, this.#headers());
-    stream.writer.prime(this.#log.position(stream.number), this.#limits.retryMs);
+    stream.writer.prime(stream.written, this.#limits.retryMs);
+    // What was said before the client listened.
+    for (const event of this.#log.after(stream.written)?.events ?? []) this.#write(stream, event);
   }
 
   #sendOn(stream: Stream, line: Buffer): void {
-    const id = this.#log.add(stream.number, line);
-    stream.writer?.event(line, id);
+    const event = this.#log.add(stream.number, line);
+    if (stream.writer?.isOpen === true) this.#write(stream, event);
+  }
+
+  #write(stream: Stream, { sequence, line }: StoredEvent): void {
+    stream.written = eventId(stream.number, sequence);
+    stream.writer?.event(line, stream.written);
   }
 
   #ownerOf(token: unknown): Exchange | undefined {

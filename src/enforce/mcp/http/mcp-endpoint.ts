@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { encodeDenial, encodeParseError } from '../answer.ts';
 import { type Message, parseMessage } from '../message.ts';
-import type { Diagnose } from '../ports.ts';
+import type { Diagnose, Presenter } from '../ports.ts';
 import { type AccessOptions, AccessRules } from './access.ts';
+import { partPresentation, type Stands } from './brought-presentation.ts';
 import type { OpenChannel } from './channel.ts';
 import { checkAgreement } from './header-agreement.ts';
 import { onOneLine } from './json-members.ts';
@@ -47,6 +48,8 @@ export interface EndpointOptions {
   readonly resource: () => ResourceMetadata;
   /** A channel for a session of the older era, and one that all requests of the newer share. */
   readonly open: OpenChannel;
+  /** Requests bring their own presentations (`writ mcp connect`), of chains that stand; without it a presenter is here. */
+  readonly presentations?: { readonly stands: Stands };
   readonly diagnose: Diagnose;
   readonly limits?: Partial<EndpointLimits>;
 }
@@ -213,13 +216,18 @@ export class McpEndpoint {
     principal: string,
   ): void {
     const agreement = checkAgreement(headers, message);
+    const { presentations } = this.#options;
+    const { line: own, presenter } =
+      presentations === undefined || message.kind !== 'request'
+        ? { line, presenter: undefined }
+        : partPresentation(line, message.params, presentations.stands);
     if (typeof agreement === 'object') {
       const { status, code, message: text, data } = agreement;
       sendError(response, status, { code, message: text, data }, idOf(message));
       return;
     }
     if (agreement === 'legacy') {
-      this.#legacy(headers, message, line, response, principal);
+      this.#legacy(headers, { message, line: own, presenter }, response, principal);
       return;
     }
     // The newer era cancels by closing the response, and has no other notification of a client's over HTTP.
@@ -231,13 +239,12 @@ export class McpEndpoint {
       sendError(response, 503, OVERLOADED, { ...idOf(message), ...RETRY_LATER });
       return;
     }
-    this.#stateless.receive(line, response);
+    this.#stateless.receive(own, response, presenter);
   }
 
   #legacy(
     headers: IncomingMessage['headers'],
-    message: Message,
-    line: Buffer,
+    { message, line, presenter }: Incoming,
     response: ServerResponse,
     principal: string,
   ): void {
@@ -251,13 +258,13 @@ export class McpEndpoint {
         sendError(response, 503, OVERLOADED, { ...idOf(message), ...RETRY_LATER });
         return;
       }
-      this.#openSession(principal).receive(message, line, response);
+      this.#openSession(principal).receive(message, line, response, presenter);
       return;
     }
     const session = this.#sessionOf(headers, response, principal);
     if (session === undefined) return;
     if (session.isClogged) sendError(response, 503, OVERLOADED, { ...idOf(message), ...RETRY_LATER });
-    else session.receive(message, line, response);
+    else session.receive(message, line, response, presenter);
   }
 
   #get({ headers }: IncomingMessage, response: ServerResponse, principal: string): void {
@@ -326,6 +333,12 @@ export class McpEndpoint {
     this.#ending.add(ending);
     void ending.finally(() => this.#ending.delete(ending));
   }
+}
+
+interface Incoming {
+  readonly message: Message;
+  readonly line: Buffer;
+  readonly presenter: Presenter | undefined;
 }
 
 function idOf(message: Message): { id?: string | number } {

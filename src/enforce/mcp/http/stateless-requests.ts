@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { encodeNotification } from '../answer.ts';
 import type { RequestId } from '../message.ts';
+import type { Presenter } from '../ports.ts';
 import type { Channel, OpenChannel } from './channel.ts';
 import { EventWriter } from './event-writer.ts';
 import { findMember, replaceValue } from './json-members.ts';
@@ -53,7 +54,7 @@ export class StatelessRequests {
   }
 
   /** @param line a request of the newer era that parses. */
-  receive(line: Buffer, response: ServerResponse): void {
+  receive(line: Buffer, response: ServerResponse, presenter?: Presenter): void {
     const channel = this.#openChannel();
     this.#count += 1;
     const id = this.#count;
@@ -69,7 +70,7 @@ export class StatelessRequests {
     };
     this.#exchanges.set(idKey(id), exchange);
     response.once('close', () => this.#closed(id, exchange));
-    channel.receive(replaceAll(line, [['id'], PROGRESS_TOKEN], String(id)));
+    channel.receive(replaceAll(line, [['id'], PROGRESS_TOKEN], String(id)), presenter);
   }
 
   async close(): Promise<void> {
