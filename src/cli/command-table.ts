@@ -25,6 +25,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     load: () => import('./mcp.ts'),
     commands: {
       serve: { summary: 'serve MCP over HTTP, behind the gateway', load: () => import('./mcp-serve.ts') },
+      changes: {
+        summary: 'how a server’s tools differ from what is pinned, and approve it',
+        load: () => import('./mcp-changes.ts'),
+      },
       connect: {
         summary: 'present calls of an agent to such a gateway, from stdio',
         load: () => import('./mcp-connect.ts'),
