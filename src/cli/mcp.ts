@@ -54,7 +54,12 @@ everything else is denied, and every decision is durable before anything happens
     )
     .addHelpText(
       'after',
-      examples('$ writ mcp --name fs -- npx -y @modelcontextprotocol/server-filesystem /work'),
+      `
+Others that start with it:
+  writ mcp serve    the gateway over HTTP, in front of one or several servers
+  writ mcp connect  present calls to such a gateway, from stdio
+  writ mcp changes  how a server's tools differ from what is pinned, and approve it
+${examples('$ writ mcp --name fs -- npx -y @modelcontextprotocol/server-filesystem /work')}`,
     )
     .action(act(mcp));
 };
