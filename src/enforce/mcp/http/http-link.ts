@@ -22,6 +22,7 @@ const CONNECT_TIMEOUT_MS = 600_000;
 const STOP_TIMEOUT_MS = 1_000;
 const MAX_ERROR_BYTES = 64 * 1024;
 const MAX_RESUMPTIONS = 8;
+const LISTEN_AGAIN_MS = 1_000;
 
 /**
  * An upstream that is reached over streamable HTTP, of either era.
@@ -221,10 +222,14 @@ class HttpLink implements UpstreamLink {
   /** What belongs to none of our requests (2025-11-25, Listening for Messages from the Server). */
   async #listen(): Promise<void> {
     try {
-      const response = await this.#get(undefined, this.#stop.signal);
-      if (response !== undefined) await this.#readStream(response, undefined, this.#stop.signal);
+      while (!this.#isGone) {
+        const response = await this.#get(undefined, this.#stop.signal);
+        if (response === undefined) return;
+        await this.#readStream(response, undefined, this.#stop.signal);
+        await sleep(LISTEN_AGAIN_MS);
+      }
     } catch {
-      // Servers need not offer it, and may end it at any time.
+      // Servers need not offer it.
     }
   }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { isJsonObject, type JsonValue } from '../../../codec/index.ts';
-import type { Message, RequestId, RequestMessage } from '../message.ts';
+import { isRequestId, type Message, type RequestId, type RequestMessage } from '../message.ts';
 import type { Presenter } from '../ports.ts';
 import type { Channel, OpenChannel } from './channel.ts';
 import { EventLog, eventId, type StoredEvent } from './event-log.ts';
@@ -107,7 +107,20 @@ export class LegacySession {
       return;
     }
     this.#channel.receive(line);
+    if (message.kind === 'notification' && message.method === 'notifications/cancelled') {
+      this.#cancelled(message.params.requestId);
+    }
     sendEmpty(response, 202);
+  }
+
+  /** The client wants no answer any more, and gets none: what it waits with is let go. */
+  #cancelled(id: JsonValue | undefined): void {
+    const exchange = isRequestId(id) ? this.#exchanges.get(idKey(id)) : undefined;
+    if (exchange === undefined || exchange.begins) return;
+    this.#exchanges.delete(idKey(exchange.id));
+    clearTimeout(exchange.timer);
+    if (exchange.stream === undefined) sendEmpty(exchange.response, 202);
+    else this.#endStream(exchange.stream);
   }
 
   /** The client listens for what belongs to none of its requests, or comes back to a stream that broke. */
@@ -194,6 +207,10 @@ export class LegacySession {
       return;
     }
     this.#sendOn(stream, line);
+    this.#endStream(stream);
+  }
+
+  #endStream(stream: Stream): void {
     this.#log.end(stream.number);
     this.#streams.delete(stream.number);
     stream.writer?.end();

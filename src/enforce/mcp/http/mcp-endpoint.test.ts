@@ -298,6 +298,26 @@ describe('a session of the older era', () => {
     expect((await h.send('GET', undefined, nowhere)).status).toBe(400);
   });
 
+  it('a request that is cancelled is let go, and the session is idle again', async () => {
+    const h = await start({
+      limits: { sessionIdleMs: 0 },
+      answer: ({ method, id = null }) =>
+        method === 'tools/call'
+          ? undefined
+          : { jsonrpc: '2.0', id, result: { protocolVersion: '2025-11-25', tools: [] } },
+    });
+    const session = { 'mcp-session-id': await h.initialize() };
+    const called = h.post(call(1, 'echo'), session);
+    await until(() => h.calls().length === 1);
+    h.endpoint.sweep();
+    expect(h.endpoint.sessionCount).toBe(1);
+    await h.post({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } }, session);
+    expect((await called).status).toBeLessThan(300);
+    expect(h.governor.runs[0]?.end).toMatchObject({ status: 'unknown', note: 'cancelled by the client' });
+    h.endpoint.sweep();
+    expect(h.endpoint.sessionCount).toBe(0);
+  });
+
   it('an id that is in flight is not taken twice', async () => {
     const h = await start({
       answer: ({ method, id = null }) =>

@@ -107,6 +107,12 @@ describe('several upstreams behind one endpoint', () => {
     await until(() => h.governor.runsOf('mcp://mem/roots/list')[0] !== undefined);
     await until(() => h.governor.runsOf('mcp://fs/roots/list')[0] !== undefined);
     for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    // An id is put into a message: one that is more than an id is none.
+    for (const id of ['mem:7,"x":1', 'mem:7\n', 'mem:{}', 'mem:', 'mem:7 ']) {
+      const before = h.upstreams.map(({ lines }) => lines.length);
+      await h.post({ jsonrpc: '2.0', id: id.replace('7', '8'), result: { roots: [] } }, session);
+      expect(h.upstreams.map(({ lines }) => lines.length)).toEqual(before);
+    }
     await h.post({ jsonrpc: '2.0', id: 'mem:7', result: { roots: [] } }, session);
     const answered = (name: string) =>
       h.upstreams.find((upstream) => upstream.name === name)?.received.filter(({ id }) => id === 7) ?? [];

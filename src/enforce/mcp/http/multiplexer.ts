@@ -181,11 +181,11 @@ class Multiplexer implements Channel {
 
   /** The client answers what an upstream asked. */
   #response(id: RequestId, line: Buffer): void {
-    const asked = typeof id === 'string' ? splitQuestionId(id) : undefined;
+    const asked = typeof id === 'string' ? readQuestionId(id) : undefined;
     const upstream = this.#upstreams.find(({ id: name }) => name === asked?.upstream);
     const span = findMember(line, ['id']);
     if (asked === undefined || upstream === undefined || span === undefined) return;
-    upstream.channel.receive(replaceValue(line, span, asked.name));
+    upstream.channel.receive(replaceValue(line, span, JSON.stringify(asked.id)));
   }
 
   #fromUpstream(upstream: string, line: Buffer, about: RequestId | undefined): void {
@@ -363,9 +363,17 @@ function questionId(upstream: string, idText: string): string {
   return `${upstream}:${idText}`;
 }
 
-function splitQuestionId(id: string): Prefixed | undefined {
-  const at = id.indexOf(':');
-  return at <= 0 ? undefined : { upstream: id.slice(0, at), name: id.slice(at + 1) };
+/** INVARIANT: a client writes this: what is put into a message is an id and nothing else. */
+function readQuestionId(text: string): { readonly upstream: string; readonly id: RequestId } | undefined {
+  const at = text.indexOf(':');
+  if (at <= 0) return undefined;
+  try {
+    const id: unknown = JSON.parse(text.slice(at + 1));
+    const known = typeof id === 'string' || typeof id === 'number' ? id : undefined;
+    return isRequestId(known) ? { upstream: text.slice(0, at), id: known } : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function errorOf({ error }: JsonObject): JsonObject {

@@ -55,6 +55,8 @@ export class StatelessRequests {
 
   /** @param line a request of the newer era that parses. */
   receive(line: Buffer, response: ServerResponse, presenter?: Presenter): void {
+    // Its client is gone already: nobody would hear of it, and nothing would cancel it.
+    if (response.destroyed) return;
     const channel = this.#openChannel();
     this.#count += 1;
     const id = this.#count;
