@@ -11,6 +11,7 @@ import type { JsonObject } from '../../src/codec/index.ts';
 import { connect, endOf, startWrit, writJson } from './cli-program.ts';
 
 const SERVER = fileURLToPath(new URL('../fixtures/mcp/changing-server.ts', import.meta.url));
+const CHANGED = 'Says it again.\u202e And elsewhere.';
 const TOKEN = 'e2e-token-e2e-token-e2e-token';
 
 let folder = '';
@@ -73,12 +74,10 @@ it('an agent with its presenter calls through the gateway; one without does not'
 it('a tool that changed is denied until what was read is approved, and only that', async () => {
   const changes = async (...args: string[]) =>
     writ({ cwd: folder }, '--json', 'mcp', 'changes', 'echo', ...args);
-  expect(await changes()).toMatchObject({ code: 0, json: { changes: [] } });
-  writeFileSync(join(folder, 'description'), 'Says it again.\u202e And elsewhere.');
+  writeFileSync(join(folder, 'description'), CHANGED);
   const client = await connect(folder, 'connect', url, '--token-file', 'token');
   const call = () => client.callTool({ name: 'echo', arguments: { text: 'x' } });
   await expect(call()).rejects.toMatchObject({ data: { code: 'environment.tool_changed' } });
-  await client.close();
 
   const shown = await changes();
   expect(shown).toMatchObject({
@@ -86,14 +85,14 @@ it('a tool that changed is denied until what was read is approved, and only that
     json: { changes: [{ tool: 'mcp://echo/tools/echo', kind: 'changed' }] },
   });
   expect(JSON.stringify(shown.json)).toContain('u{202e}');
-  writeFileSync(join(folder, 'description'), 'Something else again.');
   const { digest } = shown.json as JsonObject & { digest: string };
+  writeFileSync(join(folder, 'description'), 'Something else again.');
   expect(await changes('--approve', digest)).toMatchObject({ code: 1 });
-  const again = (await changes()).json as JsonObject & { digest: string };
-  expect(await changes('--approve', again.digest)).toMatchObject({ code: 0, json: { approved: true } });
-  const after = await connect(folder, 'connect', url, '--token-file', 'token');
-  expect(JSON.stringify(await after.callTool({ name: 'echo', arguments: { text: 'x' } }))).toContain('x');
-  await after.close();
+  await expect(call()).rejects.toMatchObject({ data: { code: 'environment.tool_changed' } });
+  writeFileSync(join(folder, 'description'), CHANGED);
+  expect(await changes('--approve', digest)).toMatchObject({ code: 0, json: { approved: true } });
+  expect(JSON.stringify(await call())).toContain('x');
+  await client.close();
 });
 
 it('ends in order when it is told to, and listens nowhere else without a token', async () => {
