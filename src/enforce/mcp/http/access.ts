@@ -35,6 +35,20 @@ export class AccessRules {
     return this.#tokens.length > 0;
   }
 
+  /** Headers by which a browser lets an allowed page of another origin read the answer (Fetch, CORS protocol). */
+  corsHeaders({ headers }: IncomingMessage): Readonly<Record<string, string>> {
+    const { origin } = headers;
+    if (origin === undefined || this.#options.origins?.has(origin.toLowerCase()) !== true) return {};
+    return {
+      'Access-Control-Allow-Origin': origin,
+      'Access-Control-Allow-Methods': 'GET, POST, DELETE',
+      'Access-Control-Allow-Headers':
+        'Authorization, Content-Type, Last-Event-ID, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id',
+      'Access-Control-Expose-Headers': 'Mcp-Session-Id, WWW-Authenticate',
+      Vary: 'Origin',
+    };
+  }
+
   check({ headers }: IncomingMessage): Access {
     const { hosts, origins } = this.#options;
     const { host, origin, authorization } = headers;

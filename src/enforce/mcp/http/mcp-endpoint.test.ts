@@ -198,6 +198,18 @@ describe('who may talk to it', () => {
     },
   );
 
+  it('a browser is told which pages may read the answer, and of what else nothing', async () => {
+    const h = await start({ tokens: [ALICE] });
+    const allowed = await h.send('OPTIONS', undefined, { origin: 'https://app.example' });
+    expect(allowed.status).toBe(204);
+    expect(allowed.headers).toMatchObject({ 'access-control-allow-origin': 'https://app.example' });
+    const own = await h.send('OPTIONS', undefined, { origin: `http://127.0.0.1:${h.port}` });
+    expect(own.headers).not.toHaveProperty('access-control-allow-origin');
+    const other = await h.send('OPTIONS', undefined, { origin: 'https://evil.example' });
+    expect(other.status).toBe(403);
+    expect(other.headers).not.toHaveProperty('access-control-allow-origin');
+  });
+
   it('only with a token, where tokens are set; it says where to get one, and tells the token to nobody', async () => {
     const h = await start({ tokens: [ALICE] });
     const refused = await h.post(modernCall(1, 'echo'), { ...CALL_ECHO, authorization: `Bearer ${MALLORY}` });

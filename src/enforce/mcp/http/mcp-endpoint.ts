@@ -146,6 +146,13 @@ export class McpEndpoint {
       sendError(response, access.status, { code: INVALID_REQUEST, message: 'Not from here.' });
       return;
     }
+    for (const [name, value] of Object.entries(this.#access.corsHeaders(request))) {
+      response.setHeader(name, value);
+    }
+    if (request.method === 'OPTIONS') {
+      sendEmpty(response, 204, { Allow: 'GET, POST, DELETE' });
+      return;
+    }
     const path = pathOf(request.url);
     if (path === this.#metadataPath) {
       if (request.method === 'GET') sendJson(response, 200, resourceMetadata(this.#options.resource()));

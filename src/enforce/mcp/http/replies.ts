@@ -27,7 +27,8 @@ export function sendEmpty(
   headers: Readonly<Record<string, string>> = {},
 ): void {
   if (response.headersSent || response.destroyed) return;
-  response.writeHead(status, { ...FIXED_HEADERS, 'Content-Length': 0, ...headers });
+  const length = status === 204 ? {} : { 'Content-Length': 0 };
+  response.writeHead(status, { ...FIXED_HEADERS, ...length, ...headers });
   response.end();
 }
 
