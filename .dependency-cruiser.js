@@ -44,6 +44,14 @@ export default {
       from: { path: '^src/enforce/([^/]+)/' },
       to: { path: '^src/enforce/', pathNot: '^src/enforce/$1/' },
     },
+    {
+      name: 'frameworks-stay-outside',
+      comment:
+        'tools of frameworks are wrapped by their shape: what is governed decides which version is used',
+      severity: 'error',
+      from: { path: '^src/enforce/sdk/', pathNot: '\\.test\\.ts$' },
+      to: { path: 'node_modules/(@ai-sdk|ai|@openai|@langchain|langchain)/' },
+    },
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     {

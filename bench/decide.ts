@@ -3,69 +3,26 @@
  * making it durable adds. `node bench/decide.ts`.
  */
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
-import { ChainCache } from '../src/artifact/index.ts';
-import { type Action, decide, type Snapshot } from '../src/decision/index.ts';
+import type { Action } from '../src/decision/index.ts';
 import { isDenial } from '../src/denial/index.ts';
-import { measurementOf } from '../src/environment/index.ts';
-import { type OpenedGovernor, openGovernanceFollower } from '../src/governor/index.ts';
-import { must, READ, TestDomain } from '../test/support/trust-domain.ts';
+import { must, READ } from '../test/support/trust-domain.ts';
+import { openDecisionWorld } from './decision-world.ts';
 import { median, microseconds, print, ratePerSecond } from './measure.ts';
 
 const ROUNDS = 7;
 const CALLS = 2000;
 const IN_FLIGHT = 64;
 
-/** Twenty policies, of which one permits and none forbids. */
-const POLICIES = [
-  'permit (principal, action in Writ::Action::"read", resource) when { principal.enrolled };',
-  ...Array.from(
-    { length: 19 },
-    (_, number) =>
-      `forbid (principal, action, resource) when { context.input has path && context.input.path like "/forbidden-${number}/*" };`,
-  ),
-].join('\n');
-
-const domain = await TestDomain.create(POLICIES);
-const opened: OpenedGovernor = await domain.open();
+const world = await openDecisionWorld();
+const { domain, opened, policy, snapshotNow, actions } = world;
 try {
-  const follower = must(openGovernanceFollower(domain.home));
-  const view = follower.refresh();
-  const { policy, state } = view;
-  if (policy === undefined) throw new Error('no policy');
-  const token = domain.issue({
-    tools: { [READ]: { path: { constraint_type: 'path_containment', root: '/data' } } },
-  });
-  const snapshotNow = (): Snapshot => ({
-    nowSeconds: Date.now() / 1000,
-    audiences: [opened.audience],
-    keepsCounters: true,
-    governance: state,
-    governanceCheckedAtSeconds: Date.now() / 1000,
-    maxStalenessSeconds: 10,
-    policy,
-    measurement,
-    findParent: () => undefined,
-    maxLineageDepth: 32,
-    approvals: [],
-    replay: 'fresh',
-    record: 'available',
-    cache,
-  });
-  const measurement = measurementOf([], 'self', Math.floor(Date.now() / 1000));
-  const cache = new ChainCache(16);
-  const actions = (count: number): Action[] =>
-    Array.from({ length: count }, (_, at) =>
-      domain.call([token], { audience: opened.audience, tool: READ, args: { path: `/data/file-${at}.txt` } }),
-    );
-
   // The two costs nobody can avoid.
   const preparsed = cedar.preparsePolicySet('bench', {
     staticPolicies: Object.fromEntries(policy.bundle.policies.map(({ id, text }) => [id, text])),
   });
   if (preparsed.type !== 'success') throw new Error('policies do not parse');
-  const decisionOf = (action: Action) => decide(action, snapshotNow());
   const sample = actions(1)[0] as Action;
-  const { findings, answer } = decisionOf(sample);
+  const { findings, answer } = world.decide(sample);
   if (isDenial(answer) || findings.lineage === undefined) throw new Error(JSON.stringify(answer));
   const { policyFactsOf } = await import('../src/decision/policy-facts.ts');
   const facts = policyFactsOf(findings.chain as never, snapshotNow(), findings.lineage, undefined);
@@ -118,7 +75,7 @@ try {
       if (result.type !== 'success' || result.response.decision !== 'allow') throw new Error('cedar');
     });
     const decideUs = microseconds(CALLS, (at) => {
-      if (isDenial(decisionOf(batch[at] as Action).answer)) throw new Error('decide');
+      if (isDenial(world.decide(batch[at] as Action).answer)) throw new Error('decide');
     });
     const queue = actions(12_000);
     const runRate = await ratePerSecond(IN_FLIGHT, 1000, async (at) => {
@@ -193,8 +150,6 @@ try {
     of((r) => r.alone),
     'µs',
   );
-  follower.close();
 } finally {
-  await opened.close();
-  domain.dispose();
+  await world.close();
 }

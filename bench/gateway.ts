@@ -2,10 +2,8 @@
  * What `writ mcp` costs in front of the real filesystem server, against the same server without it, in one run.
  * `node bench/gateway.ts [calls for the memory run]` (default 100000; 0 leaves it out).
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { makeWorld, SERVER } from '../examples/demo/world.ts';
+import { readFileSync } from 'node:fs';
+import { type Command, makeGovernedServer } from './governed-server.ts';
 import { median, print, ratePerSecond } from './measure.ts';
 import { RawClient } from './raw-client.ts';
 
@@ -15,23 +13,10 @@ const COLD_STARTS = 7;
 const IN_FLIGHT = 16;
 const memoryCalls = Number(process.argv[2] ?? 100_000);
 
-const parent = mkdtempSync(join(tmpdir(), 'writ-bench-'));
-const world = await makeWorld(join(parent, 'world'));
-const writ = join(import.meta.dirname, '..', 'bin', 'writ.js');
-const direct = [world.upstream.command, [...world.upstream.args]] as const;
-const governed = [
-  process.execPath,
-  [
-    writ,
-    'mcp',
-    ...['--home', world.home.folder, '--name', SERVER, '--agent', 'planner', '--artifact', 'planner', '--'],
-    world.upstream.command,
-    ...world.upstream.args,
-  ],
-] as const;
-const path = join(world.workspace, 'notes', 'plan.md');
+const server = await makeGovernedServer();
+const { direct, governed, path } = server;
 
-async function coldStartMs([command, args]: readonly [string, readonly string[]]): Promise<number> {
+async function coldStartMs([command, args]: Command): Promise<number> {
   const client = new RawClient(command, args);
   await client.initialize();
   // A call is part of it: a gateway that answers `initialize` but isn't ready has not started.
@@ -138,5 +123,5 @@ try {
   }
   for (const client of Object.values(clients)) await client.close();
 } finally {
-  rmSync(parent, { recursive: true, force: true });
+  server.dispose();
 }

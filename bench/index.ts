@@ -28,7 +28,7 @@ import {
   randomOf,
   toolOf,
 } from './index-log.ts';
-import { median, print } from './measure.ts';
+import { median, print, processorMicros } from './measure.ts';
 
 const ORIGIN = 'bench.example/execution/bench';
 const ASKED = 200;
@@ -44,12 +44,6 @@ const folder = kept ?? mkdtempSync(join(tmpdir(), 'writ-bench-index-'));
 const directory = join(folder, 'log');
 const signer = SigningKey.fromSeed(new Uint8Array(32).fill(5));
 const options = { directory, origin: ORIGIN, signer };
-
-/** Microseconds of processor time, all threads: on a shared machine they say more than the clock. */
-function processorMicros(): number {
-  const { user, system } = process.cpuUsage();
-  return user + system;
-}
 
 /** One query: milliseconds by the clock, and of processor time. */
 interface Time {

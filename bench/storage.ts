@@ -3,18 +3,32 @@
  * `node bench/storage.ts [directory]`. Medians of several rounds; nothing here passes or fails.
  */
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newUuidV7 } from '../src/artifact/index.ts';
 import { SigningKey } from '../src/key/index.ts';
-import { openSqliteLog, openSqliteLogReader, type SqliteLog, withSqliteLog } from '../src/storage/index.ts';
-import type { AppendRequest } from '../src/tlog/index.ts';
+import {
+  openSqliteLog,
+  openSqliteLogReader,
+  type SqliteLog,
+  verifyLog,
+  withSqliteLog,
+} from '../src/storage/index.ts';
+import { type AppendRequest, noteVerifier } from '../src/tlog/index.ts';
 
 const ROUNDS = 5;
 const RECEIPT_BYTES = 600;
+/** A receipt with all that a decision on a tool call brings. */
+const LARGE_RECEIPT_BYTES = 2_100;
+const LARGE_RECEIPTS = 100_000;
 const EVIDENCE_BYTES = 1_500;
+const NEVER_MS = 2 ** 31 - 1;
 const SECONDS_PER_ROUND = 1;
 const ALONE_PER_ROUND = 300;
+
+// As the command line has it: the writer's thread compiles nothing that was compiled before.
+enableCompileCache(join(import.meta.dirname, '..', 'node_modules', '.cache', 'writ'));
 
 const directory = mkdtempSync(join(process.argv[2] ?? tmpdir(), 'writ-bench-'));
 const options = {
@@ -26,10 +40,10 @@ const options = {
 const receipt = new Uint8Array(RECEIPT_BYTES).fill(0x7b);
 
 /** What the governor appends: one time-ordered key, one consumed proof, no or one new piece of evidence. */
-function request(evidence: boolean): AppendRequest {
+function request(evidence: boolean, entry: Uint8Array = receipt): AppendRequest {
   const id = newUuidV7();
   return {
-    entry: receipt,
+    entry,
     keys: [`execution:${id}`],
     consume: { id: newUuidV7(), expiresAtSeconds: Date.now() / 1_000 + 360 },
     ...(evidence && {
@@ -74,6 +88,27 @@ async function load(
   return { perSecond, cpuMicros: (user + system) / done };
 }
 
+/** Recomputes a whole closed log from its entries, and fails where anything is wrong with it. */
+async function verify(log: typeof options): Promise<{ size: number; perSecond: number; cpuMicros: number }> {
+  const cpu = process.cpuUsage();
+  const start = performance.now();
+  const { verified, head } = await verifyLog(log.directory, noteVerifier(log.origin, log.signer.publicKey));
+  const seconds = (performance.now() - start) / 1_000;
+  if (!verified || head === undefined) throw new Error('the log does not verify');
+  const { user, system } = process.cpuUsage(cpu);
+  return { size: head.size, perSecond: head.size / seconds, cpuMicros: (user + system) / head.size };
+}
+
+/** A closed and published log of large receipts. */
+async function buildLarge(log: typeof options): Promise<void> {
+  const large = await openSqliteLog({ ...log, publishIntervalMs: NEVER_MS });
+  const entry = new Uint8Array(LARGE_RECEIPT_BYTES).fill(0x7b);
+  for (let built = 0; built < LARGE_RECEIPTS; built += 1_000) {
+    await Promise.all(Array.from({ length: 1_000 }, () => large.append(request(false, entry))));
+  }
+  await large.close();
+}
+
 function microseconds(times: number, work: (at: number) => unknown): number {
   const start = performance.now();
   for (let at = 0; at < times; at += 1) work(at);
@@ -91,11 +126,18 @@ function print(name: string, value: number, unit: string, target = ''): void {
 
 try {
   const log = await openSqliteLog(options);
+  const unpublished = await openSqliteLog({
+    ...options,
+    directory: join(directory, 'unpublished'),
+    publishIntervalMs: NEVER_MS,
+  });
   await load(log, 64, false);
+  await load(unpublished, 64, false);
   const measure = async () => ({
     ...(await alone(log)),
     at64: await load(log, 64, false),
     at256: await load(log, 256, false),
+    unpublished: await load(unpublished, 256, false),
     sealed: await load(log, 64, true),
   });
   const rounds: Awaited<ReturnType<typeof measure>>[] = [];
@@ -137,6 +179,28 @@ try {
     'durable appends, 256 in flight',
     of((r) => r.at256.perSecond),
     '/s',
+    'target ≥ 50,000',
+  );
+  print(
+    '  CPU time each, all threads, tiles included',
+    of((r) => r.at256.cpuMicros),
+    'µs',
+  );
+  print(
+    '  the same without publishing anything',
+    of((r) => r.unpublished.perSecond),
+    '/s',
+  );
+  print(
+    '  publishing every second costs of that rate',
+    of((r) => 100 * (1 - r.at256.perSecond / r.unpublished.perSecond)),
+    '%',
+    'target < 15',
+  );
+  print(
+    '  and of CPU time',
+    of((r) => 100 * (1 - r.unpublished.cpuMicros / r.at256.cpuMicros)),
+    '%',
   );
   print(
     'with 1.5 KB of new evidence each, 64 in flight',
@@ -169,6 +233,7 @@ try {
   );
   reader.close();
   await log.close();
+  await unpublished.close();
 
   const opens: number[] = [];
   const shortUses: number[] = [];
@@ -183,6 +248,21 @@ try {
       await short.checkpoint();
     });
     shortUses.push(performance.now() - shortStart);
+  }
+  const largeLog = { ...options, directory: join(directory, 'large') };
+  await buildLarge(largeLog);
+  for (const [name, each] of [
+    ['600 bytes', options],
+    ['2.1 KB', largeLog],
+  ] as const) {
+    const { size: entries, perSecond, cpuMicros } = await verify(each);
+    print(
+      `verifying ${entries.toLocaleString('en')} entries of ${name}`,
+      perSecond,
+      '/s',
+      'target ≥ 100,000',
+    );
+    print('  CPU time each, all threads', cpuMicros, 'µs');
   }
   print('opening this log for writing', median(opens), 'ms', 'target < 300 at 1,000,000');
   print('open, append, publish, close (as a command does)', median(shortUses), 'ms', 'target < 50');

@@ -87,6 +87,9 @@ const tasks = {
   demo: () => run(pinnedNode, [join('bin', 'writ.js'), 'demo', ...args]),
   test: () => test(args),
   bench: () => run(pinnedNode, [join('bench', 'main.ts'), ...args]),
+  // One peer comes as WebAssembly modules, about which Node warns.
+  'bench:peers': () =>
+    run(pinnedNode, ['--disable-warning=ExperimentalWarning', join('bench', 'peers', 'main.ts'), ...args]),
   format: () => run('biome', ['check', '--write', '.']),
   campaign: () =>
     run(pinnedNode, [join('test', 'campaign', 'kill.ts'), ...args]) ||

@@ -50,8 +50,8 @@ forbid (principal, action == Writ::Action::"mcp://fs/tools/write_file", resource
 when { context.input.path like "*/payroll/*" };
 `;
 
-/** Makes the world anew in a folder that only the demo uses. */
-export async function makeWorld(folder: string): Promise<World> {
+/** Makes the world anew in a folder that only the demo uses. `morePolicies`: Cedar that joins the demo's own. */
+export async function makeWorld(folder: string, morePolicies: readonly string[] = []): Promise<World> {
   clear(folder);
   const workspace = join(folder, 'workspace');
   for (const name of ['notes', 'reports', 'payroll']) mkdirSync(join(workspace, name), { recursive: true });
@@ -81,7 +81,8 @@ export async function makeWorld(folder: string): Promise<World> {
     id: mcpToolId(SERVER, 'tools', String(definition.name)),
     definition,
   }));
-  const bundle = buildPolicyBundle({ id: 'demo', policies: [{ path: 'demo.cedar', text: POLICY }], tools });
+  const text = [POLICY, ...morePolicies].join('\n');
+  const bundle = buildPolicyBundle({ id: 'demo', policies: [{ path: 'demo.cedar', text }], tools });
   if (!('digest' in bundle)) throw new Error(bundle.map(formatProblem).join('\n'));
   must(await publishPolicy(home, bundle, by));
 

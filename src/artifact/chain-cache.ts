@@ -1,4 +1,5 @@
 import type { Digest } from '../codec/index.ts';
+import { isInTime, isTrusted } from './chain-standing.ts';
 import { type ArtifactLimits, sameLimits } from './limits.ts';
 import type { TrustAnchor } from './trust-anchor.ts';
 import type { VerifiedChain } from './verified-chain.ts';
@@ -49,7 +50,7 @@ export class ChainCache {
     const { chain, limits } = entry;
     const stands =
       sameLimits(limits, context.limits) &&
-      isTrusted(chain.anchor, context.anchors) &&
+      isTrusted(chain, context.anchors) &&
       isInTime(chain, context.nowSeconds, limits.maxIatSkewSeconds);
     if (!stands) return undefined;
     this.#insert(digest, entry);
@@ -77,18 +78,4 @@ export class ChainCache {
     this.#entries.delete(digest);
     this.#bytes -= entry.bytes;
   }
-}
-
-function isTrusted(anchor: TrustAnchor, anchors: readonly TrustAnchor[]): boolean {
-  return anchors.some(({ iss, key }) => iss === anchor.iss && key.thumbprint === anchor.key.thumbprint);
-}
-
-/** The steps of AAT-02 §8 that depend on the clock: 3e, 3f, 4i, 4k, and `nbf`. */
-function isInTime(chain: VerifiedChain, nowSeconds: number, maxIatSkewSeconds: number): boolean {
-  return chain.tokens.every(
-    ({ expSeconds, iatSeconds, nbfSeconds }) =>
-      expSeconds > nowSeconds &&
-      iatSeconds <= nowSeconds + maxIatSkewSeconds &&
-      (nbfSeconds === undefined || nbfSeconds <= nowSeconds),
-  );
 }

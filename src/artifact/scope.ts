@@ -34,6 +34,11 @@ export function checkScope(
       return deny(violation.code, `step 6b: depth ${token.depth}: ${violation.detail}`);
     }
   }
+  return checkWindows(chain, nowSeconds);
+}
+
+/** The use windows of every token alone. */
+export function checkWindows(chain: VerifiedChain, nowSeconds: number): Denial | undefined {
   for (const token of chain.tokens) {
     if (!isInsideSomeWindow(token, nowSeconds)) {
       return deny('scope.outside_window', `no use window at depth ${token.depth} is open`);

@@ -1,11 +1,12 @@
-import { readdirSync } from 'node:fs';
 import { isUri } from '../artifact/index.ts';
 import { isDenial } from '../denial/index.ts';
 import type { GovernanceState } from '../governance/index.ts';
 import { type Home, isLocalName } from '../governor/index.ts';
-import { parsePublicJwk, readKeyFile, type SigningKey, type VerificationKey } from '../key/index.ts';
+import { parsePublicJwk, type VerificationKey } from '../key/index.ts';
 import { failure, usageError } from './cli-error.ts';
 import { orUsage, readJsonFile } from './input-file.ts';
+
+export { findHolderKey, localAgents } from '../governor/index.ts';
 
 const MAX_JWK_BYTES = 16_384;
 
@@ -38,31 +39,6 @@ export function enrolledKey(home: Home, state: GovernanceState, nameOrUri: strin
     );
   }
   return key;
-}
-
-/** Names of the agents whose keys lie in the domain's folder. */
-export function localAgents(home: Home): string[] {
-  try {
-    return readdirSync(home.agentKeyFile('x').replace(/x\.pem$/, ''))
-      .filter((file) => file.endsWith('.pem'))
-      .map((file) => file.slice(0, -'.pem'.length))
-      .filter(isLocalName)
-      .sort();
-  } catch {
-    return [];
-  }
-}
-
-/** The private key of a holder among the domain's agents; undefined where none of them has it. */
-export function findHolderKey(
-  home: Home,
-  thumbprint: string,
-): { readonly name: string; readonly key: SigningKey } | undefined {
-  for (const name of localAgents(home)) {
-    const key = readKeyFile(home.agentKeyFile(name));
-    if (!isDenial(key) && key.publicKey.thumbprint === thumbprint) return { name, key };
-  }
-  return undefined;
 }
 
 /** A public key from a JWK file. */

@@ -35,6 +35,47 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
       },
     },
   },
+  up: {
+    summary: 'run the governor of this machine, for every enforcement point on it',
+    load: () => import('./up.ts'),
+  },
+  sdk: {
+    summary: 'programs that govern their own functions',
+    commands: {
+      adopt: {
+        summary: 'pin the tools of a program, and grant those that only read',
+        load: () => import('./sdk-adopt.ts'),
+      },
+    },
+  },
+  hook: {
+    summary: 'agents that ask before they use a tool',
+    commands: {
+      'claude-code': {
+        summary: 'answer a PreToolUse hook of Claude Code (for its settings)',
+        load: () => import('./hook-claude-code.ts'),
+      },
+      adopt: {
+        summary: 'pin the tools of Claude Code, and grant those that only read',
+        load: () => import('./hook-adopt.ts'),
+      },
+    },
+  },
+  token: {
+    summary: "tokens for the daemon's API over TCP",
+    commands: {
+      new: { summary: 'make a token for a caller, in a role', load: () => import('./token-new.ts') },
+      list: { summary: 'show whose tokens are accepted', load: () => import('./token-list.ts') },
+      revoke: { summary: 'accept them no longer', load: () => import('./token-revoke.ts') },
+    },
+  },
+  config: {
+    summary: "the daemon's configuration, writ.yaml",
+    commands: {
+      check: { summary: 'say what is wrong with it', load: () => import('./config-check.ts') },
+      show: { summary: 'show what counts', load: () => import('./config-show.ts') },
+    },
+  },
   demo: {
     summary: 'watch a real MCP server being governed, in a throwaway domain',
     load: () => import('./demo.ts'),
@@ -77,6 +118,22 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
         load: () => import('./policy-simulate.ts'),
       },
       show: { summary: 'show the active policy', load: () => import('./policy-show.ts') },
+    },
+  },
+  approval: {
+    summary: 'actions that wait for people',
+    commands: {
+      enroll: { summary: 'say who may approve, and as what', load: () => import('./approval-enroll.ts') },
+      retire: { summary: 'retire an approver, or a key', load: () => import('./approval-retire.ts') },
+      list: { summary: 'list what waits', load: () => import('./approval-list.ts') },
+      show: { summary: 'show what an approval would permit', load: () => import('./approval-show.ts') },
+      grant: { summary: 'approve a request', load: () => import('./approval-grant.ts') },
+      deny: { summary: 'reject a request', load: () => import('./approval-deny.ts') },
+      watch: { summary: 'tell of requests as they come', load: () => import('./approval-watch.ts') },
+      review: {
+        summary: 'close an approval that broke the glass',
+        load: () => import('./approval-review.ts'),
+      },
     },
   },
   log: {

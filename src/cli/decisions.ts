@@ -1,13 +1,7 @@
 import { isDenial } from '../denial/index.ts';
 import type { Home } from '../governor/index.ts';
-import { listExecutionLogs } from '../governor/index.ts';
-import {
-  type DecisionReceipt,
-  type FoundReceipt,
-  type OutcomeReceipt,
-  parseDecisionReceipt,
-  parseOutcomeReceipt,
-} from '../receipt/index.ts';
+import { listExecutionLogs, withOutcome } from '../governor/index.ts';
+import { type DecisionReceipt, type OutcomeReceipt, parseDecisionReceipt } from '../receipt/index.ts';
 import { openSqliteLogReader, type SqliteLogReader } from '../storage/index.ts';
 import { failure } from './cli-error.ts';
 
@@ -93,12 +87,6 @@ export function* decisionsFrom(
   }
 }
 
-/** A decision that an index found, with what came of it. */
-export function withOutcome(reader: SqliteLogReader, { log, index, receipt }: FoundReceipt): LoggedDecision {
-  const outcome = receipt.verdict === 'permit' ? outcomeOf(reader, receipt.id) : undefined;
-  return { log, index, receipt, ...(outcome && { outcome }) };
-}
-
 function decisionOf(
   log: string,
   reader: SqliteLogReader,
@@ -108,13 +96,6 @@ function decisionOf(
 ): LoggedDecision | undefined {
   const receipt = parseDecisionReceipt(entry);
   return isDenial(receipt) || !matches(receipt) ? undefined : withOutcome(reader, { log, index, receipt });
-}
-
-function outcomeOf(reader: SqliteLogReader, id: string): OutcomeReceipt | undefined {
-  const [index] = reader.lookup(`outcome:${id}`);
-  const [entry] = index === undefined ? [] : reader.read(index, 1);
-  const outcome = entry === undefined ? undefined : parseOutcomeReceipt(entry);
-  return outcome === undefined || isDenial(outcome) ? undefined : outcome;
 }
 
 /** Who acted, as short as it is unambiguous: the agent's name in this domain, its URI, or its key. */

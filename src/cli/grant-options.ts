@@ -21,6 +21,7 @@ export interface GrantOptions {
   readonly budget?: readonly string[];
   readonly window?: readonly string[];
   readonly policy?: string;
+  readonly approval?: readonly string[];
   readonly environment?: readonly string[];
   readonly purpose?: string;
   readonly reference?: string;
@@ -44,6 +45,7 @@ export function addGrantOptions(command: Command): Command {
       collect,
     )
     .option('--policy <id[@digest]>', 'the policy that must be active')
+    .option('--approval <role:n>', 'how many people of a role must approve each call (repeatable)', collect)
     .option(
       '--environment <binding>',
       'what must be measured: sha256:…, kind/name=sha256:…, assurance=tpm, maxAge=5m (repeatable)',
@@ -118,7 +120,7 @@ function checkClaim(json: JsonValue, source: string): WritClaim {
 }
 
 function claimOfOptions(options: GrantOptions): JsonObject | undefined {
-  const { maxUses, budget, window, policy, purpose, reference } = options;
+  const { maxUses, budget, window, policy, approval, purpose, reference } = options;
   const use = {
     ...(maxUses === undefined ? {} : { maxUses: parseWholeNumber(maxUses, '--max-uses', 1) }),
     ...(budget === undefined ? {} : { budgets: budget.map(parseBudget) }),
@@ -126,6 +128,7 @@ function claimOfOptions(options: GrantOptions): JsonObject | undefined {
   };
   const governance = {
     ...(policy === undefined ? {} : { policy: parsePolicy(policy) }),
+    ...(approval === undefined ? {} : { approvals: approval.map(parseApproval) }),
     ...(purpose === undefined ? {} : { purpose }),
     ...(reference === undefined ? {} : { reference }),
   };
@@ -168,6 +171,14 @@ function parseDays(text: string): readonly string[] {
     return Array.from({ length }, (_, offset) => DAYS[(start + offset) % DAYS.length] ?? first);
   });
   return [...new Set(days)];
+}
+
+function parseApproval(text: string): JsonObject {
+  const [, role, threshold] = /^([a-z][a-z0-9_-]{0,63}):([1-9]\d?)$/.exec(text) ?? [];
+  if (role === undefined || threshold === undefined) {
+    throw usageError(`--approval "${text}" is malformed`, 'write it as role:number, such as operator:2');
+  }
+  return { role, threshold: Number(threshold) };
 }
 
 function parsePolicy(text: string): JsonObject {

@@ -1,5 +1,5 @@
 import { isDenial } from '../denial/index.ts';
-import type { Home } from '../governor/index.ts';
+import { type Home, withOutcome } from '../governor/index.ts';
 import {
   MAX_PAGE_LIMIT,
   queryReceipts,
@@ -10,7 +10,7 @@ import {
 import { type SqliteLogReader, SqliteReceiptIndex } from '../storage/index.ts';
 import { LogUnavailable } from '../tlog/index.ts';
 import { denied, failure } from './cli-error.ts';
-import { closeLogs, type LoggedDecision, openLogs, withOutcome } from './decisions.ts';
+import { closeLogs, type LoggedDecision, openLogs } from './decisions.ts';
 import type { Output } from './output.ts';
 
 export interface Listing {

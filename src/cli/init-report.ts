@@ -33,12 +33,13 @@ export function tellPolicy(output: Output, { changed, bundle }: ReadyPolicy, hom
 
 export function tellServer(
   output: Output,
-  server: AdoptedServer,
+  server: Pick<AdoptedServer, 'name' | 'remembered' | 'tools' | 'changes'>,
   artifact: GrantedArtifact,
   agent: string,
+  what = 'server',
 ): void {
   const { tools, changes } = server;
-  output.line(label('server'), strong(server.name), `  ${tools.length} tools listed and pinned`);
+  output.line(label(what), strong(server.name), `  ${tools.length} tools listed and pinned`);
   if (!server.remembered) {
     output.line(label(''), warn('its command line looks like it holds a secret, so it was not kept: '));
     output.line(

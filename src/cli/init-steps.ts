@@ -165,7 +165,7 @@ export async function adoptServer(
     remembered,
     tools,
     changes,
-    grant: () => ensureArtifact(home, name, granted, { agent, ttlSeconds, by }),
+    grant: () => ensureArtifact(home, name, anyArguments(granted), { agent, ttlSeconds, by }),
   };
 }
 
@@ -189,7 +189,12 @@ function grantedDefinitions(server: string, { tools, capabilities }: Listing): r
   ].filter(({ definition }) => actionGroupOf(definition) === 'read');
 }
 
-function changesSince(
+/** The arguments that definitions name, with any values. */
+export function anyArguments(definitions: readonly ToolDefinition[]): ToolGrants {
+  return Object.fromEntries(definitions.map(({ id, definition }) => [id, closedArguments(definition).map]));
+}
+
+export function changesSince(
   before: readonly ToolDefinition[] | undefined,
   now: readonly ToolDefinition[],
 ): AdoptedServer['changes'] {
@@ -205,18 +210,16 @@ function changesSince(
   };
 }
 
-async function ensureArtifact(
+/** Issues the agent's artifact for a server, unless the one it has says the same and still has half its time. */
+export async function ensureArtifact(
   home: Home,
   server: string,
-  definitions: readonly ToolDefinition[],
+  tools: ToolGrants,
   options: { readonly agent: ReadyAgent; readonly ttlSeconds: number; readonly by: By },
 ): Promise<GrantedArtifact> {
   const { agent, ttlSeconds, by } = options;
   const name = `${agent.name}-${server}`;
   const file = home.artifactFile(name);
-  const tools: ToolGrants = Object.fromEntries(
-    definitions.map(({ id, definition }) => [id, closedArguments(definition).map]),
-  );
   const kept = existsSync(file) ? findStanding(home, file, tools, ttlSeconds, by.atSeconds) : undefined;
   if (kept !== undefined) return { name, file, ...kept, changed: false, tools };
   const expSeconds = by.atSeconds + ttlSeconds;

@@ -211,7 +211,7 @@ function localPresenter(
   { chain, key }: ReturnType<typeof holderOf>,
   name: string,
 ): Presenter {
-  warnOfArtifact(session, opened, chain, name);
+  warnOfArtifact(session, opened.view().state.anchors, chain, name);
   const presenter = createPresenter({ chain, signer: key, audience: opened.audience });
   if (isDenial(presenter)) throw denied(presenter, 'see it with "writ artifact inspect"');
   return presenter;

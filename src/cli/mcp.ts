@@ -1,7 +1,7 @@
 import { delimiter, join, resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { readToken, verifyChain } from '../artifact/index.ts';
-import { isDenial } from '../denial/index.ts';
+import { type Denial, isDenial } from '../denial/index.ts';
 import {
   createPresenter,
   type DenialStyle,
@@ -10,18 +10,28 @@ import {
   runMcpGateway,
   UpstreamProcess,
 } from '../enforce/mcp/index.ts';
-import { type Home, isLocalName, type OpenedGovernor, openGovernor } from '../governor/index.ts';
+import {
+  type ConnectedGovernor,
+  type ConnectOptions,
+  connectGovernor,
+  type Home,
+  isLocalName,
+  type OpenedGovernor,
+  openGovernor,
+} from '../governor/index.ts';
 import { readKeyFile, type SigningKey } from '../key/index.ts';
 import { findHolderKey, localAgents } from './agents.ts';
 import { artifactPath, mustReadArtifact } from './artifact-file.ts';
 import { CliError, denied, type ExitCode, failure, usageError } from './cli-error.ts';
 import { shellLine } from './client-config.ts';
 import { type Define, examples } from './command.ts';
+import { parseDuration } from './duration.ts';
 import { refuseExposedHome } from './exposed-home.ts';
 import { measure } from './measure.ts';
 import { withoutSecretWords } from './secret-words.ts';
 import { readServer, type StoredServer } from './server-file.ts';
 import type { Session } from './session.ts';
+import { startDaemon } from './up.ts';
 import { withSignals } from './with-signals.ts';
 
 interface Options {
@@ -30,9 +40,15 @@ interface Options {
   readonly artifact?: string;
   readonly cwd?: string;
   readonly denials: string;
+  readonly daemon: string;
+  readonly killGrace: string;
+  readonly consoleUrl?: string;
 }
 
 const DENIAL_STYLES: Readonly<Record<string, DenialStyle>> = { error: 'error', 'tool-result': 'tool-result' };
+/** One that was started for a gateway ends when nobody needs it any more. */
+const IDLE_EXIT = '15m';
+const DAEMON_USES = ['auto', 'running', 'never'];
 const DEFAULT_AGENT = 'agent';
 
 export const define: Define = (command, act) => {
@@ -52,6 +68,17 @@ everything else is denied, and every decision is durable before anything happens
       'how denied calls are answered: error, or tool-result where a model can act',
       'error',
     )
+    .option(
+      '--daemon <use>',
+      'auto: start "writ up" where none runs; running: use one that runs; never: decide in this process',
+      'running',
+    )
+    .option(
+      '--kill-grace <duration|never>',
+      'a call whose authority ends is cancelled; a server that has not answered it by then is killed',
+      '5s',
+    )
+    .option('--console-url <url>', 'where people approve: clients that can show a URL are sent there')
     .addHelpText(
       'after',
       `
@@ -74,6 +101,16 @@ async function mcp(session: Session, command: readonly string[], options: Option
     throw usageError(`--agent "${options.agent}" is no name: letters, digits and . _ ~ - only`);
   }
   const denialStyle = denialStyleOf(options.denials);
+  if (!DAEMON_USES.includes(options.daemon)) {
+    throw usageError(`--daemon "${options.daemon}" is none of ${DAEMON_USES.join(', ')}`);
+  }
+  const killGraceMs =
+    options.killGrace === 'never'
+      ? Number.POSITIVE_INFINITY
+      : parseDuration(options.killGrace, '--kill-grace') * 1000;
+  if (options.consoleUrl !== undefined && !isWebUrl(options.consoleUrl)) {
+    throw usageError(`--console-url "${options.consoleUrl}" is no http or https URL`);
+  }
   const home = await openHomeFor(session, name, command);
   const upstream = upstreamOf(home, surroundings.cwd, command, options);
   refuseExposedHome(home.folder, upstream);
@@ -84,10 +121,10 @@ async function mcp(session: Session, command: readonly string[], options: Option
   // The server starts while the governor opens: nothing reaches it before both are there.
   const server = new UpstreamProcess({ ...upstream, env: surroundings.environment });
   try {
-    const opened = await openGovernor({ home, name, components: measuring });
+    const opened = await openFor(session, options.daemon, { home, name, components: measuring });
     if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
     try {
-      warnOfArtifact(session, opened, chain, name);
+      if (opened.anchors !== undefined) warnOfArtifact(session, opened.anchors, chain, name);
       const presenter = createPresenter({ chain, signer: key, audience: opened.audience });
       if (isDenial(presenter)) throw denied(presenter, 'see it with "writ artifact inspect"');
       // Signals end the gateway in order: calls are concluded, the log is published.
@@ -98,10 +135,11 @@ async function mcp(session: Session, command: readonly string[], options: Option
           client: { input: surroundings.stdin, output: surroundings.stdout },
           governor: opened.governor,
           presenter,
-          pinnedDigest: (tool) => opened.view().policy?.bundle.tools.get(tool)?.digest,
+          pinnedDigest: (tool) => opened.pinnedDigest(tool),
           onDefinitions: (tools) => opened.setTools(tools),
           stderr: surroundings.stderr,
-          limits: { denialStyle },
+          limits: { denialStyle, killGraceMs },
+          ...(options.consoleUrl === undefined ? {} : { consoleUrl: options.consoleUrl }),
           signal,
         }),
       );
@@ -209,14 +247,35 @@ function holderThumbprint(chain: readonly string[]): string | undefined {
   return isDenial(leaf) ? undefined : leaf.holder.thumbprint;
 }
 
+type TrustAnchors = ReturnType<OpenedGovernor['view']>['state']['anchors'];
+
+/** The governor of the daemon, or one in this process, whose trust anchors are at hand, too. */
+async function openFor(
+  session: Session,
+  use: string,
+  options: ConnectOptions,
+): Promise<(ConnectedGovernor & { readonly anchors?: TrustAnchors }) | Denial> {
+  const { home } = options;
+  const start = async () => void (await startDaemon(session, home, IDLE_EXIT));
+  const connected =
+    use === 'never' ? undefined : await connectGovernor({ ...options, ...(use === 'auto' && { start }) });
+  if (connected !== undefined) return connected;
+  const opened = await openGovernor(options);
+  if (isDenial(opened)) return opened;
+  return {
+    ...opened,
+    anchors: opened.view().state.anchors,
+    pinnedDigest: (tool) => opened.view().policy?.bundle.tools.get(tool)?.digest,
+  };
+}
+
 /** Said once, at the start: an artifact that is denied will be denied at every call. */
 export function warnOfArtifact(
   { output, nowSeconds }: Session,
-  opened: OpenedGovernor,
+  anchors: TrustAnchors,
   chain: readonly string[],
   name: string,
 ): void {
-  const { anchors } = opened.view().state;
   const verified = verifyChain(chain, { anchors, nowSeconds });
   if (isDenial(verified)) output.note(`writ mcp ${name}: the artifact will be denied: ${verified.detail}`);
 }
@@ -227,4 +286,9 @@ function exitCodeOf({ reason, upstream }: GatewayExit, program: string): ExitCod
   }
   if (reason === 'upstream_failed') return 1;
   return reason === 'upstream_exited' && upstream.code !== 0 ? 1 : 0;
+}
+
+function isWebUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '';
 }

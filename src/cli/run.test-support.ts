@@ -21,6 +21,7 @@ export interface RunOptions {
   readonly colours?: boolean;
   readonly homeFolder?: string;
   readonly nowMs?: number;
+  readonly stdin?: string | Uint8Array;
 }
 
 class Capture extends Writable {
@@ -45,7 +46,7 @@ export async function writ(options: RunOptions, ...argv: readonly string[]): Pro
   const stderr = new Capture(options.terminal === true);
   const surroundings: Surroundings = {
     cwd: options.cwd,
-    stdin: Readable.from([]),
+    stdin: Readable.from(options.stdin === undefined ? [] : [options.stdin]),
     stdout,
     stderr,
     homeFolder: options.homeFolder,

@@ -31,6 +31,11 @@ export class Session {
     return Math.floor(this.surroundings.clockMs() / 1000);
   }
 
+  /** Whether the trust domain was named, and not looked for. */
+  get namesHome(): boolean {
+    return this.#options.home !== undefined;
+  }
+
   /** `--home`, the nearest `.writ` at or above the working directory, or `WRIT_HOME`. */
   async findHomeFolder(): Promise<string | undefined> {
     const { findHomeFolder } = await import('../governor/index.ts');

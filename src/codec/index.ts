@@ -16,3 +16,4 @@ export {
 export { isAdmissibleNumber } from './number.ts';
 export { isOutOfProportion } from './proportion.ts';
 export { findStringMember } from './string-member.ts';
+export { encodeUriSegment } from './uri-segment.ts';

@@ -1,17 +1,24 @@
 import { describe, expect, it } from 'vitest';
-import { type Digest, digestOf } from '../codec/index.ts';
-import { type ApprovalFact, type ApprovalRequirement, checkApprovals, digestOfAction } from './approval.ts';
+import { digestOf } from '../codec/index.ts';
+import {
+  type ApprovalFact,
+  type ApprovalRequirement,
+  approvalsOfOthers,
+  canonicalAction,
+  checkApprovals,
+  mergeRequirements,
+} from './approval.ts';
 
 const NOW = 1000;
-const ACTION = digestOf('this action');
 
 const fact = (approver: string, change: Partial<ApprovalFact> = {}): ApprovalFact => ({
-  actionDigest: ACTION,
+  nonce: `nonce-of-${approver}`,
   approver,
   role: 'operator',
   decision: 'approve',
   nbfSeconds: NOW - 10,
   expSeconds: NOW + 10,
+  keyThumbprint: `key-of-${approver}`,
   ...change,
 });
 
@@ -22,8 +29,8 @@ function codeOf(
   approvals: readonly ApprovalFact[],
   requesters: readonly string[] = ['requester'],
 ): string {
-  const context = { actionDigest: ACTION, requesters, nowSeconds: NOW };
-  return checkApprovals(requirements, approvals, context)?.code ?? 'approved';
+  const others = approvalsOfOthers(approvals, { subjects: requesters, keyThumbprints: ['key-of-agent'] });
+  return checkApprovals(mergeRequirements(requirements), others, NOW)?.code ?? 'approved';
 }
 
 describe('checkApprovals', () => {
@@ -42,12 +49,12 @@ describe('checkApprovals', () => {
   it('does not count whoever asks', () => {
     expect(codeOf(two, [fact('a'), fact('requester')])).toBe('approval.required');
     expect(codeOf(two, [fact('a'), fact('delegate')], ['requester', 'delegate'])).toBe('approval.required');
+    expect(codeOf(two, [fact('a'), fact('b', { keyThumbprint: 'key-of-agent' })])).toBe('approval.required');
+    // Nor can who asks stand in the way of what others would consent to.
+    expect(codeOf(two, [fact('a'), fact('b'), fact('requester', { decision: 'reject' })])).toBe('approved');
   });
 
-  it('counts only consent to this very action, in the role that is required', () => {
-    expect(codeOf(two, [fact('a'), fact('b', { actionDigest: digestOf('another') })])).toBe(
-      'approval.required',
-    );
+  it('counts only consent in the role that is required', () => {
     expect(codeOf(two, [fact('a'), fact('b', { role: 'auditor' })])).toBe('approval.required');
     const both = [...two, { role: 'auditor', threshold: 1 }];
     expect(codeOf(both, [fact('a'), fact('b')])).toBe('approval.required');
@@ -60,8 +67,6 @@ describe('checkApprovals', () => {
       expect(codeOf(two, [reject, fact('a'), fact('b')])).toBe('approval.rejected');
       expect(codeOf(two, [fact('a'), fact('b'), reject])).toBe('approval.rejected');
     }
-    const elsewhere = fact('c', { decision: 'reject', actionDigest: digestOf('another') });
-    expect(codeOf(two, [fact('a'), fact('b'), elsewhere])).toBe('approved');
   });
 
   it('holds from nbf up to, not at, exp', () => {
@@ -80,18 +85,68 @@ describe('checkApprovals', () => {
   });
 });
 
-describe('digestOfAction', () => {
-  it('binds tool, arguments, artifact and policy, each by itself', () => {
-    const artifact = digestOf('artifact');
-    const policy = digestOf('policy');
-    const variants: [string, string, Digest, Digest | undefined][] = [
-      ['t', '{}', artifact, policy],
-      ['u', '{}', artifact, policy],
-      ['t', '{"a":1}', artifact, policy],
-      ['t', '{}', policy, policy],
-      ['t', '{}', artifact, artifact],
-      ['t', '{}', artifact, undefined],
+describe('distinct people across roles', () => {
+  const both: ApprovalRequirement[] = [
+    { role: 'operator', threshold: 1 },
+    { role: 'security', threshold: 1 },
+  ];
+  const as = (approver: string, ...roles: string[]) =>
+    roles.map((role) => fact(approver, { role, nonce: `${approver}-${role}` }));
+
+  it('nobody counts for two roles, however many they consent in', () => {
+    expect(codeOf(both, as('a', 'operator', 'security'))).toBe('approval.required');
+    expect(codeOf(both, [...as('a', 'operator', 'security'), ...as('b', 'operator')])).toBe('approved');
+    expect(codeOf(both, [...as('b', 'operator'), ...as('a', 'operator', 'security')])).toBe('approved');
+    expect(codeOf(both, [...as('a', 'security'), ...as('b', 'security')])).toBe('approval.required');
+  });
+
+  it('places people wherever all fit, whatever the order', () => {
+    const three = [...both, { role: 'legal', threshold: 2 }];
+    const given = [
+      ...as('a', 'legal', 'operator', 'security'),
+      ...as('b', 'legal', 'operator'),
+      ...as('c', 'legal'),
+      ...as('d', 'legal'),
     ];
-    expect(new Set(variants.map((parts) => digestOfAction(...parts))).size).toBe(variants.length);
+    expect(codeOf(three, given)).toBe('approved');
+    expect(codeOf(three, given.toReversed())).toBe('approved');
+    expect(codeOf(three, given.slice(0, -1))).toBe('approval.required');
+  });
+
+  it('asks for the most of what artifact and policy ask for a role, not for the sum', () => {
+    expect(codeOf([...two, { role: 'operator', threshold: 1 }], [fact('a'), fact('b')])).toBe('approved');
+  });
+});
+
+describe('break-glass', () => {
+  const broken = (change: Partial<ApprovalFact> = {}) => fact('x', { role: 'break-glass', ...change });
+
+  it('stands in for everybody, while it holds, and never against a rejection or for who asks', () => {
+    expect(codeOf(two, [broken()])).toBe('approved');
+    expect(codeOf(two, [broken({ expSeconds: NOW })])).toBe('approval.expired');
+    expect(codeOf(two, [broken({ nbfSeconds: NOW + 1 })])).toBe('approval.required');
+    expect(codeOf(two, [broken(), fact('c', { decision: 'reject' })])).toBe('approval.rejected');
+    expect(codeOf(two, [broken()], ['x'])).toBe('approval.required');
+  });
+});
+
+describe('canonicalAction', () => {
+  it('binds tool, arguments, artifact, policy and enforcement point, each by itself', () => {
+    const whole = {
+      tool: 't',
+      argsJcs: '{}',
+      artifactDigest: digestOf('artifact'),
+      policyDigest: digestOf('policy'),
+      audience: 'fs',
+    };
+    const variants = [
+      whole,
+      { ...whole, tool: 'u' },
+      { ...whole, argsJcs: '{"a":1}' },
+      { ...whole, artifactDigest: digestOf('policy') },
+      { ...whole, policyDigest: digestOf('artifact') },
+      { ...whole, audience: 'fs~2' },
+    ];
+    expect(new Set(variants.map(canonicalAction)).size).toBe(variants.length);
   });
 });

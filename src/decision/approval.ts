@@ -1,5 +1,7 @@
-import { canonicalize, type Digest, digestOf } from '../codec/index.ts';
+import { canonicalize, type Digest } from '../codec/index.ts';
 import { type Denial, deny } from '../denial/index.ts';
+import type { SaltedDigest } from '../receipt/index.ts';
+import { assignPeople } from './assign-people.ts';
 
 /** How many distinct people of a role must consent. */
 export interface ApprovalRequirement {
@@ -7,60 +9,123 @@ export interface ApprovalRequirement {
   readonly threshold: number;
 }
 
-/** One verified statement of an approver about one action. */
+/** One statement of an approver about the action at hand, its signature verified, and not spent by another execution. */
 export interface ApprovalFact {
-  readonly actionDigest: Digest;
+  /** The statement's own name: a permit spends it. */
+  readonly nonce: string;
   readonly approver: string;
   readonly role: string;
   readonly decision: 'approve' | 'reject';
   readonly nbfSeconds: number;
   readonly expSeconds: number;
+  /** Thumbprint of the key that signed. */
+  readonly keyThumbprint: string;
+}
+
+/** What was said about one action. */
+export interface ApprovalsOfAction {
+  /** Digest of the action's canonical form, keyed so that nobody can test guesses of what it is. */
+  readonly actionDigest: SaltedDigest;
+  readonly given: readonly ApprovalFact[];
+}
+
+/** What stage 9 went by, for the receipt. */
+export interface ApprovalFindings {
+  readonly actionDigest: SaltedDigest;
+  /** Each role once, with the most people that anything asks for, in order of role. */
+  readonly required: readonly ApprovalRequirement[];
+  /** What counted for or against; a permit spends the consents among it. In order of nonce. */
+  readonly given: readonly ApprovalFact[];
+}
+
+/** An approver with this role stands in for all others (DESIGN §5, break-glass). */
+const BREAK_GLASS = 'break-glass';
+
+/** Who asks, by name and by key. None of them approves. */
+export interface Requesters {
+  readonly subjects: readonly string[];
+  readonly keyThumbprints: readonly string[];
+}
+
+/** Every role asked for, each with its highest threshold. */
+export function mergeRequirements(requirements: readonly ApprovalRequirement[]): ApprovalRequirement[] {
+  const thresholds = new Map<string, number>();
+  for (const { role, threshold } of requirements) {
+    // A threshold that is no number asks for more people than there can be.
+    const asked = threshold >= 1 ? threshold : Number.MAX_SAFE_INTEGER;
+    thresholds.set(role, Math.max(asked, thresholds.get(role) ?? 0));
+  }
+  return [...thresholds]
+    .map(([role, threshold]) => ({ role, threshold }))
+    .sort((left, right) => (left.role < right.role ? -1 : 1));
+}
+
+/** What was said by others than those who ask, in order of nonce. */
+export function approvalsOfOthers(
+  given: readonly ApprovalFact[],
+  { subjects, keyThumbprints }: Requesters,
+): ApprovalFact[] {
+  return given
+    .filter(
+      ({ approver, keyThumbprint }) =>
+        !subjects.includes(approver) && !keyThumbprints.includes(keyThumbprint),
+    )
+    .sort((left, right) => (left.nonce < right.nonce ? -1 : 1));
 }
 
 /**
- * Whether the consents cover the requirements: distinct people, the requesters excluded, any rejection wins
- * (DESIGN §5, approvals). An approval made for another action counts for nothing.
+ * Whether the consents cover the requirements: any rejection wins; each role has its number of people, and nobody counts
+ * for two roles; or one person with the break-glass role consents (DESIGN §5, approvals).
+ *
+ * @param given of people who do not ask themselves, about this action.
  */
 export function checkApprovals(
   requirements: readonly ApprovalRequirement[],
-  approvals: readonly ApprovalFact[],
-  context: {
-    readonly actionDigest: Digest;
-    readonly requesters: readonly string[];
-    readonly nowSeconds: number;
-  },
+  given: readonly ApprovalFact[],
+  nowSeconds: number,
 ): Denial | undefined {
   if (requirements.length === 0) return undefined;
-  const { actionDigest, requesters, nowSeconds } = context;
-  const relevant = approvals.filter(
-    (fact) => fact.actionDigest === actionDigest && !requesters.includes(fact.approver),
-  );
-  if (relevant.some((fact) => fact.decision === 'reject')) {
+  if (given.some(({ decision }) => decision === 'reject')) {
     return deny('approval.rejected', 'an approver rejected this action');
   }
-  let expired = false;
-  for (const { role, threshold } of requirements) {
-    const ofRole = relevant.filter((fact) => fact.role === role && fact.nbfSeconds <= nowSeconds);
-    const people = new Set(
-      ofRole.filter((fact) => nowSeconds < fact.expSeconds).map((fact) => fact.approver),
-    );
-    if (people.size >= threshold) continue;
-    if (new Set(ofRole.map((fact) => fact.approver)).size >= threshold) {
-      expired = true;
-      continue;
-    }
-    return deny('approval.required', `${threshold} of role ${role} must approve, ${people.size} did`);
+  const begun = given.filter(({ nbfSeconds }) => nbfSeconds <= nowSeconds);
+  const standing = begun.filter(({ expSeconds }) => nowSeconds < expSeconds);
+  const missing = findMissing(requirements, standing);
+  if (missing === undefined) return undefined;
+  if (findMissing(requirements, begun) === undefined) {
+    return deny('approval.expired', 'the approvals have expired');
   }
-  return expired ? deny('approval.expired', 'the approvals have expired') : undefined;
+  const { role, threshold } = missing;
+  return deny('approval.required', `${threshold} of role ${role} must approve`);
 }
 
-/** What an approval binds: exactly these arguments, this artifact and this policy. Not the proof, which is new each try. */
-export function digestOfAction(
-  tool: string,
-  argsJcs: string,
-  artifactDigest: Digest,
-  policyDigest: Digest | undefined,
-): Digest {
-  const bound = { type: 'writ/action@v1', tool, arguments: digestOf(argsJcs), artifact: artifactDigest };
-  return digestOf(canonicalize(policyDigest === undefined ? bound : { ...bound, policy: policyDigest }));
+/** A requirement for which there are not enough people; undefined where all are met. */
+function findMissing(
+  requirements: readonly ApprovalRequirement[],
+  given: readonly ApprovalFact[],
+): ApprovalRequirement | undefined {
+  if (given.some(({ role }) => role === BREAK_GLASS)) return undefined;
+  return assignPeople(requirements, given);
+}
+
+/**
+ * What an approval binds, as JCS: exactly these arguments, this artifact, this policy and this enforcement point, which keeps
+ * the memory of what is spent. Not the proof, which is new on each try.
+ */
+export function canonicalAction(action: {
+  readonly tool: string;
+  readonly argsJcs: string;
+  readonly artifactDigest: Digest;
+  readonly policyDigest: Digest;
+  readonly audience: string;
+}): string {
+  const { tool, argsJcs, artifactDigest, policyDigest, audience } = action;
+  return canonicalize({
+    type: 'writ/action@v1',
+    tool: tool.toWellFormed(),
+    arguments: argsJcs,
+    artifact: artifactDigest,
+    policy: policyDigest,
+    audience,
+  });
 }

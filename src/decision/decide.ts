@@ -9,17 +9,22 @@ import {
   verifyProof,
 } from '../artifact/index.ts';
 import { type Denial, deny, isDenial, STAGES, type Stage } from '../denial/index.ts';
-import { checkEnvironment, checkToolDefinition } from '../environment/index.ts';
 import type { GovernanceState } from '../governance/index.ts';
 import { checkLineage, type LineagePosition, type ParentFact } from '../lineage/index.ts';
 import type { PolicyPermit } from '../policy/index.ts';
 import type { StageVerdict } from '../receipt/index.ts';
-import { checkApprovals, digestOfAction } from './approval.ts';
+import {
+  type ApprovalFindings,
+  approvalsOfOthers,
+  canonicalAction,
+  checkApprovals,
+  mergeRequirements,
+  type Requesters,
+} from './approval.ts';
 import { issuePermit, type Permit } from './permit.ts';
-import { policyFactsOf } from './policy-facts.ts';
 import { type Action, type Request, requestOf } from './request.ts';
 import type { Snapshot } from './snapshot.ts';
-import { checkIdentity, checkRevocation } from './standing.ts';
+import { askPolicy, checkIdentity, checkRevocation, checkRuntime } from './standing.ts';
 
 /** What the stages established on their way, for the receipt. Absent where no stage came that far. */
 export interface Findings {
@@ -31,6 +36,8 @@ export interface Findings {
   parent?: ParentFact;
   lineage?: LineagePosition;
   policy?: PolicyPermit;
+  /** Only where something asks for approvals. */
+  approvals?: ApprovalFindings;
 }
 
 export interface Decision {
@@ -106,13 +113,8 @@ const CHECKS: Readonly<Record<Stage, StageCheck>> = {
     return undefined;
   },
 
-  environment({ tool, toolDigest }, { policy, measurement, nowSeconds }, { chain }) {
-    if (chain === undefined) return unreached('environment');
-    const bindings = chain.tokens.flatMap(({ writ }) => (writ.environment ? [writ.environment] : []));
-    return (
-      checkToolDefinition(tool, policy?.bundle.tools.get(tool)?.digest, toolDigest) ??
-      checkEnvironment(bindings, measurement, nowSeconds)
-    );
+  environment({ tool, toolDigest }, snapshot, { chain }) {
+    return chain === undefined ? unreached('environment') : checkRuntime(chain, tool, toolDigest, snapshot);
   },
 
   revocation(_action, snapshot, { chain }) {
@@ -138,48 +140,32 @@ const CHECKS: Readonly<Record<Stage, StageCheck>> = {
   policy({ tool, args }, snapshot, findings) {
     const { chain, lineage, agent, parent } = findings;
     if (chain === undefined || lineage === undefined) return unreached('policy');
-    const { policy, governance } = snapshot;
-    if (governance.policy === undefined) return deny('policy.unavailable', 'no policy has been published');
-    if (policy === undefined || policy.bundle.digest !== governance.policy.digest) {
-      return deny('policy.unavailable', 'the published policy bundle is not at hand');
-    }
-    for (const { writ } of chain.tokens) {
-      const pin = writ.governance?.policy;
-      if (pin === undefined) continue;
-      if (
-        pin.id !== governance.policy.id ||
-        (pin.digest !== undefined && pin.digest !== governance.policy.digest)
-      ) {
-        return deny('policy.version_mismatch', `the artifact requires policy ${pin.id}`);
-      }
-    }
-    const permit = policy.evaluate({
-      principal: {
-        id: agent ?? chain.leaf.holder.thumbprintUri,
-        enrolled: agent !== undefined,
-        thumbprint: chain.leaf.holder.thumbprint,
-      },
-      tool,
-      input: args,
-      facts: policyFactsOf(chain, snapshot, lineage, parent),
-    });
+    const permit = askPolicy({ tool, args, chain, agent, lineage, parent }, snapshot);
     if (isDenial(permit)) return permit;
     findings.policy = permit;
     return undefined;
   },
 
-  approval({ tool }, { approvals, nowSeconds, governance }, { chain, policy, request }) {
+  approval({ tool }, snapshot, findings) {
+    const { chain, policy, request } = findings;
+    const { governance, audiences, nowSeconds } = snapshot;
+    const audience = audiences.at(-1);
     if (chain === undefined || policy === undefined || request === undefined) return unreached('approval');
-    const requirements = [
+    const required = mergeRequirements([
       ...chain.tokens.flatMap(({ writ }) => writ.governance?.approvals ?? []),
       ...policy.approvals,
-    ];
-    if (requirements.length === 0) return undefined;
-    return checkApprovals(requirements, approvals, {
-      actionDigest: digestOfAction(tool, request.argsJcs, chain.digest, governance.policy?.digest),
-      requesters: requestersOf(chain, governance),
-      nowSeconds,
-    });
+    ]);
+    if (required.length === 0) return undefined;
+    if (governance.policy === undefined || audience === undefined) return unreached('approval');
+    const { actionDigest, given } = snapshot.findApprovals(
+      canonicalAction({
+        ...{ tool, audience, argsJcs: request.argsJcs },
+        ...{ artifactDigest: chain.digest, policyDigest: governance.policy.digest },
+      }),
+    );
+    const others = approvalsOfOthers(given, requestersOf(chain, governance));
+    findings.approvals = { actionDigest, required, given: others };
+    return checkApprovals(required, others, nowSeconds);
   },
 
   replay(_action, { replay, keepsCounters }, { counters }) {
@@ -232,12 +218,15 @@ function refusalAt(stage: Stage, { refusal }: Action): Denial | undefined {
 }
 
 /** Who asks: the initiator and everybody who holds a link of the chain. None of them approves it. */
-function requestersOf({ root, tokens }: VerifiedChain, governance: GovernanceState): string[] {
+function requestersOf({ root, tokens }: VerifiedChain, governance: GovernanceState): Requesters {
   const initiator = root.writ.initiator?.id;
-  return [
-    ...(initiator === undefined ? [] : [initiator]),
-    ...tokens.flatMap(({ holder }) => governance.subjectsOf(holder.thumbprint)),
-  ];
+  return {
+    subjects: [
+      ...(initiator === undefined ? [] : [initiator]),
+      ...tokens.flatMap(({ holder }) => governance.subjectsOf(holder.thumbprint)),
+    ],
+    keyThumbprints: tokens.map(({ holder }) => holder.thumbprint),
+  };
 }
 
 /** A stage without what an earlier one must have found: a defect of ours, and so a denial. */

@@ -1,5 +1,12 @@
-export { type ApprovalFact, type ApprovalRequirement, checkApprovals, digestOfAction } from './approval.ts';
+export type {
+  ApprovalFact,
+  ApprovalFindings,
+  ApprovalRequirement,
+  ApprovalsOfAction,
+} from './approval.ts';
+export { approvalsOfOthers, canonicalAction, checkApprovals } from './approval.ts';
 export { type Decision, decide, type Findings } from './decide.ts';
 export { Permit } from './permit.ts';
+export { checkAuthority, checkPolicy, type Ground, groundOf, redecide } from './redecide.ts';
 export type { Action, Request } from './request.ts';
 export type { Snapshot } from './snapshot.ts';

@@ -3,7 +3,7 @@ import type { Measurement } from '../environment/index.ts';
 import type { GovernanceState } from '../governance/index.ts';
 import type { ParentFact } from '../lineage/index.ts';
 import type { PreparedPolicy } from '../policy/index.ts';
-import type { ApprovalFact } from './approval.ts';
+import type { ApprovalsOfAction } from './approval.ts';
 
 /** Everything a decision reads. `decide` is a function of the request and of this alone. */
 export interface Snapshot {
@@ -26,7 +26,11 @@ export interface Snapshot {
   /** The execution with this id in a log that can be checked. Must answer alike for one snapshot. */
   readonly findParent: (executionId: string) => ParentFact | undefined;
   readonly maxLineageDepth: number;
-  readonly approvals: readonly ApprovalFact[];
+  /**
+   * What approvers said about an action, given in canonical form: what stands in the governance state, and is not spent.
+   * Must answer alike for one snapshot.
+   */
+  readonly findApprovals: (canonicalAction: string) => ApprovalsOfAction;
   /** Whether this proof is new and the counters are in range; settled by the log's transaction. */
   readonly replay: 'fresh' | 'used' | 'exhausted' | 'unavailable';
   /** Whether the decision can be made durable. */

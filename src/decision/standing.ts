@@ -1,6 +1,11 @@
 import type { VerifiedChain } from '../artifact/index.ts';
+import type { Digest, JsonObject } from '../codec/index.ts';
 import { type Denial, deny } from '../denial/index.ts';
+import { checkEnvironment, checkToolDefinition } from '../environment/index.ts';
 import { type GovernanceState, revocationHandlesOf } from '../governance/index.ts';
+import type { LineagePosition, ParentFact } from '../lineage/index.ts';
+import type { PolicyPermit } from '../policy/index.ts';
+import { policyFactsOf } from './policy-facts.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /**
@@ -41,4 +46,61 @@ export function checkRevocation(chain: VerifiedChain, snapshot: Snapshot): Denia
     return deny('revocation.stale', `governance state is older than ${maxStalenessSeconds} s`);
   }
   return undefined;
+}
+
+/** Stage 5: whether the tool is the one that was pinned, and the runtime what every token of the chain is bound to. */
+export function checkRuntime(
+  chain: VerifiedChain,
+  tool: string,
+  toolDigest: Digest | undefined,
+  { policy, measurement, nowSeconds }: Snapshot,
+): Denial | undefined {
+  const bindings = chain.tokens.flatMap(({ writ }) => (writ.environment ? [writ.environment] : []));
+  return (
+    checkToolDefinition(tool, policy?.bundle.tools.get(tool)?.digest, toolDigest) ??
+    checkEnvironment(bindings, measurement, nowSeconds)
+  );
+}
+
+/** What policy is asked about. */
+export interface PolicyQuestion {
+  readonly tool: string;
+  readonly args: JsonObject;
+  readonly chain: VerifiedChain;
+  /** Subject of the enrolled agent that holds the leaf key. */
+  readonly agent: string | undefined;
+  readonly lineage: LineagePosition;
+  readonly parent: ParentFact | undefined;
+}
+
+/** Stage 8: the published policy, under the versions that the chain pins. */
+export function askPolicy(
+  { tool, args, chain, agent, lineage, parent }: PolicyQuestion,
+  snapshot: Snapshot,
+): PolicyPermit | Denial {
+  const { policy, governance } = snapshot;
+  if (governance.policy === undefined) return deny('policy.unavailable', 'no policy has been published');
+  if (policy === undefined || policy.bundle.digest !== governance.policy.digest) {
+    return deny('policy.unavailable', 'the published policy bundle is not at hand');
+  }
+  for (const { writ } of chain.tokens) {
+    const pin = writ.governance?.policy;
+    if (pin === undefined) continue;
+    if (
+      pin.id !== governance.policy.id ||
+      (pin.digest !== undefined && pin.digest !== governance.policy.digest)
+    ) {
+      return deny('policy.version_mismatch', `the artifact requires policy ${pin.id}`);
+    }
+  }
+  return policy.evaluate({
+    principal: {
+      id: agent ?? chain.leaf.holder.thumbprintUri,
+      enrolled: agent !== undefined,
+      thumbprint: chain.leaf.holder.thumbprint,
+    },
+    tool,
+    input: args,
+    facts: policyFactsOf(chain, snapshot, lineage, parent),
+  });
 }

@@ -6,6 +6,7 @@ export { keepDigests, recallDigests } from './collectors/kept-digests.ts';
 export { measureUpstream, type UpstreamCommand, type UpstreamMeasurement } from './collectors/upstream.ts';
 export {
   type Component,
+  isComponent,
   isComponentKind,
   isComponentName,
   joinComponents,

@@ -23,6 +23,49 @@ const iss = 'spiffe://example.test/issuer';
 
 const execution = '019ac1de-0000-7000-8000-000000000000';
 
+const approver = 'spiffe://example.test/user/ada';
+const sshKey = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOpKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs';
+const nonce = 'AAAAAAAAAAAAAAAAAAAAAA';
+const statement = {
+  type: 'writ/approval@v1',
+  trustDomain: 'example.test',
+  request: execution,
+  actionDigest: `salted-sha256:${'0b'.repeat(32)}`,
+  artifactDigest: digest,
+  policyDigest: digest,
+  approver,
+  role: 'operator',
+  decision: 'approve',
+  nbf: 1_700_000_000,
+  exp: 1_700_000_900,
+  nonce,
+} as const;
+const sshSigned = { kind: 'ssh', signature: 'U1NIU0lH' } as const;
+const credential = {
+  kind: 'webauthn',
+  credentialId: 'AQID',
+  jwk: publicKey.jwk,
+  rpId: 'example.test',
+  origin: 'https://example.test:8443',
+} as const;
+const asserted = {
+  kind: 'webauthn',
+  credentialId: 'AQID',
+  authenticatorData: 'AQID',
+  clientDataJSON: 'AQID',
+  signature: 'AQID',
+} as const;
+const review = {
+  type: 'writ/approval-review@v1',
+  trustDomain: 'example.test',
+  nonce,
+  reviewer: approver,
+  finding: 'justified',
+  at: 1_700_000_000,
+} as const;
+const enrolled = { ...common, event: 'approver.enrolled', subject: approver, roles: ['operator'] } as const;
+const given = { ...common, event: 'approval.given', statement, signature: sshSigned } as const;
+
 const EVENTS: readonly GovernanceEvent[] = [
   { ...common, event: 'domain.created', name: 'example.test' },
   { ...common, event: 'anchor.added', iss, jwk: publicKey.jwk },
@@ -44,6 +87,21 @@ const EVENTS: readonly GovernanceEvent[] = [
   { ...common, event: 'policy.published', id: 'files', digest },
   {
     ...common,
+    event: 'caller.admitted',
+    caller: 'spiffe://example.test/caller/ci',
+    role: 'auditor',
+    hash: publicKey.thumbprint,
+    exp: 1_700_003_600,
+  },
+  { ...common, event: 'caller.dismissed', caller: 'spiffe://example.test/caller/ci' },
+  {
+    ...common,
+    event: 'caller.dismissed',
+    caller: 'spiffe://example.test/caller/ci',
+    hash: publicKey.thumbprint,
+  },
+  {
+    ...common,
     event: 'artifact.issued',
     jti: '018f3a5e',
     hash: publicKey.thumbprint,
@@ -61,6 +119,13 @@ const EVENTS: readonly GovernanceEvent[] = [
   { ...common, event: 'revoked', handle: 'environment', value: digest },
   { ...common, event: 'evidence.erased', log: 'd/execution/fs', executions: [execution], reason: 'asked to' },
   { ...common, event: 'evidence.erased', log: 'd/execution/fs', beforeIndex: 7, reason: 'too old' },
+  { ...enrolled, key: { kind: 'ssh', key: sshKey } },
+  { ...enrolled, roles: ['a', 'break-glass'], key: credential },
+  { ...common, event: 'approver.retired', subject: approver },
+  { ...common, event: 'approver.retired', subject: approver, thumbprint: publicKey.thumbprint },
+  given,
+  { ...given, statement: { ...statement, decision: 'reject', reason: 'no' }, signature: asserted },
+  { ...common, event: 'approval.reviewed', statement: review, signature: sshSigned },
 ];
 
 test.each(EVENTS)('$event is read back as it was written', (event) => {
@@ -75,6 +140,7 @@ test.each(EVENTS)('$event with a member more or a member less is refused', (even
     const { [name]: _, ...rest } = json;
     // Without its optional members an event is another valid one.
     if (event.event !== 'evidence.erased' && ['reason', 'initiator', 'thumbprint'].includes(name)) continue;
+    if (event.event === 'caller.admitted' ? name === 'exp' : 'caller' in event && name === 'hash') continue;
     variants.push(rest);
   }
   for (const variant of variants) expect(refusalOf(entryOf(variant))).toBe('revocation.stale');
@@ -134,6 +200,27 @@ const REFUSED: readonly [string, JsonObject][] = [
     'an erasure of what is no execution',
     { ...common, event: 'evidence.erased', log: 'a', executions: ['/secret'], reason: 'x' },
   ],
+  ['an approver without a role', { ...enrolled, roles: [], key: { kind: 'ssh', key: sshKey } }],
+  ['an approver in one role twice', { ...enrolled, roles: ['a', 'a'], key: { kind: 'ssh', key: sshKey } }],
+  [
+    'an SSH key with a comment',
+    { ...enrolled, roles: ['a'], key: { kind: 'ssh', key: `${sshKey} ada@home` } },
+  ],
+  ['a DSA key', { ...enrolled, roles: ['a'], key: { kind: 'ssh', key: 'ssh-dss AAAA' } }],
+  [
+    'an origin with a path',
+    {
+      ...enrolled,
+      roles: ['a'],
+      key: { ...credential, jwk: { ...publicKey.jwk }, origin: 'https://a.test/x' },
+    },
+  ],
+  ['an approval that says more', { ...given, statement: { ...statement, unless: 'x' } }],
+  ['an approval without a nonce', { ...given, statement: { ...statement, nonce: '' } }],
+  ['an approval of a plain digest', { ...given, statement: { ...statement, actionDigest: digest } }],
+  ['an approval that abstains', { ...given, statement: { ...statement, decision: 'abstain' } }],
+  ['a signature of an unknown kind', { ...given, signature: { kind: 'pgp', signature: 'AQID' } }],
+  ['a review as an approval', { ...given, statement: review }],
   ['a vkey of two lines', { ...common, event: 'log.enrolled', origin: 'a', vkey: 'a+0a1b2c3d+AAAA\nb' }],
 ];
 

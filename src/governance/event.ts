@@ -3,6 +3,13 @@ import { canonicalize, type Digest, type JsonObject, parseJsonObject } from '../
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { type PublicJwk, parsePublicJwk } from '../key/index.ts';
 import {
+  APPROVAL_EVENTS,
+  type ApprovalGivenMembers,
+  type ApprovalReviewedMembers,
+  type ApproverEnrolledMembers,
+  type ApproverRetiredMembers,
+} from './approval-event.ts';
+import {
   digest,
   executionId,
   jwk,
@@ -78,6 +85,32 @@ export type EvidenceErased = Event<
   }
 >;
 
+/** Somebody may consent to actions, in these roles, with this key (spec/governance.md §5). */
+export type ApproverEnrolled = Event<'approver.enrolled', ApproverEnrolledMembers>;
+/** Without a thumbprint, all keys of the subject are retired. */
+export type ApproverRetired = Event<'approver.retired', ApproverRetiredMembers>;
+export type ApprovalGiven = Event<'approval.given', ApprovalGivenMembers>;
+/** Somebody else has looked at a break-glass approval. */
+export type ApprovalReviewed = Event<'approval.reviewed', ApprovalReviewedMembers>;
+/** What a caller of the domain's API may do (spec/administration.md). */
+export const ROLES = ['operator', 'approver', 'auditor', 'enforcement-point'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** A bearer token of the API: whoever presents what hashes to this is the caller. */
+export type CallerAdmitted = Event<
+  'caller.admitted',
+  {
+    readonly caller: string;
+    readonly role: Role;
+    /** base64url SHA-256 of the token. */
+    readonly hash: string;
+    /** Unix seconds. */
+    readonly exp?: number;
+  }
+>;
+/** Without a hash, all tokens of the caller are dismissed. */
+export type CallerDismissed = Event<'caller.dismissed', { readonly caller: string; readonly hash?: string }>;
+
 export type GovernanceEvent =
   | DomainCreated
   | AnchorAdded
@@ -88,7 +121,13 @@ export type GovernanceEvent =
   | PolicyPublished
   | ArtifactIssued
   | Revoked
-  | EvidenceErased;
+  | EvidenceErased
+  | ApproverEnrolled
+  | ApproverRetired
+  | ApprovalGiven
+  | ApprovalReviewed
+  | CallerAdmitted
+  | CallerDismissed;
 
 function event<Name extends string, Members extends z.ZodRawShape>(name: Name, members: Members) {
   return z.strictObject({
@@ -144,6 +183,17 @@ const schema: z.ZodType<GovernanceEvent> = z.discriminatedUnion('event', [
   }),
   revoked,
   evidenceErased,
+  event('approver.enrolled', APPROVAL_EVENTS['approver.enrolled']),
+  event('approver.retired', APPROVAL_EVENTS['approver.retired']),
+  event('approval.given', APPROVAL_EVENTS['approval.given']),
+  event('approval.reviewed', APPROVAL_EVENTS['approval.reviewed']),
+  event('caller.admitted', {
+    caller: uri,
+    role: z.enum(ROLES),
+    hash: tokenHash,
+    exp: seconds.exactOptional(),
+  }),
+  event('caller.dismissed', { caller: uri, hash: tokenHash.exactOptional() }),
 ]);
 
 /**

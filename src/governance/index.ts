@@ -1,9 +1,31 @@
+export { type ApproverKey, type CredentialJwk, isReasonText, isRole } from './approval-event.ts';
+export {
+  APPROVAL,
+  APPROVAL_NAMESPACE,
+  APPROVAL_REVIEW,
+  type ApprovalStatement,
+  BREAK_GLASS,
+  MAX_APPROVAL_SECONDS,
+  MAX_BREAK_GLASS_SECONDS,
+  REQUEST_SECONDS,
+  type ReviewStatement,
+  type StatementSignature,
+  statementBytes,
+} from './approval-statement.ts';
+export type { ApprovalReview, Approvals, Approver, EnrolledApproverKey, GivenApproval } from './approvals.ts';
+export type { ApiToken } from './callers.ts';
 export {
   type AgentEnrolled,
   type AgentRetired,
   type AnchorAdded,
   type AnchorRetired,
+  type ApprovalGiven,
+  type ApprovalReviewed,
+  type ApproverEnrolled,
+  type ApproverRetired,
   type ArtifactIssued,
+  type CallerAdmitted,
+  type CallerDismissed,
   type DomainCreated,
   type EvidenceErased,
   GOVERNANCE_EVENT,
@@ -14,6 +36,8 @@ export {
   parseGovernanceEvent,
   type RevocationHandle,
   type Revoked,
+  ROLES,
+  type Role,
   serializeGovernanceEvent,
 } from './event.ts';
 export { foldGovernance } from './fold.ts';
@@ -26,3 +50,4 @@ export {
 } from './revocation.ts';
 export { handlesOfIssued, handlesOfReceipt } from './revocation-reach.ts';
 export { type ActivePolicy, type Agent, type EnrolledLog, GovernanceState } from './state.ts';
+export { findSignatureProblem, type ParsedApproverKey, parseApproverKey } from './statement-signature.ts';

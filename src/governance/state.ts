@@ -2,15 +2,22 @@ import type { TrustAnchor } from '../artifact/index.ts';
 import type { Digest } from '../codec/index.ts';
 import { isDenial } from '../denial/index.ts';
 import { type PublicJwk, parsePublicJwk, type VerificationKey } from '../key/index.ts';
+import { Approvals, type GivenApproval } from './approvals.ts';
+import { type ApiToken, admission, dismissal } from './callers.ts';
 import type {
   AgentEnrolled,
   AgentRetired,
+  ApprovalGiven,
+  ApprovalReviewed,
+  ApproverEnrolled,
+  ApproverRetired,
   ArtifactIssued,
   GovernanceEvent,
   RevocationHandle,
   Revoked,
 } from './event.ts';
 import type { Revocation, RevocationHandles } from './revocation.ts';
+import { parseApproverKey } from './statement-signature.ts';
 import { VersionedMap } from './versioned-map.ts';
 
 /** A subject and the keys that speak for it now. */
@@ -48,6 +55,8 @@ interface Fields {
   readonly logs: VersionedMap<EnrolledLog>;
   readonly issued: VersionedMap<ArtifactIssued>;
   readonly revocations: VersionedMap<Revocation>;
+  readonly approvals: Approvals;
+  readonly apiTokens: VersionedMap<ApiToken>;
 }
 
 const MAX_KEYS_PER_SUBJECT = 64;
@@ -67,6 +76,8 @@ export class GovernanceState {
     logs: VersionedMap.empty(),
     issued: VersionedMap.empty(),
     revocations: VersionedMap.empty(),
+    approvals: Approvals.empty,
+    apiTokens: VersionedMap.empty(),
   });
 
   /** Number of entries folded: the size of the log. */
@@ -77,6 +88,8 @@ export class GovernanceState {
   readonly anchors: readonly TrustAnchor[];
   /** The last one published. */
   readonly policy: ActivePolicy | undefined;
+  /** Who may approve, and what was approved. */
+  readonly approvals: Approvals;
   readonly #fields: Fields;
 
   private constructor(fields: Fields) {
@@ -84,6 +97,7 @@ export class GovernanceState {
     this.domain = fields.domain;
     this.anchors = fields.anchors;
     this.policy = fields.policy;
+    this.approvals = fields.approvals;
     this.#fields = fields;
     Object.freeze(this);
   }
@@ -106,6 +120,16 @@ export class GovernanceState {
   /** In order of the log. */
   get issuedArtifacts(): readonly ArtifactIssued[] {
     return [...this.#fields.issued.values()];
+  }
+
+  /** All tokens ever admitted to the API, in order; dismissed and expired ones too. */
+  get apiTokens(): readonly ApiToken[] {
+    return [...this.#fields.apiTokens.values()];
+  }
+
+  /** By the SHA-256 of a token, base64url. Whether it has expired is for whoever knows the time. */
+  apiToken(hash: string): ApiToken | undefined {
+    return this.#fields.apiTokens.get(hash);
   }
 
   /** The agent, unless it is retired. */
@@ -132,6 +156,17 @@ export class GovernanceState {
   /** A root token that was issued in this domain. */
   issuedArtifact(jti: string): ArtifactIssued | undefined {
     return this.#fields.issued.get(jti);
+  }
+
+  /** What was said about an action and stands: no consent of somebody who is revoked does. */
+  approvalsOf(actionDigest: string): readonly GivenApproval[] {
+    const { revocations } = this.#fields;
+    return this.approvals
+      .ofAction(actionDigest)
+      .filter(
+        ({ statement: { approver, decision } }) =>
+          decision === 'reject' || revocations.get(revocationKey('subject', approver)) === undefined,
+      );
   }
 
   /** The earliest revocation of any of these. */
@@ -207,8 +242,20 @@ export class GovernanceState {
       case 'evidence.erased':
         // About the evidence beside a log: no decision rests on it.
         return () => ({});
+      case 'caller.admitted':
+      case 'caller.dismissed': {
+        const { apiTokens } = this.#fields;
+        const tokens =
+          event.event === 'caller.admitted' ? admission(apiTokens, event) : dismissal(apiTokens, event);
+        return typeof tokens === 'string' ? tokens : () => ({ apiTokens: tokens() });
+      }
       case 'revoked':
         return this.#revocation(event);
+      case 'approver.enrolled':
+      case 'approver.retired':
+      case 'approval.given':
+      case 'approval.reviewed':
+        return this.#approval(event);
       default:
         throw new TypeError('unknown governance event');
     }
@@ -220,6 +267,7 @@ export class GovernanceState {
     const history = keys.get(key.thumbprint);
     // A key speaks for one subject at a time, else holding it would not tell who acts.
     if (history?.subject !== undefined) return `the key is already enrolled for ${history.subject}`;
+    if (this.approvals.knowsKey(key.thumbprint)) return 'the key is, or was, an approver’s';
     const enrolled = agents.get(subject)?.keys ?? [];
     if (enrolled.length >= MAX_KEYS_PER_SUBJECT) return `the agent already has ${MAX_KEYS_PER_SUBJECT} keys`;
     const subjects = [...new Set([...(history?.subjects ?? []), subject])];
@@ -227,6 +275,36 @@ export class GovernanceState {
       agents: agents.with(subject, agentOf(subject, [...enrolled, key])),
       keys: keys.with(key.thumbprint, { subject, subjects: Object.freeze(subjects) }),
     });
+  }
+
+  #approval(
+    event: ApproverEnrolled | ApproverRetired | ApprovalGiven | ApprovalReviewed,
+  ): (() => Partial<Fields>) | string {
+    const { approvals, domain } = this;
+    const context = { domain, index: this.epoch, atSeconds: event.at };
+    let effect: (() => Approvals) | string;
+    switch (event.event) {
+      case 'approver.enrolled': {
+        const key = parseApproverKey(event.key);
+        // Whoever holds it would approve what it asks for.
+        if (typeof key !== 'string' && this.#fields.keys.get(key.thumbprint) !== undefined) {
+          return 'the key is, or was, an agent’s';
+        }
+        effect = approvals.effectOfEnrolment(event);
+        break;
+      }
+      case 'approver.retired':
+        effect = approvals.effectOfRetirement(event);
+        break;
+      case 'approval.given':
+        effect = approvals.effectOfApproval(event, context);
+        break;
+      case 'approval.reviewed':
+        effect = approvals.effectOfReview(event, context);
+    }
+    if (typeof effect === 'string') return effect;
+    const next = effect;
+    return () => ({ approvals: next() });
   }
 
   #retirement(

@@ -1,27 +1,17 @@
 import { type Denial, deny, isDenial } from '../denial/index.ts';
-import {
-  foldGovernance,
-  GOVERNANCE_EVENT,
-  type GovernanceEvent,
-  serializeGovernanceEvent,
-} from '../governance/index.ts';
+import { foldGovernance, serializeGovernanceEvent } from '../governance/index.ts';
 import { readKeyFile } from '../key/index.ts';
-import { withSqliteLog } from '../storage/index.ts';
+import { LogLocked, withSqliteLog } from '../storage/index.ts';
 import { noteVerifier, QuorumUnmet } from '../tlog/index.ts';
+import { appendThroughDaemon } from './daemon/append-through-daemon.ts';
+import { completeEvent, type NewGovernanceEvent, notInForceYet } from './governance-event.ts';
 import type { Home } from './home.ts';
 import { cosignerFor } from './witness-policy-file.ts';
-
-/** A governance event as its author states it. */
-export type NewGovernanceEvent = GovernanceEvent extends infer Event
-  ? Event extends GovernanceEvent
-    ? Omit<Event, 'type'>
-    : never
-  : never;
 
 /**
  * Appends events to the domain’s governance log, none of them where one conflicts with what stands, and publishes the
  * checkpoint that covers them, so that every follower honours them from the moment this resolves. Waits its turn where
- * another command is writing.
+ * another command is writing; where the domain's daemon runs, it writes them.
  *
  * With a witness policy, events count once its witnesses have cosigned that checkpoint; while they cannot be had, this
  * denies although the events are recorded, and they come into force with the next checkpoint that is published.
@@ -32,6 +22,20 @@ export async function appendGovernance(
   home: Home,
   events: readonly NewGovernanceEvent[],
 ): Promise<number | Denial> {
+  if (home.governanceWriter !== undefined) return home.governanceWriter.append(events);
+  const appended = (await appendThroughDaemon(home, events)) ?? (await appendAlone(home, events));
+  if (!(appended instanceof LogLocked)) return appended;
+  // A daemon that was starting holds the lock before it can be found.
+  return (
+    (await appendThroughDaemon(home, events)) ??
+    deny('log.unavailable', `the governance log cannot be written: ${appended.message}`)
+  );
+}
+
+async function appendAlone(
+  home: Home,
+  events: readonly NewGovernanceEvent[],
+): Promise<number | Denial | LogLocked> {
   const signer = readKeyFile(home.keyFile('governance'));
   if (isDenial(signer)) return signer;
   try {
@@ -42,7 +46,7 @@ export async function appendGovernance(
     return await withSqliteLog(options, async (log) => {
       let state = foldGovernance(log.read(0, log.head().size));
       if (isDenial(state)) return state;
-      const complete = events.map((event) => ({ type: GOVERNANCE_EVENT, ...event }) as GovernanceEvent);
+      const complete = events.map(completeEvent);
       for (const event of complete) {
         const conflict = state.findConflict(event);
         if (conflict !== undefined) return deny('request.malformed', conflict);
@@ -53,12 +57,8 @@ export async function appendGovernance(
       return log.head().size;
     });
   } catch (error) {
-    if (error instanceof QuorumUnmet) {
-      return deny(
-        'log.unavailable',
-        `it is recorded but not in force yet: ${error.message}. It comes into force with the next checkpoint of the governance log: run "writ log publish" when the witnesses are back, and do not repeat the command`,
-      );
-    }
+    if (error instanceof LogLocked) return error;
+    if (error instanceof QuorumUnmet) return notInForceYet(error);
     const reason = error instanceof Error ? error.message : 'unknown error';
     return deny('log.unavailable', `the governance log cannot be written: ${reason}`);
   }

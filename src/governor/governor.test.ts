@@ -253,6 +253,18 @@ describe('Governor.run', () => {
     expect(counted.runs).toBe(0);
   });
 
+  it('denies what was stopped, also where the effect throws because of it', async () => {
+    const chain = [domain.issue({ writ: { use: { maxDurationSeconds: 1 } } })];
+    const outcome = await opened.governor.run(
+      domain.call(chain, { audience: opened.audience }),
+      ({ signal }) =>
+        new Promise<EffectResult<undefined>>((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(new Error('stopped')));
+        }),
+    );
+    expect(codeOf(outcome)).toBe('scope.use_exhausted');
+  });
+
   it('records a thrown effect as unknown and throws it on', async () => {
     const chain = [domain.issue()];
     await expect(
@@ -387,6 +399,54 @@ describe('Governor.run', () => {
       for (const form of forms) expect(text.includes(form), `${form} in ${path}`).toBe(false);
     }
     opened = await domain.open();
+  });
+});
+
+describe('Governor.begin', () => {
+  it('leaves running and concluding to the enforcement point: the permit is durable, the first end counts', async () => {
+    const action = domain.call([domain.issue()], { audience: opened.audience });
+    const execution = await opened.governor.begin(action);
+    if (execution.verdict === 'deny') throw new Error(execution.denial.code);
+    expect(readLog().decisions).toMatchObject([{ id: execution.executionId, verdict: 'permit' }]);
+    expect(await opened.governor.begin(action)).toMatchObject({
+      verdict: 'deny',
+      denial: { code: 'replay.detected' },
+    });
+    expect(execution.conclude({ status: 'failed', note: 'first' })).toBeUndefined();
+    expect(execution.conclude({ status: 'succeeded', note: 'second' })).toBeUndefined();
+    await opened.governor.settle();
+    expect(readLog().outcomes).toMatchObject([
+      { id: execution.executionId, status: 'failed', note: 'first', decision: { index: 0 } },
+    ]);
+  });
+
+  it('aborts at the deadline of the artifact, and records terminated whatever is said afterwards', async () => {
+    const chain = [domain.issue({ writ: { use: { maxDurationSeconds: 1 } } })];
+    const execution = await opened.governor.begin(domain.call(chain, { audience: opened.audience }));
+    if (execution.verdict === 'deny') throw new Error(execution.denial.code);
+    await new Promise((resolve) => execution.signal.addEventListener('abort', resolve));
+    expect(execution.signal.reason).toMatchObject({ code: 'scope.use_exhausted' });
+    expect(execution.conclude({ status: 'succeeded' })?.code).toBe('scope.use_exhausted');
+    await opened.governor.settle();
+    expect(readLog().outcomes).toMatchObject([{ status: 'terminated', code: 'scope.use_exhausted' }]);
+  });
+
+  it('tells whoever still runs when it stops, and records as unknown what nobody concluded; nothing starts after', async () => {
+    const chain = [domain.issue()];
+    const begin = () => opened.governor.begin(domain.call(chain, { audience: opened.audience }));
+    const [quick, lost] = [await begin(), await begin()];
+    if (quick.verdict === 'deny' || lost.verdict === 'deny') throw new Error('denied');
+    quick.signal.addEventListener('abort', () => quick.conclude({ status: 'succeeded' }));
+    await opened.governor.stop();
+    expect(lost.signal.aborted).toBe(true);
+    const late = await begin();
+    expect(late).toMatchObject({ verdict: 'deny', denial: { code: 'log.unavailable' } });
+    await opened.governor.settle();
+    expect(readLog().outcomes).toMatchObject([
+      { id: quick.executionId, status: 'succeeded' },
+      { id: lost.executionId, status: 'unknown' },
+      { id: late.executionId, status: 'terminated', code: 'log.unavailable' },
+    ]);
   });
 });
 

@@ -1,196 +1,100 @@
-import { newUuidV7, type VerifiedChain } from '../artifact/index.ts';
-import type { JsonObject } from '../codec/index.ts';
-import { type Action, type Decision, decide, Permit, type Snapshot } from '../decision/index.ts';
-import { type Denial, deny, isDenial } from '../denial/index.ts';
-import { type Preview, previewOf } from '../policy/index.ts';
-import { type EvidenceKey, executionSalt, serializeReceipt } from '../receipt/index.ts';
-import {
-  type Acknowledgement,
-  type AppendRequest,
-  type AppendResult,
-  type Log,
-  leafHash,
-} from '../tlog/index.ts';
-import type { Clock } from './clock.ts';
-import { consumptionOf } from './consumption.ts';
-import { EvidenceSealer } from './evidence-sealer.ts';
-import type { GovernanceView } from './governance-follower.ts';
-import { GovernanceLook, hasMoved, type Look } from './governance-look.ts';
+import { newUuidV7 } from '../artifact/index.ts';
+import type { Action } from '../decision/index.ts';
+import { type Denial, deny } from '../denial/index.ts';
+import type { Acknowledgement } from '../tlog/index.ts';
+import { DecisionRecorder, type Recorded, type RecordedPermit } from './decision-recorder.ts';
+import type { DeniedOutcome, Effect, EffectResult, OpenExecution, Outcome } from './execution.ts';
+import { GovernanceLook } from './governance-look.ts';
 import { OutcomeRecorder } from './outcome-recorder.ts';
-import { decisionReceiptOf, type OutcomeFacts, outcomeReceiptOf } from './receipts.ts';
-
-/** What came of an effect that ran. `unknown`: it may or may not have happened. */
-export interface EffectResult<T> {
-  readonly status: 'succeeded' | 'failed' | 'unknown';
-  readonly value: T;
-  /** What came back, for the outcome's salted digest. */
-  readonly evidence?: Uint8Array;
-  /** The result a tool gave, read from that: redaction rules say what of it the outcome shows. */
-  readonly result?: JsonObject | undefined;
-  /** Fixed text on how it ended, without data: it stands in the log in clear. */
-  readonly note?: string;
-}
-
-export interface Execution {
-  readonly id: string;
-  /** Aborted when the execution no longer stands: the enforcement point must stop the effect. */
-  readonly signal: AbortSignal;
-}
-
-export type Effect<T> = (execution: Execution) => Promise<EffectResult<T>>;
-
-export type Outcome<T> =
-  | {
-      readonly verdict: 'permit';
-      readonly executionId: string;
-      readonly receiptIndex: number;
-      readonly value: T;
-    }
-  | {
-      readonly verdict: 'deny';
-      readonly denial: Denial;
-      readonly executionId: string;
-      /** Absent where not even the denial could be recorded. */
-      readonly receiptIndex: number | undefined;
-    };
-
-/** What a governor stands on; `openGovernor` composes it from a trust domain on disk. */
-export interface GovernorPorts {
-  readonly log: Log;
-  /** Origin of that log. */
-  readonly origin: string;
-  readonly evidenceKey: EvidenceKey;
-  readonly clock: Clock;
-  /** Brings governance knowledge up to date. */
-  readonly governance: { refresh(): GovernanceView };
-  /**
-   * Waits a moment for an execution that a log beside this one has but no checkpoint covers yet. True where it is worth
-   * asking for it again.
-   */
-  readonly awaitParent?: (executionId: string) => Promise<boolean>;
-  /** All of a snapshot but what governance, time and the log contribute. */
-  readonly surroundings: () => Omit<
-    Snapshot,
-    'nowSeconds' | 'governance' | 'governanceCheckedAtSeconds' | 'policy' | 'replay' | 'record'
-  >;
-}
-
-type Recorded =
-  | {
-      permit: Permit;
-      digest: Permit['requestDigest'];
-      index: number;
-      leaf: Uint8Array;
-      look: Look;
-      salt: Uint8Array;
-      /** Monotonic time of the decision. */
-      decidedMs: number;
-      maxDurationSeconds: number | undefined;
-    }
-  | { permit: undefined; denial: Denial; index: number | undefined };
-
-/** One decision and everything it was made on. */
-interface Situation {
-  readonly decision: Decision;
-  readonly snapshot: Snapshot;
-  readonly look: Look;
-  readonly atMs: number;
-  readonly monotonicMs: number;
-  /** Entries of the log at that moment. */
-  readonly logSize: number;
-}
-
-/** A permitted execution, as its outcome receipt needs it. */
-interface Started {
-  readonly id: string;
-  readonly index: number;
-  readonly leaf: Uint8Array;
-  readonly salt: Uint8Array;
-  readonly startedMs: number;
-}
-
-type Ending = Pick<OutcomeFacts, 'status' | 'code' | 'note' | 'result' | 'preview'>;
-
-/** A permit that took longer than this to become durable is decided once more: time passed, and knowledge aged. */
-const MAX_UNCHECKED_MS = 1000;
-
-const OVERDUE = deny('scope.use_exhausted', 'ran longer than the artifact allows');
-
-/** The longest delay a timer takes; what may run longer than 24 days is not timed. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+import type { GovernorPorts } from './ports.ts';
+import { RunningExecution } from './running-execution.ts';
+import { StandingWatch } from './standing-watch.ts';
 
 /** Decides, records, runs: the one way in for every enforcement point. */
 export class Governor {
   readonly #ports: GovernorPorts;
-  readonly #sealer: EvidenceSealer;
   readonly #outcomes: OutcomeRecorder;
-  readonly #look: GovernanceLook;
-  readonly #running = new Map<string, AbortController>();
+  readonly #decisions: DecisionRecorder;
+  readonly #watch: StandingWatch;
+  readonly #running = new Map<string, RunningExecution>();
+  #stopped = false;
 
   constructor(ports: GovernorPorts) {
     this.#ports = ports;
-    this.#sealer = new EvidenceSealer(ports.evidenceKey);
     this.#outcomes = new OutcomeRecorder(ports.log);
-    this.#look = new GovernanceLook(ports.governance, ports.clock);
+    const look = new GovernanceLook(ports.governance, ports.clock);
+    this.#watch = new StandingWatch(ports, look);
+    this.#decisions = new DecisionRecorder(ports, look, this.#outcomes, {
+      endStopped: (executionId) => this.#endStopped(executionId),
+    });
+  }
+
+  /** How many executions have begun and not been concluded. */
+  get runningCount(): number {
+    return this.#running.size;
   }
 
   /**
    * Runs an effect if and only if the action is permitted and the permit is durable. Never rejects because of the
-   * request; an effect that throws is recorded as `unknown` and its error is thrown on.
+   * request; an effect that throws is recorded as `unknown` and its error is thrown on, unless it was stopped.
    */
   async run<T>(asked: Action, effect: Effect<T>): Promise<Outcome<T>> {
+    const execution = await this.begin(asked);
+    if (execution.verdict === 'deny') return execution;
+    const { executionId, receiptIndex, signal } = execution;
+    let end: EffectResult<T>;
+    try {
+      end = await effect({ id: executionId, signal });
+    } catch (error) {
+      const denial = execution.conclude({ status: 'unknown', note: 'the effect failed without an answer' });
+      if (denial === undefined) throw error;
+      return { verdict: 'deny', denial, executionId, receiptIndex };
+    }
+    const denial = execution.conclude(end);
+    return denial === undefined
+      ? { verdict: 'permit', executionId, receiptIndex, value: end.value }
+      : { verdict: 'deny', denial, executionId, receiptIndex };
+  }
+
+  /**
+   * The two halves of `run`, for enforcement points whose effect is not a function here: a permit that is returned is
+   * durable and spent, and the effect may start. Never rejects because of the request.
+   */
+  async begin(asked: Action): Promise<OpenExecution | DeniedOutcome> {
     // What is decided twice must be the same twice, whatever becomes of the caller's object in between.
     const action = Object.freeze({ ...asked });
     const id = newUuidV7(this.#ports.clock.wallMs());
     let recorded: Recorded;
     try {
-      recorded = await this.#decideAndRecord(id, action);
+      recorded = await this.#decisions.record(id, action);
     } catch {
-      recorded = {
-        permit: undefined,
-        denial: deny('internal.unexpected', 'the governor failed'),
-        index: undefined,
-      };
+      const denial = deny('internal.unexpected', 'the governor failed');
+      recorded = { permit: undefined, denial, index: undefined };
     }
     if (recorded.permit === undefined) {
-      return { verdict: 'deny', denial: recorded.denial, executionId: id, receiptIndex: recorded.index };
+      const { denial, index } = recorded;
+      return { verdict: 'deny', denial, executionId: id, receiptIndex: index };
     }
-    const { permit, digest, index, leaf, salt, maxDurationSeconds } = recorded;
-    const startedMs = this.#ports.clock.monotonicMs();
-    const conclude = (facts: Ending) => this.#recordOutcome({ id, index, leaf, salt, startedMs }, facts);
-
-    const withdrawn = this.#withdrawal(action, recorded, startedMs);
-    if (withdrawn !== undefined) {
-      conclude({ status: 'terminated', code: withdrawn.code, note: 'withdrawn before the effect started' });
-      return { verdict: 'deny', denial: withdrawn, executionId: id, receiptIndex: index };
-    }
-    if (!permit.redeem(digest)) throw new TypeError('a permit was redeemed twice');
-    const abort = new AbortController();
-    this.#running.set(id, abort);
-    const deadline =
-      maxDurationSeconds === undefined
-        ? undefined
-        : setTimeout(() => abort.abort(OVERDUE), Math.min(maxDurationSeconds * 1000, MAX_TIMER_MS));
-    try {
-      const { status, value, evidence, note, result } = await effect({ id, signal: abort.signal });
-      if (abort.signal.reason === OVERDUE) {
-        conclude({ status: 'terminated', code: OVERDUE.code, note: OVERDUE.detail });
-        return { verdict: 'deny', denial: OVERDUE, executionId: id, receiptIndex: index };
-      }
-      conclude({
-        status,
-        ...(note === undefined ? {} : { note }),
-        ...(evidence === undefined ? {} : { result: evidence }),
-        preview: resultPreview(result, recorded.look.view, action.tool),
-      });
-      return { verdict: 'permit', executionId: id, receiptIndex: index, value };
-    } catch (error) {
-      conclude({ status: 'unknown', note: 'the effect failed without an answer' });
-      throw error;
-    } finally {
-      clearTimeout(deadline);
+    const running = new RunningExecution({ id, recorded }, this.#ports, this.#outcomes, () => {
       this.#running.delete(id);
+      this.#watch.remove(running);
+    });
+    const withdrawn = this.#withdrawal(action, recorded);
+    if (withdrawn !== undefined) {
+      running.withdraw(withdrawn);
+      return { verdict: 'deny', denial: withdrawn, executionId: id, receiptIndex: recorded.index };
     }
+    this.#running.set(id, running);
+    this.#watch.add(running, recorded.snapshot);
+    return running;
+  }
+
+  /**
+   * Decides everything that runs again, now rather than within milliseconds, where anything has moved: for whoever has
+   * just written a governance event, or measured anew. Resolves when what no longer stands has been told to stop.
+   */
+  reverify(): Promise<void> {
+    return this.#watch.reverify();
   }
 
   /** Resolves when a receipt of this log is acknowledged at a level; see `Log.acknowledged`. */
@@ -203,197 +107,44 @@ export class Governor {
     await this.#outcomes.settle();
   }
 
+  /** Stops what is running and waits until its outcomes are durable. Nothing starts any more; the log stays open. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const running of this.#running.values()) running.interrupt();
+    // Effects that end at once when they are told to say themselves how they ended.
+    await new Promise((resolve) => setImmediate(resolve));
+    for (const running of [...this.#running.values()]) {
+      running.conclude({ status: 'unknown', note: 'the governor closed before the effect ended' });
+    }
+    await this.settle();
+  }
+
   /** Stops what is running and drains the log. */
   async close(): Promise<void> {
-    for (const abort of this.#running.values()) abort.abort();
-    await this.settle();
+    await this.stop();
     await this.#ports.log.close();
   }
 
-  #snapshot(view: GovernanceView, nowMs: number): Snapshot {
-    return {
-      ...this.#ports.surroundings(),
-      nowSeconds: nowMs / 1000,
-      governance: view.state,
-      governanceCheckedAtSeconds: view.checkedAtMs / 1000,
-      policy: view.policy,
-      replay: 'fresh',
-      record: 'available',
-    };
-  }
-
-  async #decideAndRecord(id: string, action: Action): Promise<Recorded> {
-    let situation = this.#decide(action);
-    const awaited = await this.#awaitedParent(situation.decision);
-    if (awaited) situation = this.#decide(action);
-    const { snapshot } = situation;
-    let { decision } = situation;
-    if (Permit.isPermit(decision.answer)) {
-      const { request, chain, proof, counters } = decision.findings;
-      if (request === undefined || chain === undefined || proof === undefined) {
-        return {
-          permit: undefined,
-          denial: deny('internal.unexpected', 'a permit lacks its findings'),
-          index: undefined,
-        };
-      }
-      const prepared = this.#prepare(id, action, situation, decision);
-      // Nothing that fails to commit permits: the proof is consumed in the transaction that records the permit.
-      const appended = await this.#append({
-        ...prepared.append,
-        ...consumptionOf(chain, proof, counters ?? []),
-      });
-      if (appended.kind === 'appended') {
-        prepared.stored();
-        const leaf = leafHash(prepared.append.entry);
-        return {
-          permit: decision.answer,
-          digest: request.digest,
-          index: appended.index,
-          leaf,
-          look: situation.look,
-          salt: prepared.salt,
-          decidedMs: situation.monotonicMs,
-          maxDurationSeconds: maxDurationOf(chain),
-        };
-      }
-      decision = decide(action, {
-        ...snapshot,
-        ...(appended.kind === 'unavailable'
-          ? { record: 'unavailable' as const }
-          : { replay: appended.kind === 'replayed' ? ('used' as const) : ('exhausted' as const) }),
-      });
-    }
-    if (!isDenial(decision.answer)) {
-      return {
-        permit: undefined,
-        denial: deny('internal.unexpected', 'a permit was not recorded'),
-        index: undefined,
-      };
-    }
-    const prepared = this.#prepare(id, action, situation, decision);
-    const appended = await this.#append(prepared.append);
-    if (appended.kind === 'appended') prepared.stored();
-    return {
-      permit: undefined,
-      denial: decision.answer,
-      index: appended.kind === 'appended' ? appended.index : undefined,
-    };
-  }
-
-  /**
-   * No permit stands on a shared look alone: `#withdrawal` looks again. Nor does a denial that a newer look could have
-   * spared.
-   */
-  #decide(action: Action): Situation {
-    const shared = this.#look.shared();
-    if (shared === undefined) return this.#decideOn(action, this.#look.now());
-    const situation = this.#decideOn(action, shared);
-    const { answer } = situation.decision;
-    if (!isDenial(answer)) return situation;
-    const newest = this.#look.now();
-    const isOvertaken = answer.code === 'revocation.stale' || hasMoved(shared, newest);
-    return isOvertaken ? this.#decideOn(action, newest) : situation;
-  }
-
-  #decideOn(action: Action, look: Look): Situation {
-    const { clock, log } = this.#ports;
-    const atMs = clock.wallMs();
-    const monotonicMs = clock.monotonicMs();
-    const snapshot = this.#snapshot(look.view, atMs);
-    const logSize = log.head().size;
-    return { look, atMs, monotonicMs, logSize, snapshot, decision: decide(action, snapshot) };
-  }
-
-  /** Asked only of who proved to hold the artifact: the proof is verified before lineage. */
-  async #awaitedParent({ answer, findings }: Decision): Promise<boolean> {
-    const parent = findings.proof?.parent;
-    if (parent === undefined || !isDenial(answer) || answer.code !== 'lineage.parent_unknown') return false;
-    return (await this.#ports.awaitParent?.(parent)) ?? false;
-  }
-
-  #prepare(
-    id: string,
-    action: Action,
-    { snapshot, look, atMs, logSize }: Situation,
-    decision: Decision,
-  ): { append: AppendRequest; salt: Uint8Array; stored: () => void } {
-    const salt = executionSalt(this.#ports.evidenceKey, id);
-    const evidence = this.#sealer.seal(action, snapshot, decision);
-    const receipt = decisionReceiptOf(action, snapshot, decision, {
-      id,
-      atMs,
-      log: this.#ports.origin,
-      salt,
-      view: look.view,
-      logSize,
-      evidence: evidence.addresses,
-    });
-    return {
-      append: { entry: serializeReceipt(receipt), keys: [`execution:${id}`], evidence: evidence.blobs },
-      salt,
-      stored: () => evidence.stored(),
-    };
-  }
-
-  async #append(request: AppendRequest): Promise<AppendResult | { kind: 'unavailable' }> {
+  /** Why a permit that has just become durable is not to be used after all; spends it otherwise. */
+  #withdrawal(action: Action, recorded: RecordedPermit): Denial | undefined {
+    if (this.#stopped) return deny('log.unavailable', 'the governor is closing');
     try {
-      const appended = this.#ports.log.append(request);
-      this.#outcomes.flush();
-      return await appended;
+      const { parent } = recorded;
+      if (parent !== undefined && this.#running.get(parent)?.isStopped) {
+        return deny('lineage.parent_denied', `execution ${parent} was terminated`);
+      }
+      const withdrawn = this.#decisions.withdrawal(action, recorded);
+      if (withdrawn !== undefined || recorded.permit.redeem(recorded.digest)) return withdrawn;
+      return deny('internal.unexpected', 'a permit was redeemed twice');
     } catch {
-      return { kind: 'unavailable' };
+      return deny('internal.unexpected', 'the governor failed');
     }
   }
 
-  /**
-   * Governance may have moved while the permit was made durable, or that may have taken long: then the standing is decided
-   * once more. Its proof is the one this very permit consumed, so it counts as fresh.
-   *
-   * INVARIANT: the look at governance is younger than the decision, so that a call made after a revocation returned
-   * never starts on what was known before it. Permits that became durable together share one.
-   */
-  #withdrawal(
-    action: Action,
-    { look, decidedMs }: { look: Look; decidedMs: number },
-    nowMs: number,
-  ): Denial | undefined {
-    const newest = this.#look.after(look);
-    if (!hasMoved(look, newest) && nowMs - decidedMs <= MAX_UNCHECKED_MS) return undefined;
-    const { answer } = decide(action, this.#snapshot(newest.view, this.#ports.clock.wallMs()));
-    return isDenial(answer) ? answer : undefined;
+  #endStopped(executionId: string): boolean {
+    const running = this.#running.get(executionId);
+    if (running?.isStopped !== true) return false;
+    running.endStopped();
+    return true;
   }
-
-  #recordOutcome({ id, index, leaf, salt, startedMs }: Started, facts: Ending): void {
-    const { clock, origin } = this.#ports;
-    const receipt = outcomeReceiptOf({
-      ...facts,
-      id,
-      atMs: clock.wallMs(),
-      log: origin,
-      salt,
-      decisionIndex: index,
-      decisionLeafHash: leaf,
-      durationMs: clock.monotonicMs() - startedMs,
-    });
-    this.#outcomes.record({ entry: serializeReceipt(receipt), keys: [`outcome:${id}`] });
-    // What was stopped is no parent to anything, from now on.
-    if (facts.status === 'terminated') this.#outcomes.flush();
-  }
-}
-
-/** By the rules of the policy the permit was made under. */
-function resultPreview(
-  result: JsonObject | undefined,
-  { policy }: GovernanceView,
-  tool: string,
-): Preview | undefined {
-  const rule = policy?.bundle.redaction?.forTool(tool);
-  return result && rule && previewOf(result, rule.results);
-}
-
-/** The tightest `writ.use.maxDurationSeconds` of the chain. */
-function maxDurationOf({ tokens }: VerifiedChain): number | undefined {
-  const bounds = tokens.flatMap(({ writ }) => writ.use?.maxDurationSeconds ?? []);
-  return bounds.length === 0 ? undefined : Math.min(...bounds);
 }

@@ -14,6 +14,7 @@ import {
 import { dirname, join, parse, resolve } from 'node:path';
 import { parseJsonObject } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
+import type { GovernanceWriter } from './governance-event.ts';
 
 export const DOMAIN = 'writ/domain@v1';
 const HOME_FOLDER = '.writ';
@@ -27,13 +28,28 @@ export class Home {
   readonly domain: string;
   /** Verification key of the governance log (C2SP vkey). */
   readonly governanceVkey: string;
+  /** Set where this process holds the governance log open: everything that is appended goes through it. */
+  readonly governanceWriter: GovernanceWriter | undefined;
 
-  constructor(folder: string, domain: string, governanceVkey: string) {
+  constructor(folder: string, domain: string, governanceVkey: string, governanceWriter?: GovernanceWriter) {
     this.folder = resolve(folder);
+    this.governanceWriter = governanceWriter;
     this.domain = domain;
     this.governanceVkey = governanceVkey;
   }
 
+  /** The same home, for the process that holds its governance log open. */
+  withWriter(writer: GovernanceWriter): Home {
+    return new Home(this.folder, this.domain, this.governanceVkey, writer);
+  }
+
+  /** Where a running daemon says how it is reached. */
+  get daemonFile(): string {
+    return join(this.folder, 'run', 'daemon.json');
+  }
+  get configFile(): string {
+    return join(this.folder, 'writ.yaml');
+  }
   get issuer(): string {
     return `spiffe://${this.domain}/issuer`;
   }
@@ -48,6 +64,9 @@ export class Home {
   }
   agent(name: string): string {
     return `spiffe://${this.domain}/agent/${name}`;
+  }
+  person(name: string): string {
+    return `spiffe://${this.domain}/user/${name}`;
   }
   audience(name: string): string {
     return `spiffe://${this.domain}/gateway/${name}`;

@@ -1,6 +1,44 @@
+export { findHolderKey, localAgents } from './agent-keys.ts';
+export { admitCaller, dismissCaller } from './api-callers.ts';
+export type { ApprovalRequest, RequestStatus } from './approvals/approval-request.ts';
+export { ApprovalRequests } from './approvals/approval-requests.ts';
+export type { ShownAction } from './approvals/shown-action.ts';
+export {
+  enrollApprover,
+  recordApproval,
+  recordReview,
+  retireApprover,
+  reviewStatementFor,
+  rolesFor,
+  statementFor,
+  type Verdict,
+} from './approvals/sign-off.ts';
+export { artifactPath, readArtifactFile } from './artifact-file.ts';
 export { attestExecution, type ExecutionAttestation } from './attest-execution.ts';
 export { type Clock, systemClock } from './clock.ts';
+export {
+  type ConnectedGovernor,
+  type ConnectOptions,
+  connectGovernor,
+} from './daemon/connect-governor.ts';
+export { DAEMON, type DaemonAddress, readDaemonFile } from './daemon/daemon-file.ts';
+export {
+  DaemonAbsent,
+  type DaemonAnswer,
+  DaemonFailed,
+  DaemonLink,
+  denialOf,
+  linkToDaemon,
+} from './daemon/daemon-link.ts';
+export { RemoteGovernor, type RemoteGovernorOptions } from './daemon/remote-governor.ts';
+export {
+  type DecisionPage,
+  type DecisionWithOutcome,
+  listDecisions,
+  withOutcome,
+} from './decision-listing.ts';
 export { createDomain, enrollAgent, publishPolicy } from './domain.ts';
+export { EnforcementPoint, type MeasuredTool, type PointSession } from './enforcement-point.ts';
 export { bundleExecution, bundleLineage } from './evidence/bundle-execution.ts';
 export { type Erasure, type ErasureOptions, eraseEvidence } from './evidence/erase-evidence.ts';
 export { Erasures } from './evidence/erasures.ts';
@@ -13,12 +51,23 @@ export {
   verifyEvidence,
 } from './evidence/verify-evidence.ts';
 export { readEvidenceKey } from './evidence-key.ts';
+export type {
+  DeniedOutcome,
+  Effect,
+  EffectResult,
+  Execution,
+  ExecutionEnd,
+  OpenExecution,
+  Outcome,
+} from './execution.ts';
 export {
   type ExecutionRecord,
   findExecution,
   listExecutionLogs,
   readExecution,
 } from './execution-record.ts';
+export { GovernanceAuthority } from './governance-authority.ts';
+export type { GovernanceWriter, NewGovernanceEvent } from './governance-event.ts';
 export {
   type GovernanceFollower,
   type GovernanceView,
@@ -26,19 +75,14 @@ export {
   openGovernanceFollower,
 } from './governance-follower.ts';
 export { appendGovernance } from './governance-writer.ts';
-export {
-  type Effect,
-  type EffectResult,
-  type Execution,
-  Governor,
-  type GovernorPorts,
-  type Outcome,
-} from './governor.ts';
+export { Governor } from './governor.ts';
 export { findHomeFolder, Home, isDomainName, isLocalName, openHome, writeFileDurably } from './home.ts';
+export { readInputFile, readJsonFile } from './input-file.ts';
 export { issueArtifact } from './issue.ts';
 export { type LineageAround, LineageReader, type LoggedDecision } from './lineage-reader.ts';
 export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';
 export { parentFactOf } from './parent-fact.ts';
+export type { GovernorPorts } from './ports.ts';
 export { type LogPublication, publishLogs } from './publish-logs.ts';
 export { findInOtherLogs } from './replay/find-in-other-logs.ts';
 export type { Missing } from './replay/inputs-of-receipt.ts';

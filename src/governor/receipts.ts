@@ -1,8 +1,10 @@
 import { encodeBase64url } from '../codec/index.ts';
-import type { Action, Decision, Snapshot } from '../decision/index.ts';
-import { isDenial } from '../denial/index.ts';
+import type { Action, ApprovalFindings, Decision, Snapshot } from '../decision/index.ts';
+import { isDenial, type ReasonCode } from '../denial/index.ts';
+import { REQUEST_SECONDS } from '../governance/index.ts';
 import { type Preview, previewOf } from '../policy/index.ts';
 import {
+  type ApprovalsSeen,
   artifactFactsOf,
   DECISION_RECEIPT,
   type DecisionReceipt,
@@ -82,7 +84,25 @@ export function decisionReceiptOf(
           },
         }
       : {}),
+    ...(findings.approvals === undefined
+      ? {}
+      : { approvals: approvalsSeen(findings.approvals, isDenial(answer) ? answer.code : undefined, atMs) }),
     evidence,
+  };
+}
+
+/** A denial for want of approvals is the request for them. */
+function approvalsSeen(
+  { actionDigest, required, given }: ApprovalFindings,
+  code: ReasonCode | undefined,
+  atMs: number,
+): ApprovalsSeen {
+  const isRequest = code === 'approval.required' || code === 'approval.expired';
+  return {
+    action: actionDigest,
+    required,
+    given: given.map(({ nonce, approver, role, decision }) => ({ nonce, approver, role, decision })),
+    ...(isRequest ? { requestExpiresAtMs: atMs + REQUEST_SECONDS * 1000 } : {}),
   };
 }
 

@@ -28,7 +28,8 @@ const find = (id: string): LineageEntry | undefined => ALL.find(({ executionId }
 const source = { domain: 'test.local', producer: 'urn:writ:version:0', version: '0', find };
 
 describe('OpenLineage', () => {
-  // What OpenLineage 2-0-2 demands of a RunEvent, in our words: its own schema is no package's.
+  // What OpenLineage 2-0-2 demands of a RunEvent, in our words: its own schema is no package's, and is asked where it is
+  // at hand (test/conformance/openlineage).
   const FORMATS = {
     'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/,
     uri: /^[a-z][a-z0-9+.-]*:\S+$/i,

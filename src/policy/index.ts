@@ -1,4 +1,5 @@
 export type { ApprovalRequirement } from './approval.ts';
+export { AuthorizationPolicies, type AuthorizationQuestion } from './authorization-policies.ts';
 export {
   type BundlePolicy,
   type BundleTool,

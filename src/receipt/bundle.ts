@@ -22,6 +22,8 @@ export interface BundledExecution {
   readonly anchor?: { readonly iss: string; readonly jwk: JsonObject };
   /** Opens the salted digests of this execution, base64url. Goes with its `request`. */
   readonly salt?: string;
+  /** Opens the digest that approvals of this action name, base64url. Goes with its `request`. */
+  readonly actionSalt?: string;
 }
 
 /** The governance log that the decisions stood on: all of it, up to the newest of them. */
@@ -95,13 +97,14 @@ function findProblem(json: JsonObject): string | undefined {
 
 function isExecution(value: JsonValue): boolean {
   if (!isJsonObject(value)) return false;
-  const { decision, outcome, withheld, anchor, salt } = value;
+  const { decision, outcome, withheld, anchor, salt, actionSalt } = value;
   return (
-    hasOnly(value, ['decision', 'outcome', 'withheld', 'anchor', 'salt']) &&
+    hasOnly(value, ['decision', 'outcome', 'withheld', 'anchor', 'salt', 'actionSalt']) &&
     isEntry(decision) &&
     (outcome === undefined || outcome === null || isEntry(outcome)) &&
     (withheld === undefined || isArrayOf(isKind, EVIDENCE_KINDS.length)(withheld)) &&
     (salt === undefined || isString(salt)) &&
+    (actionSalt === undefined || isString(actionSalt)) &&
     (anchor === undefined ||
       (isJsonObject(anchor) &&
         hasOnly(anchor, ['iss', 'jwk']) &&

@@ -44,6 +44,22 @@ export interface ArtifactFacts {
   readonly reference?: string;
 }
 
+/** What a decision needed of approvers, and had. */
+export interface ApprovalsSeen {
+  /** Keyed digest of exactly this action: what approvals name. */
+  readonly action: SaltedDigest;
+  readonly required: readonly { readonly role: string; readonly threshold: number }[];
+  /** What counted, for or against; a permit spent the consents among it. */
+  readonly given: readonly {
+    readonly nonce: string;
+    readonly approver: string;
+    readonly role: string;
+    readonly decision: 'approve' | 'reject';
+  }[];
+  /** Where approvals are what it lacks: until when this denial is a request for them. */
+  readonly requestExpiresAtMs?: number;
+}
+
 /** The statement one decision leaves in the execution log. Times are integer milliseconds since the epoch. */
 export interface DecisionReceipt {
   readonly type: typeof DECISION_RECEIPT;
@@ -90,6 +106,8 @@ export interface DecisionReceipt {
     readonly logSize?: number;
   };
   readonly lineage?: { readonly parent?: string; readonly root: string; readonly depth: number };
+  /** Where the action needs approvals. */
+  readonly approvals?: ApprovalsSeen;
   /** Addresses in the sealed evidence store of what re-deriving the decision needs. */
   readonly evidence: Readonly<Partial<Record<EvidenceKind, string>>>;
 }
@@ -218,6 +236,23 @@ const OPTIONAL: Readonly<Record<string, (value: JsonValue) => boolean>> = {
     isString(value.root) &&
     Number.isSafeInteger(value.depth) &&
     isAbsentOr(isString, value.parent),
+  approvals: (value) =>
+    isJsonObject(value) &&
+    isSaltedDigest(value.action) &&
+    isAbsentOr(Number.isSafeInteger, value.requestExpiresAtMs) &&
+    Array.isArray(value.required) &&
+    value.required.every(
+      (item) => isJsonObject(item) && isString(item.role) && Number.isSafeInteger(item.threshold),
+    ) &&
+    Array.isArray(value.given) &&
+    value.given.every(
+      (item) =>
+        isJsonObject(item) &&
+        isString(item.nonce) &&
+        isString(item.approver) &&
+        isString(item.role) &&
+        (item.decision === 'approve' || item.decision === 'reject'),
+    ),
 };
 
 function findOptionalProblem(json: JsonObject): string | undefined {
@@ -233,6 +268,10 @@ function isAbsentOr(isWellFormed: (value: JsonValue) => boolean, value: JsonValu
 
 function isString(value: unknown): value is string {
   return typeof value === 'string';
+}
+
+function isSaltedDigest(value: unknown): value is SaltedDigest {
+  return isString(value) && /^salted-sha256:[0-9a-f]{64}$/.test(value);
 }
 
 function isStageVerdict(value: unknown): value is StageVerdict {

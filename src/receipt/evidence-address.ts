@@ -17,6 +17,14 @@ export function executionSalt(evidenceKey: EvidenceKey, executionId: string): Ui
   return createHmac('sha256', evidenceKey).update(`writ/salt@v1\n${executionId}`).digest();
 }
 
+/**
+ * The 32-byte salt of an action's digest, which approvals bind (spec/receipt.md §4). Derived from the action itself, so that an
+ * action that is asked for again has the same digest, and giving the salt away opens that one and no other.
+ */
+export function actionSalt(evidenceKey: EvidenceKey, canonicalAction: string): Uint8Array {
+  return createHmac('sha256', evidenceKey).update(`writ/action-salt@v1\n${canonicalAction}`).digest();
+}
+
 /** Digest of an execution's arguments (their JCS text) or result, salted so that guesses cannot be tested. */
 export function saltedDigest(salt: Uint8Array, content: string | Uint8Array): SaltedDigest {
   const bytes = typeof content === 'string' ? Buffer.from(content, 'utf8') : content;

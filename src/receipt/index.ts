@@ -11,6 +11,7 @@ export {
   parseBundle,
 } from './bundle.ts';
 export {
+  type ApprovalsSeen,
   type ArtifactFacts,
   DECISION_RECEIPT,
   type DecisionReceipt,
@@ -23,8 +24,14 @@ export {
   serializeReceipt,
 } from './decision-receipt.ts';
 export { type Envelope, openEnvelope, signEnvelope } from './dsse.ts';
-export { type EvidenceKey, evidenceAddress, executionSalt, saltedDigest } from './evidence-address.ts';
-export type { BundlePart } from './findings.ts';
+export {
+  actionSalt,
+  type EvidenceKey,
+  evidenceAddress,
+  executionSalt,
+  saltedDigest,
+} from './evidence-address.ts';
+export type { BundlePart, Findings } from './findings.ts';
 export { KnownLogs } from './known-logs.ts';
 export {
   OUTCOME_RECEIPT,

@@ -1,4 +1,5 @@
-import { type LogFault, LogUnavailable, logFault } from '../tlog/index.ts';
+import { LogUnavailable, logFault } from '../tlog/log.ts';
+import type { LogFault } from '../tlog/log-fault.ts';
 
 /**
  * SQLite's primary result codes (sqlite.org/rescode.html). INVARIANT: none is `locked`. Only the writer lock says that a log

@@ -8,6 +8,7 @@ export {
   LogLocked,
   type LogProblem,
   type LogVerification,
+  openShortSqliteLog,
   openSqliteLog,
   openSqliteLogReader,
   type RebuildOptions,

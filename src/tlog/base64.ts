@@ -1,4 +1,4 @@
-import { decodeBase64url, encodeBase64url } from '../codec/index.ts';
+import { decodeBase64url, encodeBase64url } from '../codec/base64url.ts';
 import { isDenial } from '../denial/index.ts';
 
 const ALPHABET = /^[A-Za-z0-9+/]*={0,2}$/;

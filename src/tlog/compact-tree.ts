@@ -1,9 +1,10 @@
-import { EMPTY_ROOT, HASH_BYTES, nodeHash } from './hash.ts';
+import { EMPTY_ROOT, HASH_BYTES, nodeHash, perfectTreeHash } from './hash.ts';
 import type { HashReader, StoredHash } from './hash-reader.ts';
 import { readPerfectSubtree } from './subtree.ts';
 
 /** Binary levels between two stored tile levels. */
 const LEVELS_PER_TILE = 8;
+const LEAVES_PER_TILE = 2 ** LEVELS_PER_TILE;
 
 /**
  * The right edge of a growing tree: the roots of the perfect subtrees its size decomposes into, largest first. It is
@@ -50,10 +51,31 @@ export class CompactTree {
     if (leafHash.byteLength !== HASH_BYTES) throw new TypeError('a leaf hash has 32 bytes');
     const stored: StoredHash[] = [{ level: 0, index: this.#size, hash: leafHash }];
     this.#size += 1;
-    let hash = leafHash;
-    let level = 0;
-    // The trailing ones of the old size: each is a left sibling that this leaf completes.
-    for (let left = this.#edge[0]; left !== undefined; left = this.#edge[level]) {
+    this.#join(leafHash, 0, stored);
+    return stored;
+  }
+
+  /**
+   * Adds a tile's worth of leaf hashes at once, to a tree of whole tiles. Returns the hashes to store of levels above 0:
+   * the tile's own, then any subtree it completes.
+   */
+  appendTile(leafHashes: Uint8Array): readonly StoredHash[] {
+    if (leafHashes.byteLength !== LEAVES_PER_TILE * HASH_BYTES)
+      throw new TypeError('a tile has 256 leaf hashes');
+    if (this.#size % LEAVES_PER_TILE !== 0) throw new TypeError('the tree ends within a tile');
+    const hash = perfectTreeHash(leafHashes);
+    const stored: StoredHash[] = [{ level: 1, index: this.#size / LEAVES_PER_TILE, hash }];
+    this.#size += LEAVES_PER_TILE;
+    this.#join(hash, LEVELS_PER_TILE, stored);
+    return stored;
+  }
+
+  /** Puts the root of a perfect subtree of 2^`from` leaves at the edge, which `#size` counts already. */
+  #join(root: Uint8Array, from: number, stored: StoredHash[]): void {
+    let hash = root;
+    let level = from;
+    // The trailing ones of the old size: each is a left sibling that this subtree completes.
+    for (let left = this.#edge[level]; left !== undefined; left = this.#edge[level]) {
       this.#edge[level] = undefined;
       hash = nodeHash(left, hash);
       level += 1;
@@ -62,7 +84,6 @@ export class CompactTree {
       }
     }
     this.#edge[level] = hash;
-    return stored;
   }
 
   /** MTH of everything appended: at most log2(size) hashes per call. */

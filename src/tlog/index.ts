@@ -9,7 +9,7 @@ export { type Checkpoint, formatCheckpoint, parseCheckpoint } from './checkpoint
 export { CompactTree } from './compact-tree.ts';
 export { type CheckpointCosigner, type CosigningContext, QuorumUnmet } from './cosigning.ts';
 export { encodeEntryBundle, MAX_ENTRY_BYTES, parseEntryBundle } from './entry-bundle.ts';
-export { EMPTY_ROOT, HASH_BYTES, hashesEqual, leafHash, nodeHash, treeHash } from './hash.ts';
+export { EMPTY_ROOT, HASH_BYTES, hashesEqual, leafHash, leafHashes, nodeHash, treeHash } from './hash.ts';
 export type { HashReader, StoredHash } from './hash-reader.ts';
 export {
   type Acknowledgement,

@@ -5,6 +5,7 @@ import {
   EMPTY_ROOT,
   type HashReader,
   leafHash,
+  leafHashes,
   MerkleTree,
   nodeHash,
   proveConsistency,
@@ -52,6 +53,11 @@ describe('hashing', () => {
     );
   });
 
+  it('hashes many entries as it hashes each', () => {
+    const entries = ['', 'a', 'a longer one', '', 'b'].map((text) => Buffer.from(text));
+    expect(hex(leafHashes(entries))).toBe(entries.map((entry) => hex(leafHash(entry))).join(''));
+  });
+
   it('refuses to hash what is not two hashes', () => {
     expect(() => nodeHash(leafAt(0), new Uint8Array(31))).toThrow(TypeError);
   });
@@ -93,6 +99,40 @@ describe('the example of C2SP merkle-tree, a tree of seven', () => {
     [6, [j, g, k]],
   ])('proves consistency from size %i', (size, expected) => {
     expect(tree.consistencyProof(size).map(hex)).toEqual(expected.map(hex));
+  });
+});
+
+describe('growing by whole tiles', () => {
+  const packed = (start: number) => Buffer.concat(leaves.slice(start, start + 256));
+
+  it('gives the roots and the hashes to store that growing leaf by leaf gives', () => {
+    const byTile = CompactTree.empty();
+    const byLeaf = CompactTree.empty();
+    for (const start of [0, 256]) {
+      const stored = leaves.slice(start, start + 256).flatMap((leaf) => byLeaf.append(leaf));
+      expect(byTile.appendTile(packed(start))).toEqual(stored.filter(({ level }) => level > 0));
+      expect(byTile.size).toBe(start + 256);
+      expect(hex(byTile.root())).toBe(hex(rootOf(start + 256)));
+    }
+  });
+
+  it('stores the hash of a subtree of 65536 leaves with its last tile', () => {
+    const tree = CompactTree.empty();
+    const levels = Array.from({ length: 256 }, () => tree.appendTile(packed(0)).map(({ level }) => level));
+    expect(
+      levels
+        .slice(0, -1)
+        .flat()
+        .every((level) => level === 1),
+    ).toBe(true);
+    expect(levels.at(-1)).toEqual([1, 2]);
+  });
+
+  it('refuses a tile that is not whole and a tree that ends within one', () => {
+    const tree = CompactTree.empty();
+    expect(() => tree.appendTile(packed(0).subarray(32))).toThrow(TypeError);
+    tree.append(leafAt(0));
+    expect(() => tree.appendTile(packed(0))).toThrow(TypeError);
   });
 });
 

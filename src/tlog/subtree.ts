@@ -1,4 +1,4 @@
-import { HASH_BYTES, nodeHash } from './hash.ts';
+import { HASH_BYTES, nodeHash, perfectTreeHash } from './hash.ts';
 import type { HashReader } from './hash-reader.ts';
 
 /** Binary tree levels between two stored tile levels. */
@@ -11,20 +11,7 @@ export function readPerfectSubtree(reader: HashReader, level: number, index: num
   const tileLevel = (level - above) / LEVELS_PER_TILE;
   const bytes = reader.readHashes(tileLevel, index * width, width);
   if (bytes.byteLength !== width * HASH_BYTES) throw new TypeError('the hash reader gave a short answer');
-  let hashes: Uint8Array[] = [];
-  for (let at = 0; at < bytes.byteLength; at += HASH_BYTES) hashes.push(bytes.subarray(at, at + HASH_BYTES));
-  while (hashes.length > 1) {
-    const parents: Uint8Array[] = [];
-    for (let at = 0; at < hashes.length; at += 2) {
-      const [left, right] = hashes.slice(at, at + 2);
-      if (left === undefined || right === undefined) throw new TypeError('a perfect subtree has pairs');
-      parents.push(nodeHash(left, right));
-    }
-    hashes = parents;
-  }
-  const [root] = hashes;
-  if (root === undefined) throw new TypeError('a perfect subtree has a root');
-  return root;
+  return perfectTreeHash(bytes);
 }
 
 /** MTH(D[begin:end]) where begin is a multiple of the smallest power of two ≥ end − begin, as in every proof. */

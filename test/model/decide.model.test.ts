@@ -108,7 +108,10 @@ describe('decide, against the reference model', () => {
         const first = decide(action, snapshot);
         const shuffled = {
           ...snapshot,
-          approvals: reversed ? [...snapshot.approvals].reverse() : snapshot.approvals,
+          findApprovals: (text: string) => {
+            const { actionDigest, given } = snapshot.findApprovals(text);
+            return { actionDigest, given: reversed ? given.toReversed() : given };
+          },
         };
         draft.components.reverse();
         draft.revoke.reverse();
@@ -121,13 +124,15 @@ describe('decide, against the reference model', () => {
   });
 
   it('denies when a dependency throws, and names the stage', () => {
-    const { action, snapshot } = build(newDraft());
+    const draft = newDraft();
+    VARIATIONS.find(({ name }) => name === 'an approval')?.apply(draft);
+    const { action, snapshot } = build(draft);
     for (const hostile of [
       'audiences',
       'governance',
       'policy',
       'measurement',
-      'approvals',
+      'findApprovals',
       'replay',
       'record',
     ]) {

@@ -155,7 +155,10 @@ export interface Draft {
   /** Another one than is published. */
   atHand?: PreparedPolicy;
   checkedAtSeconds: number;
-  approvals: (actionDigest: Digest) => ApprovalFact[];
+  /** What was said about exactly the drafted action. */
+  approvals: () => ApprovalFact[];
+  /** Where something else was approved. */
+  approvedArgs?: JsonObject;
   keepsCounters: boolean;
   replay: Snapshot['replay'];
   record: Snapshot['record'];
@@ -241,7 +244,10 @@ export function build(draft: Draft): { action: Action; snapshot: Snapshot } {
         return id === draft.parent ? fact : undefined;
       },
       maxLineageDepth: 4,
-      approvals: draft.approvals(actionDigestOf(draft, chain)),
+      findApprovals: (action) => ({
+        actionDigest: `salted-sha256:${digestOf(action).slice('sha256:'.length)}`,
+        given: action === actionOf(draft, chain) ? draft.approvals() : [],
+      }),
       replay: draft.replay,
       record: draft.record,
     },
@@ -364,14 +370,13 @@ function eventsOf(draft: Draft, ids: Ids): GovernanceEvent[] {
   ];
 }
 
-function actionDigestOf(draft: Draft, chain: string[]): Digest {
-  return digestOf(
-    canonicalize({
-      type: 'writ/action@v1',
-      tool: draft.tool.toWellFormed(),
-      arguments: digestOf(canonicalize(draft.args)),
-      artifact: digestOf(chain.join('\n')),
-      policy: draft.policy.bundle.digest,
-    }),
-  );
+function actionOf(draft: Draft, chain: string[]): string {
+  return canonicalize({
+    type: 'writ/action@v1',
+    tool: draft.tool.toWellFormed(),
+    arguments: canonicalize(draft.approvedArgs ?? draft.args),
+    artifact: digestOf(chain.join('\n')),
+    policy: draft.policy.bundle.digest,
+    audience: draft.addressed.at(-1) ?? '',
+  });
 }

@@ -72,8 +72,9 @@ function approvalBy(
   return (draft) => {
     prepare(draft);
     govern(draft, { approvals: [{ role: 'operator', threshold: 1 }] });
-    draft.approvals = (actionDigest) => [
-      { actionDigest, approver, role: 'operator', decision, nbfSeconds: NOW - 100, expSeconds },
+    const terms = { decision, nbfSeconds: NOW - 100, expSeconds };
+    draft.approvals = () => [
+      { nonce: approver, approver, role: 'operator', keyThumbprint: `key of ${approver}`, ...terms },
     ];
   };
 }
@@ -356,8 +357,7 @@ export const FAULTS: Readonly<Record<Stage, readonly Fault[]>> = {
     ),
     fault('approved for other arguments', 'approval.required', (draft) => {
       approvalBy('alice', 'approve', NOW + 60)(draft);
-      const { approvals } = draft;
-      draft.approvals = () => approvals(digestOf('another action'));
+      draft.approvedArgs = { path: '/data/b.txt', count: 1 };
     }),
     fault('approved by the requester', 'approval.required', approvalBy(PLANNER, 'approve', NOW + 60)),
     fault('rejected', 'approval.rejected', approvalBy('alice', 'reject', NOW + 60)),

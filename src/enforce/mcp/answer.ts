@@ -32,6 +32,11 @@ const MODEL_CAN_ACT_ON = new Set<ReasonCode>([
   'approval.expired',
 ]);
 
+/** Whether a denial is a request for approval: the call can be repeated once it is given. The receipt's id names it. */
+export function isApprovalRequest({ code }: Denial): boolean {
+  return code === 'approval.required' || code === 'approval.expired';
+}
+
 /** Something that went wrong with the upstream, as opposed to a denial. All text is fixed. */
 export interface Fault {
   /** What the caller is told. */
@@ -48,6 +53,12 @@ export const FAULTS = {
   exited: {
     message: 'The MCP server exited before it answered; whether the call took effect is unknown.',
     note: 'upstream exited',
+    effect: 'unknown',
+  },
+  killed: {
+    message:
+      'The MCP server was ended because it went on with a call that was stopped; whether this call took effect is unknown.',
+    note: 'upstream was killed: it went on with a call that was stopped',
     effect: 'unknown',
   },
   notRunning: {
@@ -122,7 +133,11 @@ function encodeError(id: RequestId | null, code: number, message: string, data: 
 /** A denial as a JSON-RPC error: fixed text, code and receipt; the detail stays in the receipt. */
 export function encodeDenial(id: RequestId | null, denial: Denial, receipt?: string): Buffer {
   const { jsonrpc, text } = denial.reason;
-  return encodeError(id, jsonrpc, text, { code: denial.code, ...(receipt ? { receipt } : {}) });
+  return encodeError(id, jsonrpc, text, {
+    code: denial.code,
+    ...(receipt ? { receipt } : {}),
+    ...(receipt && isApprovalRequest(denial) ? { request: receipt } : {}),
+  });
 }
 
 /** A denied request whose method is never forwarded, granted or not. */

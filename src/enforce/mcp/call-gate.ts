@@ -1,6 +1,13 @@
 import type { JsonObject } from '../../codec/index.ts';
-import { deny, isDenial } from '../../denial/index.ts';
-import { encodeDenial, encodeFault, FAULTS } from './answer.ts';
+import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import { encodeDenial, encodeFault, FAULTS, isApprovalRequest } from './answer.ts';
+import {
+  APPROVAL_INPUT,
+  approvalState,
+  canAskForApproval,
+  encodeApprovalQuestion,
+  withoutApprovalInput,
+} from './approval-question.ts';
 import { readCallMeta } from './call-meta.ts';
 import { eraOf } from './era.ts';
 import type { InFlight } from './in-flight.ts';
@@ -79,11 +86,26 @@ export class CallGate {
     return { actions, passes: found.refusal === undefined && methodClass.kind === 'governed' };
   }
 
-  /** To be asked right before a call is forwarded: false where it repeats one that was repeated already. */
-  takeRound(call: Call): boolean {
-    const { method, params } = call;
-    if (this.#unasked.has(call)) return true;
-    return !this.#rounds.isRepeat(params) || this.#rounds.consume(method, params);
+  /**
+   * To be asked right before a call is forwarded.
+   *
+   * @returns what to forward; undefined where it repeats one that was repeated already.
+   */
+  takeRound(call: Call, line: Buffer): Buffer | undefined {
+    if (this.#unasked.has(call) || !this.#rounds.isRepeat(call.params)) return line;
+    const asker = this.#rounds.consume(call.method, call.params);
+    return asker === 'gateway' ? withoutApprovalInput(call) : asker && line;
+  }
+
+  /** The answer of a call that waits for approval, where its client can be asked to have it approved. */
+  askForApproval(call: Call, denial: Denial, request: string | undefined): Buffer | undefined {
+    const { consoleUrl } = this.#ports;
+    if (consoleUrl === undefined || request === undefined) return undefined;
+    if (!isApprovalRequest(denial) || !canAskForApproval(call)) return undefined;
+    if (!call.cancelled) {
+      this.#rounds.open(call.method, call.params, approvalState(request), [APPROVAL_INPUT], 'gateway');
+    }
+    return encodeApprovalQuestion(call, denial, request, consoleUrl);
   }
 
   /**

@@ -11,7 +11,7 @@ import {
 } from './answer.ts';
 import { asksForInput, CallGate, isComplete, isSupportedAnswer } from './call-gate.ts';
 import { addReceipt, readCallMeta } from './call-meta.ts';
-import { cancelledBeforehand, type EffectEnd, faultEffect, stoppedEffect } from './effect-end.ts';
+import { cancelled, cancelledBeforehand, type EffectEnd, faultEffect, stoppedEffect } from './effect-end.ts';
 import { eraOf } from './era.ts';
 import { InFlight } from './in-flight.ts';
 import { filterListing, isListMethod } from './listing.ts';
@@ -22,6 +22,7 @@ import { RequestTable } from './request-table.ts';
 import { GOVERNOR_FAILED, receiptOf, runAll } from './run-all.ts';
 import type { Running } from './running.ts';
 import { presenterFor, type SessionPorts } from './session-ports.ts';
+import { StoppedCalls } from './stopped-calls.ts';
 import type { ToolDefinitions } from './tool-definitions.ts';
 
 /** How the effect of a governed call ended. */
@@ -42,6 +43,7 @@ export class ClientRequests {
   readonly #gate: CallGate;
   /** Calls that garbage from the upstream may have been the answer to: each is given its grace once. */
   readonly #suspects = new WeakSet<Call>();
+  readonly #stopped: StoppedCalls;
   #forwardedSinceGarbage = false;
   #upstreamFault: Fault | undefined;
 
@@ -51,6 +53,7 @@ export class ClientRequests {
     this.#gate = new CallGate(ports, definitions);
     this.#running = running;
     this.#table = new RequestTable(ports.limits, ports.toClient);
+    this.#stopped = new StoppedCalls(ports.limits.killGraceMs, () => ports.killUpstream?.());
   }
 
   /** Bytes of requests that are being decided. */
@@ -93,26 +96,34 @@ export class ClientRequests {
   /** The upstream's answer to a request; false where none is open under its id. */
   answer(response: ResponseMessage, line: Buffer): boolean {
     const call = this.#table.get(response.id);
-    if (call === undefined) return this.#table.takeAbandoned(response.id);
+    if (call === undefined) {
+      this.#stopped.answered(response.id);
+      return this.#answerUnawaited(response, line) || this.#table.takeAbandoned(response.id);
+    }
     if (call.state !== 'forwarded') return false;
     if (call.governed) this.#answerGoverned(call, response, line);
     else this.#answerUpkeep(call, response, line);
     return true;
   }
 
-  /** The client no longer wants an answer. Nothing is told to the upstream of a request it has not seen. */
+  /**
+   * The client no longer wants an answer. Nothing is told to the upstream of a request it has not seen.
+   *
+   * INVARIANT: what may go on is not out of sight. Else an agent would cancel its call, and what the upstream goes on with
+   * all the same would outlast its authority.
+   */
   cancel(id: RequestId, line: Buffer): void {
     const call = this.#table.get(id);
     if (call === undefined || call.method === 'initialize' || call.cancelled) return;
     call.cancelled = true;
     if (call.state !== 'forwarded') return;
     this.#ports.toUpstream(line);
+    if (call.governed && call.method !== LISTEN) {
+      this.#table.setUnawaited(call);
+      return;
+    }
     this.#table.abandon(call);
-    call.settle({
-      status: call.method === LISTEN ? 'succeeded' : 'unknown',
-      value: { kind: 'cancelled' },
-      note: 'cancelled by the client',
-    });
+    call.settle(cancelled('succeeded'));
   }
 
   /** The upstream ends a subscription of the client's (2026-07-28); false where there is none under this id. */
@@ -151,6 +162,8 @@ export class ClientRequests {
 
   /** The transport knows that no answer to a request will come. */
   lose(id: RequestId, fault: Fault): void {
+    this.#stopped.answered(id);
+    this.#table.takeUnawaited(id)?.settle(cancelled('unknown'));
     const call = this.#table.get(id);
     if (call !== undefined && isForwarded(call)) this.#fail(call, fault);
   }
@@ -158,6 +171,11 @@ export class ClientRequests {
   /** The upstream is gone: everything it has seen fails, everything it has not seen is not forwarded. */
   upstreamFailed(fault: Fault): void {
     this.#upstreamFault ??= fault;
+    this.#stopped.close();
+    for (const call of this.#table.unawaited()) {
+      this.#table.takeUnawaited(call.id);
+      call.settle(cancelled('unknown'));
+    }
     for (const call of this.#table.entries().filter(isForwarded)) this.#fail(call, fault);
   }
 
@@ -194,7 +212,7 @@ export class ClientRequests {
     );
   }
 
-  /** The effect: write exactly the bytes that were parsed, wait for the answer. */
+  /** The effect: write exactly the bytes that were parsed (but for an answer to the gateway itself), wait for the answer. */
   #forward(call: Call, execution: Execution): Promise<EffectResult<CallEnd>> {
     const { method } = call;
     const line = this.#table.takeLine(call);
@@ -205,18 +223,22 @@ export class ClientRequests {
     if (execution.signal.aborted) {
       return Promise.resolve(stoppedEffect(execution.signal.reason, 'failed'));
     }
-    if (!this.#gate.takeRound(call)) return Promise.resolve(faultEffect(FAULTS.repeated));
+    const forwarded = this.#gate.takeRound(call, line);
+    if (forwarded === undefined) return Promise.resolve(faultEffect(FAULTS.repeated));
     const timeoutMs = method === LISTEN ? 0 : this.#ports.limits.callTimeoutMs;
     const end = call.start(execution, timeoutMs, (interruption, reason) => {
       if (interruption === 'timeout') {
         this.#fail(call, FAULTS.silent);
         return;
       }
-      this.#giveUp(call);
+      if (call.cancelled) this.#table.abandon(call);
+      else this.#giveUp(call);
+      // What a subscription still says is not let through; it does nothing else.
+      if (isDenial(reason) && method !== LISTEN) this.#stopped.add(call.id);
       call.settle(stoppedEffect(reason, 'unknown'));
     });
     this.#forwardedSinceGarbage = true;
-    this.#ports.toUpstream(line);
+    this.#ports.toUpstream(forwarded);
     return end;
   }
 
@@ -234,6 +256,15 @@ export class ClientRequests {
     }
     this.#table.answer(call, this.#withReceipt(call, response, line));
     call.settle({ status, value: { kind: 'delivered' }, evidence: line, result });
+  }
+
+  /** Nobody hears it; the outcome says how a cancelled call ended after all. */
+  #answerUnawaited({ id, result, error }: ResponseMessage, line: Buffer): boolean {
+    const call = this.#table.takeUnawaited(id);
+    if (call === undefined) return false;
+    const status = error !== undefined || result?.isError === true ? 'failed' : 'succeeded';
+    call.settle({ ...cancelled(status), evidence: line, result });
+    return true;
   }
 
   #answerUpkeep(call: Call, response: ResponseMessage, line: Buffer): void {
@@ -268,6 +299,11 @@ export class ClientRequests {
       const { denial, executionId } = outcome;
       if (call.executionId !== undefined) {
         this.#table.answer(call, encodeStopped(id, denial, executionId));
+        return;
+      }
+      const question = this.#gate.askForApproval(call, denial, receiptOf(outcome));
+      if (question !== undefined) {
+        this.#table.answer(call, question);
         return;
       }
       this.#table.answer(
@@ -313,9 +349,10 @@ export class ClientRequests {
 
   /** Ends a forwarded request whose answer will not be used any more. */
   #fail(call: Call, fault: Fault): void {
-    if (this.#upstreamFault === undefined) this.#giveUp(call);
+    if (call.cancelled) this.#table.abandon(call);
+    else if (this.#upstreamFault === undefined) this.#giveUp(call);
     if (call.governed) {
-      call.settle(faultEffect(fault));
+      call.settle(call.cancelled ? cancelled('unknown') : faultEffect(fault));
       return;
     }
     call.state = 'settled';

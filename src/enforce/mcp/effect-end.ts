@@ -27,6 +27,11 @@ export function stoppedEffect(reason: unknown, status: 'failed' | 'unknown'): Ef
   return { status, value: { kind: 'stopped', denial: reason }, note: 'stopped: its authority ended' };
 }
 
+/** The client no longer wanted an answer; what the upstream did is what it says itself, if it does. */
+export function cancelled(status: EffectResult<unknown>['status']): EffectResult<EffectEnd> {
+  return { status, value: { kind: 'cancelled' }, note: 'cancelled by the client' };
+}
+
 export function cancelledBeforehand(): EffectResult<EffectEnd> {
   return { status: 'failed', value: { kind: 'cancelled' }, note: 'cancelled before it was forwarded' };
 }

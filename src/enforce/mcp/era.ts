@@ -21,6 +21,13 @@ export function eraOf(params: JsonObject): Era {
     : { kind: 'legacy' };
 }
 
+/** What a client of the stateless era says it can do. */
+export function clientCapabilitiesOf(params: JsonObject): JsonObject {
+  const meta = params._meta;
+  const capabilities = isJsonObject(meta) ? meta[META_CAPABILITIES] : undefined;
+  return isJsonObject(capabilities) ? capabilities : {};
+}
+
 /** `_meta` that an own request needs in this era, as a member of params. */
 export function ownMeta(era: Era): JsonObject {
   if (era.kind === 'legacy') return {};

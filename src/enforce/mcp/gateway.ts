@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Digest } from '../../codec/index.ts';
 import { toolDefinitionDigest } from '../../policy/index.ts';
-import { FAULTS } from './answer.ts';
+import { FAULTS, type Fault } from './answer.ts';
 import { createDiagnose, passStderr } from './diagnostics.ts';
 import { LineSplitter } from './line-splitter.ts';
 import type { CallGovernor, Diagnose, Presenter } from './ports.ts';
@@ -23,6 +23,8 @@ export interface GatewayOptions {
   readonly pinnedDigest?: (tool: string) => Digest | undefined;
   /** Told of the upstream's tool definitions whenever they have been listed: for the governor's measurement. */
   readonly onDefinitions?: (tools: readonly ListedTool[]) => void;
+  /** Base URL of the console: clients that can show one are sent there where a call needs approval. */
+  readonly consoleUrl?: string;
   /** For diagnostics and the upstream's stderr. */
   readonly stderr: Writable;
   readonly limits?: Partial<SessionLimits & GatewayLimits>;
@@ -101,8 +103,11 @@ class Gateway {
       toUpstream: (bytes) => {
         if (!this.#upstream.isGone && this.#upstream.stdin.writable) toUpstream(bytes);
       },
+      killUpstream: () =>
+        this.#endUpstream(FAULTS.killed, 'the upstream went on with a call that was stopped and is killed'),
       diagnose: this.#diagnose,
       limits: this.#limits,
+      consoleUrl: options.consoleUrl,
     });
     this.#fromClient = new LineSplitter({
       maxBytes: this.#limits.maxClientMessageBytes,
@@ -112,7 +117,8 @@ class Gateway {
     this.#fromUpstream = new LineSplitter({
       maxBytes: this.#limits.maxServerMessageBytes,
       onLine: (line) => this.#guarded(() => this.#session.fromUpstream(line)),
-      onTooLong: () => this.#upstreamOverran(),
+      onTooLong: () =>
+        this.#endUpstream(FAULTS.oversized, 'the upstream sent a message over the size limit and is stopped'),
     });
   }
 
@@ -160,9 +166,9 @@ class Gateway {
     await Promise.race([outputEnded, sleep(LAST_WORDS_MS)]);
   }
 
-  #upstreamOverran(): void {
-    this.#diagnose('the upstream sent a message over the size limit and is stopped');
-    this.#session.upstreamFailed(FAULTS.oversized);
+  #endUpstream(fault: Fault, event: string): void {
+    this.#diagnose(event);
+    this.#session.upstreamFailed(fault);
     this.#upstream.stdout.destroy();
     this.#upstream.kill('SIGKILL');
     this.#end('upstream_failed');

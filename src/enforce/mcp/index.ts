@@ -1,3 +1,4 @@
+export { createPresenter, type PresenterOptions } from '../../artifact/index.ts';
 export type { DenialStyle } from './answer.ts';
 export { createDiagnose } from './diagnostics.ts';
 export { type GatewayExit, type GatewayLimits, type GatewayOptions, runMcpGateway } from './gateway.ts';
@@ -15,7 +16,6 @@ export { stdioLink } from './http/stdio-link.ts';
 export type { OpenLink } from './http/upstream-link.ts';
 export { isUpstreamId } from './http/upstream-names.ts';
 export type { CallGovernor, Presenter } from './ports.ts';
-export { createPresenter, type PresenterOptions } from './presenter.ts';
 export { protocolDefinitions } from './protocol-definitions.ts';
 export type { ListedTool, SessionLimits } from './session-ports.ts';
 export { isServerName, type McpArea, mcpToolId } from './tool-id.ts';

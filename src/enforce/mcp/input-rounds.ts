@@ -9,9 +9,13 @@ import { type Denial, deny } from '../../denial/index.ts';
 
 const MAX_OPEN_ROUNDS = 256;
 
+/** Whose question it was: the answer to the gateway's own goes no further. */
+export type Asker = 'upstream' | 'gateway';
+
 /** What the gateway knows of one `input_required` answer it let through. */
 interface Round {
   readonly permittedInputs: ReadonlySet<string>;
+  readonly asker: Asker;
 }
 
 /**
@@ -31,10 +35,11 @@ export class InputRounds {
     params: JsonObject,
     requestState: JsonValue | undefined,
     inputs: Iterable<string>,
+    asker: Asker = 'upstream',
   ): void {
     const key = keyOf(method, params, requestState);
     this.#open.delete(key);
-    this.#open.set(key, { permittedInputs: new Set(inputs) });
+    this.#open.set(key, { permittedInputs: new Set(inputs), asker });
     if (this.#open.size <= MAX_OPEN_ROUNDS) return;
     const [oldest] = this.#open.keys();
     if (oldest !== undefined) this.#open.delete(oldest);
@@ -62,9 +67,12 @@ export class InputRounds {
     return undefined;
   }
 
-  /** Uses the round up; false where it has been used already. */
-  consume(method: string, params: JsonObject): boolean {
-    return this.#open.delete(keyOf(method, params, params.requestState));
+  /** Uses the round up, and tells who asked; undefined where it has been used already. */
+  consume(method: string, params: JsonObject): Asker | undefined {
+    const key = keyOf(method, params, params.requestState);
+    const round = this.#open.get(key);
+    this.#open.delete(key);
+    return round?.asker;
   }
 }
 

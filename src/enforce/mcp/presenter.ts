@@ -1,68 +1,6 @@
-import { createProof, readToken } from '../../artifact/index.ts';
 import type { JsonObject } from '../../codec/index.ts';
-import { type Denial, deny, isDenial } from '../../denial/index.ts';
-import type { Signer } from '../../key/index.ts';
+import { deny } from '../../denial/index.ts';
 import type { Action, Presenter } from './ports.ts';
-
-export interface PresenterOptions {
-  /** Compact tokens, root first. */
-  readonly chain: readonly string[];
-  /** The leaf's holder key. */
-  readonly signer: Signer;
-  /** The enforcement point that proofs are for. */
-  readonly audience: string;
-  /** Unix time; default: the system clock. */
-  readonly nowSeconds?: () => number;
-}
-
-/**
- * A presenter for one artifact. The key stays inside the signer: it is in no message, environment, argument or error.
- *
- * The chain is not verified here, the governor does that for every call: an artifact that has expired or is not yet
- * trusted is presented all the same, and denied with its reason.
- *
- * @returns `artifact.missing`, `artifact.malformed`, or `identity.mismatch` where the key is not the leaf holder's.
- */
-export function createPresenter(options: PresenterOptions): Presenter | Denial {
-  const { chain, signer, audience, nowSeconds = () => Date.now() / 1000 } = options;
-  const granted = grantedTools(chain);
-  if (isDenial(granted)) return granted;
-  if (granted.holder !== signer.publicKey.thumbprint) {
-    return deny('identity.mismatch', "the key is not the holder key of the artifact's last token");
-  }
-  return {
-    grants: (tool) => granted.tools.has(tool),
-    present: (tool, args, parent) => ({
-      aat_chain: chain,
-      aat_pop: createProof({
-        leaf: chain,
-        signer,
-        tool,
-        args,
-        audience,
-        iatSeconds: Math.floor(nowSeconds()),
-        ...(parent === undefined ? {} : { parent }),
-      }),
-    }),
-  };
-}
-
-/** The tools that every token of the chain names. Nothing is verified. */
-export function grantedTools(
-  chain: readonly string[],
-): { tools: ReadonlySet<string>; holder: string } | Denial {
-  let tools: ReadonlySet<string> | undefined;
-  let holder: string | undefined;
-  for (const compact of chain) {
-    const token = readToken(compact);
-    if (isDenial(token)) return token;
-    const outer: ReadonlySet<string> | undefined = tools;
-    tools = new Set([...token.tools.keys()].filter((tool) => outer?.has(tool) ?? true));
-    holder = token.holder.thumbprint;
-  }
-  if (tools === undefined || holder === undefined) return deny('artifact.missing', 'the artifact is empty');
-  return { tools, holder };
-}
 
 /** Asks a presenter, which is code of its own: what it throws is a denial. */
 export function present(

@@ -16,11 +16,14 @@ export async function runAll<T>(
   if (first === undefined) throw new TypeError('no action to run');
   if (rest.length === 0) return governor.run(first(), effect);
   const outer = await governor.run<Outcome<T>>(first(), async (execution) => {
-    const inner = await runAll(governor, rest, ({ signal }) =>
-      effect({ id: execution.id, signal: AbortSignal.any([execution.signal, signal]) }),
-    );
-    return inner.verdict === 'permit'
-      ? { status: 'succeeded', value: inner }
+    let started = false;
+    const inner = await runAll(governor, rest, ({ signal }) => {
+      started = true;
+      return effect({ id: execution.id, signal: AbortSignal.any([execution.signal, signal]) });
+    });
+    if (inner.verdict === 'permit') return { status: 'succeeded', value: inner };
+    return started
+      ? { status: 'unknown', value: inner, note: 'another part of the request was stopped' }
       : { status: 'failed', value: inner, note: 'another part of the request was denied' };
   });
   return outer.verdict === 'permit' ? outer.value : outer;

@@ -1,6 +1,15 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { deny } from '../../denial/index.ts';
-import { call, harness, NOT_GRANTED, parseObject, readyHarness, result } from './session.test-support.ts';
+import { FAULTS } from './answer.ts';
+import {
+  call,
+  type HarnessOptions,
+  harness,
+  NOT_GRANTED,
+  parseObject,
+  readyHarness,
+  result,
+} from './session.test-support.ts';
 
 const denyAll = () => NOT_GRANTED;
 
@@ -329,7 +338,7 @@ describe('cancellations', () => {
     params: { requestId, reason: 'no' },
   });
 
-  it('of a forwarded call reach the upstream and end the call as unknown', async () => {
+  it('of a forwarded call reach the upstream; how it ends is recorded, and nobody hears it', async () => {
     const h = await readyHarness();
     h.client(call(1, 'read'));
     await h.settle();
@@ -337,8 +346,29 @@ describe('cancellations', () => {
     h.client(cancel(1));
     await h.settle();
     expect(h.toUpstream.map(parseObject)).toEqual([call(1, 'read'), cancel(1)]);
-    expect(h.governor.runs[0]?.end).toEqual({ status: 'unknown', note: 'cancelled by the client' });
+    expect(h.governor.runs[0]?.end).toBeUndefined();
+    h.upstream(result(1, 'too late'));
+    await h.settle();
+    expect(h.governor.runs[0]?.end).toMatchObject({ status: 'succeeded', note: 'cancelled by the client' });
+    expect(h.governor.runs[0]?.end?.evidence).toContain('too late');
     expect(h.toClient).toEqual([]);
+  });
+
+  it('leave a call unknown whose upstream says nothing more, and its place taken meanwhile', async () => {
+    const h = await readyHarness({ limits: { maxInFlight: 2 } });
+    for (const id of [1, 2]) {
+      h.client(call(id, 'read'));
+      await h.settle();
+      h.client(cancel(id));
+    }
+    h.client(call(3, 'read'));
+    expect(h.answer(3)).toHaveProperty('error.data.code', 'request.too_large');
+    h.session.upstreamFailed(FAULTS.exited);
+    await h.settle();
+    expect(h.governor.runs.map(({ end }) => end)).toEqual(
+      [1, 2].map(() => ({ status: 'unknown', note: 'cancelled by the client' })),
+    );
+    expect(h.toClient).toHaveLength(1);
   });
 
   it('of a call that is being decided abort it: it is never forwarded', async () => {
@@ -421,5 +451,52 @@ describe('an execution whose authority ends', () => {
     expect(h.governor.runs[0]?.end).toMatchObject({ status: 'unknown' });
     h.upstream(result(1));
     expect(h.toClient).toHaveLength(1);
+  });
+
+  describe('is answered within the grace, or its upstream is killed', () => {
+    beforeEach(() => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    });
+    afterEach(() => {
+      vi.useRealTimers();
+    });
+    const stopped = async (more: HarnessOptions = {}, cancelFirst = false) => {
+      const killUpstream = vi.fn();
+      const h = await readyHarness({ killUpstream, ...more });
+      h.client(call(1, 'read'));
+      await h.settle();
+      if (cancelFirst) {
+        h.client({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } });
+      }
+      h.governor.runs[0]?.abort.abort(deny('revocation.revoked', 'token'));
+      await h.settle();
+      return { h, killUpstream };
+    };
+
+    it('and not before', async () => {
+      const { killUpstream } = await stopped();
+      vi.advanceTimersByTime(4999);
+      expect(killUpstream).not.toHaveBeenCalled();
+      vi.advanceTimersByTime(1);
+      expect(killUpstream).toHaveBeenCalledOnce();
+    });
+
+    it('unless it answers, or is gone, or is trusted to heed the cancellation', async () => {
+      const answers = await stopped();
+      answers.h.upstream(result(1));
+      const gone = await stopped();
+      gone.h.session.upstreamFailed(FAULTS.exited);
+      const trusted = await stopped({ limits: { killGraceMs: Number.POSITIVE_INFINITY } });
+      vi.advanceTimersByTime(3_600_000);
+      for (const { killUpstream } of [answers, gone, trusted]) expect(killUpstream).not.toHaveBeenCalled();
+    });
+
+    it('also where the client had cancelled it before: that takes nothing out of sight', async () => {
+      const { h, killUpstream } = await stopped({}, true);
+      expect(h.toUpstream.filter((line) => line.includes('notifications/cancelled'))).toHaveLength(1);
+      expect(h.toClient).toEqual([]);
+      vi.advanceTimersByTime(5000);
+      expect(killUpstream).toHaveBeenCalledOnce();
+    });
   });
 });

@@ -18,7 +18,11 @@ export interface SessionPorts {
   readonly onDefinitions: (tools: readonly ListedTool[]) => void;
   readonly toClient: (bytes: Buffer) => void;
   readonly toUpstream: (bytes: Buffer) => void;
+  /** Ends the upstream at once: it goes on with a call that was stopped. Absent where it is not ours to end. */
+  readonly killUpstream?: () => void;
   readonly diagnose: Diagnose;
+  /** Where people approve: clients that can show a URL are sent there. */
+  readonly consoleUrl?: string | undefined;
   readonly limits: SessionLimits;
 }
 
@@ -39,6 +43,8 @@ export interface SessionLimits {
   readonly maxInFlightBytes: number;
   /** How long a forwarded call may stay unanswered, milliseconds; 0 is for ever. */
   readonly callTimeoutMs: number;
+  /** From a call's cancellation because its authority ended to the end of an upstream that has not answered it. */
+  readonly killGraceMs: number;
   /** How long a call waits for the upstream's tool definitions, milliseconds. */
   readonly definitionsTimeoutMs: number;
   /** How long calls in flight may still be answered after the upstream sent garbage, milliseconds. */
@@ -52,6 +58,7 @@ export const DEFAULT_SESSION_LIMITS: SessionLimits = {
   maxInFlight: 1024,
   maxInFlightBytes: 256 * 1024 * 1024,
   callTimeoutMs: 600_000,
+  killGraceMs: 5_000,
   definitionsTimeoutMs: 10_000,
   garbageGraceMs: 5_000,
 };

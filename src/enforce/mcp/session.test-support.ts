@@ -91,6 +91,8 @@ export interface HarnessOptions {
   readonly limits?: Partial<SessionLimits>;
   readonly presenter?: Presenter;
   readonly onDefinitions?: SessionPorts['onDefinitions'];
+  readonly killUpstream?: () => void;
+  readonly consoleUrl?: string;
 }
 
 export function harness(options: HarnessOptions = {}): Harness {
@@ -105,10 +107,12 @@ export function harness(options: HarnessOptions = {}): Harness {
     digestOf: toolDefinitionDigest,
     pinnedDigest: options.pins ?? (() => undefined),
     onDefinitions: options.onDefinitions ?? (() => {}),
+    ...(options.killUpstream === undefined ? {} : { killUpstream: options.killUpstream }),
     toClient: (bytes) => toClient.push(withoutNewline(bytes)),
     toUpstream: (bytes) => toUpstream.push(withoutNewline(bytes)),
     diagnose: (event) => events.push(event),
     limits: { ...DEFAULT_SESSION_LIMITS, ...options.limits },
+    consoleUrl: options.consoleUrl,
   });
   const parsed = (lines: string[]): JsonObject[] => lines.map(parseObject);
   const ownRequests = (method: string): JsonObject[] =>

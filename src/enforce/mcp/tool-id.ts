@@ -1,3 +1,5 @@
+import { encodeUriSegment } from '../../codec/index.ts';
+
 /** What of an MCP server an action touches: the middle segment of a tool identifier. */
 export type McpArea =
   | 'tools'
@@ -28,15 +30,5 @@ export function isServerName(name: string): boolean {
  */
 export function mcpToolId(server: string, area: McpArea, name: string): string {
   if (!isServerName(server)) throw new TypeError('not a server name');
-  return `mcp://${server}/${area}/${encodeSegment(name)}`;
-}
-
-function encodeSegment(name: string): string {
-  if (!name.isWellFormed()) throw new TypeError('name has a lone surrogate');
-  // Dot segments would vanish if anything ever normalised the identifier as a URI (RFC 3986 §5.2.4).
-  if (name === '.' || name === '..') return name.replaceAll('.', '%2E');
-  return encodeURIComponent(name).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
+  return `mcp://${server}/${area}/${encodeUriSegment(name)}`;
 }

@@ -8,9 +8,11 @@ import {
 } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import {
+  actionSalt,
   BUNDLE,
   type BundledEntry,
   type BundledExecution,
+  type DecisionReceipt,
   EVIDENCE_KINDS,
   type EvidenceBundle,
   type EvidenceKind,
@@ -19,9 +21,10 @@ import {
 } from '../../receipt/index.ts';
 import { openSqliteLogReader, type SqliteLogReader } from '../../storage/index.ts';
 import { formatTlogProof } from '../../tlog/index.ts';
+import { recordedActionOf } from '../approvals/recorded-action.ts';
 import { readEvidenceKey } from '../evidence-key.ts';
 import type { Home } from '../home.ts';
-import { GovernanceHistory } from '../replay/governance-history.ts';
+import { GovernanceTimeline } from '../replay/governance-timeline.ts';
 import { isRedactedRequest } from '../request-evidence.ts';
 import type { DomainLogs, FoundExecution, SignedHead } from './domain-logs.ts';
 import { packGovernance } from './pack-governance.ts';
@@ -102,12 +105,12 @@ async function coveringHeads(
 
 class Packer {
   readonly evidence: Record<string, JsonObject | readonly string[]> = {};
-  readonly #governance: GovernanceHistory;
+  readonly #governance: GovernanceTimeline;
   readonly #key: Uint8Array;
   readonly #withhold: ReadonlySet<EvidenceKind>;
 
   constructor(governance: SqliteLogReader, key: Uint8Array, withhold: ReadonlySet<EvidenceKind>) {
-    this.#governance = new GovernanceHistory(governance);
+    this.#governance = new GovernanceTimeline(governance);
     this.#key = key;
     this.#withhold = withhold;
   }
@@ -128,7 +131,17 @@ class Packer {
       ...(withheld.length === 0 ? {} : { withheld }),
       ...this.#anchorOf(record),
       ...(request ? { salt: encodeBase64url(executionSalt(this.#key, decision.id)) } : {}),
+      ...(request ? this.#actionSaltOf(decision) : {}),
     };
+  }
+
+  /** Of an action that approvals were asked for. */
+  #actionSaltOf(decision: DecisionReceipt): Pick<BundledExecution, 'actionSalt'> {
+    const request = this.evidence[decision.evidence.request ?? ''];
+    if (decision.approvals === undefined || request === undefined || !isJsonObject(request)) return {};
+    const action = recordedActionOf(decision, request);
+    if (action === undefined) return {};
+    return { actionSalt: encodeBase64url(actionSalt(this.#key, action.canonical)) };
   }
 
   /** False where the receipt names it and it is left out: withheld, erased, or not readable. */

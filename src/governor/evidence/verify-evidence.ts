@@ -1,19 +1,22 @@
 import { ChainCache } from '../../artifact/index.ts';
-import { canonicalize } from '../../codec/index.ts';
+import { canonicalize, decodeBase64url } from '../../codec/index.ts';
 import { decide, type Snapshot } from '../../decision/index.ts';
 import { isDenial } from '../../denial/index.ts';
 import type { PreparedPolicy } from '../../policy/index.ts';
 import {
+  type BundledExecution,
   BundleExamination,
   type BundleKeys,
   type BundleReport,
   type CheckedGovernance,
   type DecisionReceipt,
-  type ExaminedExecution,
   type ExecutionReport,
   evidenceOf,
   examineBundle,
+  type Findings,
   type ProvenExecution,
+  type SaltedDigest,
+  saltedDigest,
 } from '../../receipt/index.ts';
 import { parseVkey } from '../../tlog/index.ts';
 import { findDifference } from '../replay/find-difference.ts';
@@ -24,6 +27,7 @@ import {
   measurementOfReceipt,
   policyOfReceipt,
   type ReceiptEvidence,
+  recordedApprovals,
   snapshotOfReceipt,
 } from '../replay/inputs-of-receipt.ts';
 import { isEnrolled, parentAmong } from './bundled-parents.ts';
@@ -41,6 +45,7 @@ export interface EvidenceReport extends BundleReport {
   readonly executions: readonly EvidenceExecutionReport[];
 }
 
+const SALT_BYTES = 32;
 const MAX_POLICIES = 16;
 const MAX_CHAINS = 1024;
 
@@ -84,8 +89,8 @@ export class EvidenceVerifier {
     for (const { proven: execution } of examination.executions) {
       if (execution !== undefined) proven.set(execution.decision.receipt.id, execution);
     }
-    const rederived = examination.executions.map((execution) =>
-      execution.subject ? this.#rederive(examination, execution, proven, folded) : undefined,
+    const rederived = examination.executions.map((execution, at) =>
+      execution.subject ? this.#rederive(examination, at, proven, folded) : undefined,
     );
     const report = examination.report();
     return {
@@ -98,12 +103,14 @@ export class EvidenceVerifier {
   }
 
   #rederive(
-    { bundle, logs }: BundleExamination,
-    { proven, findings }: ExaminedExecution,
+    { bundle, logs, executions: examined }: BundleExamination,
+    at: number,
     executions: ReadonlyMap<string, ProvenExecution>,
     folded: FoldedGovernance,
   ): Rederived | undefined {
-    if (proven === undefined) return undefined;
+    const [execution, bundled] = [examined[at], bundle.executions[at]];
+    if (execution?.proven === undefined || bundled === undefined) return undefined;
+    const { proven, findings } = execution;
     const { receipt, index } = proven.decision;
     // Its entries are not the decision's: that has been said.
     if (findings.problems.some((problem) => problem.startsWith('governance: '))) return 'different';
@@ -129,7 +136,9 @@ export class EvidenceVerifier {
     const { action, policy, measurement } = inputs;
     const findParent = parentAmong(executions, logs, proven, governance);
     const cache = this.#chains;
-    const parts = { governance, policy, measurement, findParent, cache };
+    const digestOfAction = actionDigester(receipt, bundled, evidence('request'), findings);
+    const findApprovals = recordedApprovals(receipt, governance, digestOfAction);
+    const parts = { governance, policy, measurement, findParent, findApprovals, cache };
     const snapshot = { ...snapshotOfReceipt(receipt, parts), ...replayVerdictOf(receipt) };
     // No bundle can show that a proof was used before: that is the log's word.
     if (receipt.stages.replay === 'fail') findings.withhold('replay');
@@ -215,6 +224,26 @@ function checkDomain(
     if (proven === undefined || isEnrolled(logs, proven.decision.log, state)) continue;
     own.problem('log key', `the domain has not enrolled log ${proven.decision.log} with it`);
   }
+}
+
+/** Makes the digest that approvals of the action name, from the salt that goes with its arguments. */
+function actionDigester(
+  { approvals }: DecisionReceipt,
+  { actionSalt }: BundledExecution,
+  request: Uint8Array | Missing,
+  findings: Findings,
+): ((canonicalAction: string) => SaltedDigest) | undefined {
+  const isNeeded = approvals !== undefined && !isMissing(request);
+  if (actionSalt === undefined) {
+    if (isNeeded) findings.problem('evidence.approvals', 'the salt of the action is missing');
+    return undefined;
+  }
+  const salt = decodeBase64url(actionSalt, 'request.malformed');
+  if (!isNeeded || isDenial(salt) || salt.byteLength !== SALT_BYTES) {
+    findings.problem('evidence.approvals', 'the salt of the action opens nothing');
+    return undefined;
+  }
+  return (canonicalAction) => saltedDigest(salt, canonicalAction);
 }
 
 /** What the log's transaction said: a denial for it shows which. */

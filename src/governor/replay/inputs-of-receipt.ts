@@ -5,7 +5,13 @@ import { type Denial, deny, isDenial, isReasonCode } from '../../denial/index.ts
 import { type Measurement, parseMeasurement } from '../../environment/index.ts';
 import type { GovernanceState } from '../../governance/index.ts';
 import { type PreparedPolicy, parsePolicyBundle, preparePolicy } from '../../policy/index.ts';
-import { argumentsOfProof, type DecisionReceipt, type EvidenceKind } from '../../receipt/index.ts';
+import {
+  argumentsOfProof,
+  type DecisionReceipt,
+  type EvidenceKind,
+  type SaltedDigest,
+} from '../../receipt/index.ts';
+import { factOfApproval } from '../approvals/find-approvals.ts';
 import { isRedactedRequest } from '../request-evidence.ts';
 
 /**
@@ -98,6 +104,7 @@ export interface SnapshotParts {
   readonly policy: PreparedPolicy | undefined;
   readonly measurement: Measurement | undefined;
   readonly findParent: Snapshot['findParent'];
+  readonly findApprovals: Snapshot['findApprovals'];
   readonly cache?: ChainCache;
 }
 
@@ -110,13 +117,33 @@ export function snapshotOfReceipt(receipt: DecisionReceipt, parts: SnapshotParts
     governanceCheckedAtSeconds: receipt.governance.checkedAtMs / 1000,
     maxStalenessSeconds: receipt.bounds.maxStalenessSeconds,
     maxLineageDepth: receipt.bounds.maxLineageDepth,
-    approvals: [],
     replay: receipt.code === 'replay.unavailable' ? 'unavailable' : 'fresh',
     record: 'available',
     limits: DEFAULT_LIMITS,
     ...parts,
   };
 }
+
+/**
+ * What approvers had said, as the governance log has it, of that what the receipt says had not been spent. The digest is the
+ * receipt's word, unless `digestOf` can make it again.
+ */
+export function recordedApprovals(
+  { approvals }: DecisionReceipt,
+  governance: GovernanceState,
+  digestOf?: (canonicalAction: string) => SaltedDigest,
+): Snapshot['findApprovals'] {
+  const unspent = new Set(approvals?.given.map(({ nonce }) => nonce));
+  return (canonicalAction) => {
+    const actionDigest = digestOf?.(canonicalAction) ?? approvals?.action ?? NO_ACTION;
+    const given = governance
+      .approvalsOf(actionDigest)
+      .filter(({ statement }) => statement.decision === 'reject' || unspent.has(statement.nonce));
+    return { actionDigest, given: given.map(factOfApproval) };
+  };
+}
+
+const NO_ACTION: SaltedDigest = 'salted-sha256:';
 
 /** A denial as evidence holds it. */
 function denialOf(json: unknown): Denial | undefined {

@@ -4,10 +4,10 @@ import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { GovernanceState } from '../../governance/index.ts';
 import type { ParentFact } from '../../lineage/index.ts';
 import type { PreparedPolicy } from '../../policy/index.ts';
-import type { DecisionReceipt, EvidenceKind } from '../../receipt/index.ts';
+import type { DecisionReceipt, EvidenceKind, SaltedDigest } from '../../receipt/index.ts';
 import type { LogReader } from '../../tlog/index.ts';
 import { parentFactOf } from '../parent-fact.ts';
-import { GovernanceHistory } from './governance-history.ts';
+import { GovernanceTimeline } from './governance-timeline.ts';
 import {
   actionOfReceipt,
   isMissing,
@@ -15,6 +15,7 @@ import {
   measurementOfReceipt,
   policyOfReceipt,
   type ReceiptEvidence,
+  recordedApprovals,
   snapshotOfReceipt,
 } from './inputs-of-receipt.ts';
 
@@ -24,6 +25,8 @@ export interface DecisionSources {
   readonly log: LogReader;
   /** The governance log of its trust domain. */
   readonly governance: LogReader;
+  /** The digest that approvals of an action name; undefined where the evidence key is not at hand. */
+  readonly digestOfAction?: (canonicalAction: string) => SaltedDigest;
   /** Unseals evidence; undefined where it is not at hand. */
   readonly readEvidence: (address: string) => Uint8Array | undefined;
   /** Why evidence that a receipt names is not at hand; `withheld` where nothing is said. */
@@ -50,13 +53,13 @@ const MAX_PREPARED = 8;
 export class DecisionInputs {
   readonly #sources: DecisionSources;
   readonly #cache = new ChainCache(MAX_CACHED_CHAINS);
-  readonly #governance: GovernanceHistory;
+  readonly #governance: GovernanceTimeline;
   /** By digest, least recently used first. */
   readonly #policies = new Map<string, PreparedPolicy>();
 
   constructor(sources: DecisionSources) {
     this.#sources = sources;
-    this.#governance = new GovernanceHistory(sources.governance);
+    this.#governance = new GovernanceTimeline(sources.governance);
   }
 
   /** @returns a denial where the receipt cannot have been made on these logs. */
@@ -84,6 +87,7 @@ export class DecisionInputs {
     };
     const snapshot = snapshotOfReceipt(receipt, {
       ...{ governance, policy, measurement, findParent, cache: this.#cache },
+      findApprovals: recordedApprovals(receipt, governance, this.#sources.digestOfAction),
     });
     return { action, snapshot, askedElsewhere: () => askedElsewhere };
   }

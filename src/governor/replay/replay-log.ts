@@ -1,12 +1,13 @@
 import { decide } from '../../decision/index.ts';
 import { isDenial } from '../../denial/index.ts';
-import type { DecisionReceipt, EvidenceKey } from '../../receipt/index.ts';
+import { actionSalt, type DecisionReceipt, type EvidenceKey, saltedDigest } from '../../receipt/index.ts';
 import { DerivedConsumption } from './derived-consumption.ts';
 import { findDifference } from './find-difference.ts';
 import { isMissing, type Missing } from './inputs-of-receipt.ts';
 import { type OnProgress, recordedDecisions } from './recorded-decisions.ts';
-import { DecisionInputs, type DecisionSources } from './recorded-inputs.ts';
+import { DecisionInputs, type DecisionSources, type RecordedInputs } from './recorded-inputs.ts';
 import { type ReplayReport, ReplayTally } from './replay-report.ts';
+import { SpentApprovals } from './spent-approvals.ts';
 
 export interface ReplaySources extends DecisionSources {
   /** Opens the arguments' digests, which are compared then, too. */
@@ -26,15 +27,21 @@ export async function replayLog(sources: ReplaySources, onProgress?: OnProgress)
   return replay.tally.report();
 }
 
+const SPENT_TWICE = 'recorded permit, and an approval it stands on had been spent before';
+
 class Replay {
   readonly tally = new ReplayTally();
   readonly #evidenceKey: EvidenceKey | undefined;
   readonly #inputs: DecisionInputs;
   readonly #consumption = new DerivedConsumption();
+  readonly #approvals = new SpentApprovals();
 
   constructor(sources: ReplaySources) {
     this.#evidenceKey = sources.evidenceKey;
-    this.#inputs = new DecisionInputs(sources);
+    const { evidenceKey } = sources;
+    const digestOfAction = (action: string) =>
+      saltedDigest(actionSalt(evidenceKey ?? new Uint8Array(), action), action);
+    this.#inputs = new DecisionInputs(evidenceKey === undefined ? sources : { ...sources, digestOfAction });
   }
 
   step(index: number, receipt: DecisionReceipt): void {
@@ -45,6 +52,11 @@ class Replay {
     }
     if (isDenial(inputs)) {
       this.tally.differs({ index, id: receipt.id, difference: inputs.detail });
+      return;
+    }
+    const misuse = this.#misuseOf(receipt, inputs);
+    if (misuse !== undefined) {
+      this.tally.differs({ index, id: receipt.id, difference: misuse });
       return;
     }
     const { action, snapshot, askedElsewhere } = inputs;
@@ -68,10 +80,21 @@ class Replay {
     else this.tally.differs({ index, id: receipt.id, difference });
   }
 
+  #misuseOf(receipt: DecisionReceipt, inputs: RecordedInputs): string | undefined {
+    if (this.#approvals.leavesOut(receipt, inputs)) {
+      return 'leaves out an approval that no permit before it had spent';
+    }
+    return this.#approvals.spend(receipt) ? undefined : SPENT_TWICE;
+  }
+
   #pass(index: number, receipt: DecisionReceipt, missing: Missing): void {
     if (receipt.verdict === 'permit' && !this.#consumption.takeUnseen(receipt)) {
       const difference = 'recorded permit, and its proof had been used before';
       this.tally.differs({ index, id: receipt.id, difference });
+      return;
+    }
+    if (!this.#approvals.spend(receipt)) {
+      this.tally.differs({ index, id: receipt.id, difference: SPENT_TWICE });
       return;
     }
     this.tally.count(missing);

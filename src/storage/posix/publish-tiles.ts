@@ -1,10 +1,8 @@
 import { isDenial } from '../../denial/index.ts';
 import {
-  encodeEntryBundle,
   formatTilePath,
   type HashReader,
   hashesEqual,
-  type LogReader,
   logFault,
   peekCheckpoint,
   rootAt,
@@ -15,7 +13,13 @@ import {
 } from '../../tlog/index.ts';
 
 /** What publishing reads of a log: its entries and stored hashes, all of them durable. */
-export interface TileSource extends HashReader, Pick<LogReader, 'read'> {}
+export interface TileSource extends HashReader {
+  /** At most 256 entries as their bundle. @throws LogUnavailable where one is missing. */
+  readBundle(start: number, count: number): Uint8Array;
+}
+
+/** Tiles written at once. Syncs that run side by side cost the file system hardly more than one. */
+const WRITES_AT_ONCE = 4;
 
 export interface Publication {
   readonly source: TileSource;
@@ -53,15 +57,33 @@ export async function publishTiles(publication: Publication): Promise<void> {
   }
   checkRoot(source, next, 'the checkpoint to publish is not a head of this log');
   const completed: Tile[] = [];
-  for (const tile of tilesBetween(rebuild ? 0 : (old?.size ?? 0), next.size)) {
-    await store.write(formatTilePath(tile), tileBytes(source, tile));
-    if (tile.width === TILE_WIDTH) completed.push(tile);
+  for (const tiles of groupsOf(tilesBetween(rebuild ? 0 : (old?.size ?? 0), next.size))) {
+    await allSettled(tiles.map(async (tile) => store.write(formatTilePath(tile), tileBytes(source, tile))));
+    completed.push(...tiles.filter(({ width }) => width === TILE_WIDTH));
   }
   if (published !== checkpoint && !(await store.replaceCheckpoint(published, checkpoint))) {
     throw logFault('checkpoint_moved', 'the checkpoint was moved by someone else');
   }
   // Only now: the old checkpoint's readers were entitled to the partial tiles until here.
   for (const tile of completed) await store.removePartials(formatTilePath(tile));
+}
+
+/** Some tiles at a time, all of one level: what a tile covers is there before it. */
+function* groupsOf(tiles: Iterable<Tile>): Generator<Tile[]> {
+  let group: Tile[] = [];
+  for (const tile of tiles) {
+    if (group.length === WRITES_AT_ONCE || (group[0] !== undefined && group[0].level !== tile.level)) {
+      yield group;
+      group = [];
+    }
+    group.push(tile);
+  }
+  if (group.length > 0) yield group;
+}
+
+/** Rejects with the first failure, but not before all have ended: nothing is written after a publication has failed. */
+async function allSettled(writes: readonly Promise<void>[]): Promise<void> {
+  for (const write of await Promise.allSettled(writes)) if (write.status === 'rejected') throw write.reason;
 }
 
 function headOf(note: string, what: string): { origin: string; size: number; rootHash: Uint8Array } {
@@ -78,7 +100,5 @@ function checkRoot(source: HashReader, head: { size: number; rootHash: Uint8Arra
 export function tileBytes(source: TileSource, tile: Tile): Uint8Array {
   const start = tile.index * TILE_WIDTH;
   if (tile.level !== 'entries') return source.readHashes(tile.level, start, tile.width);
-  const entries = source.read(start, tile.width);
-  if (entries.length !== tile.width) throw logFault('damaged', `entries from ${start} on are missing`);
-  return encodeEntryBundle(entries);
+  return source.readBundle(start, tile.width);
 }

@@ -1,6 +1,7 @@
 import { SigningKey } from '../../key/index.ts';
 import {
   CompactTree,
+  encodeEntryBundle,
   formatCheckpoint,
   formatTilePath,
   HASH_BYTES,
@@ -40,6 +41,10 @@ export class FakeLog implements TileSource {
   read(start: number, count: number): Uint8Array[] {
     const length = Math.max(0, Math.min(count, this.#tree.size - start));
     return Array.from({ length }, (_, at) => this.#entryAt(start + at));
+  }
+
+  readBundle(start: number, count: number): Uint8Array {
+    return encodeEntryBundle(this.read(start, count));
   }
 
   readHashes(level: number, start: number, count: number): Uint8Array {

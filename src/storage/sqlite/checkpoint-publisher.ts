@@ -5,6 +5,7 @@ import {
   formatCheckpoint,
   HASH_BYTES,
   hashesEqual,
+  type LogReader,
   leafHash,
   logFault,
   type NoteSigner,
@@ -26,7 +27,7 @@ export interface PublisherOptions {
   readonly directory: string;
   readonly origin: string;
   readonly signer: Signer;
-  readonly source: TileSource;
+  readonly source: TileSource & Pick<LogReader, 'read'>;
   /** Where there is one, nothing is published that its policy does not accept. */
   readonly cosigner?: CheckpointCosigner;
 }
@@ -35,7 +36,7 @@ export interface PublisherOptions {
 export class CheckpointPublisher {
   readonly #directory: string;
   readonly #origin: string;
-  readonly #source: TileSource;
+  readonly #source: TileSource & Pick<LogReader, 'read'>;
   readonly #store: TileStore;
   readonly #signer: NoteSigner;
   readonly #verifier: NoteVerifier;

@@ -1,6 +1,7 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto';
 import type { Signer } from '../../key/index.ts';
-import { formatCheckpoint, hashesEqual } from '../../tlog/index.ts';
+import { formatCheckpoint } from '../../tlog/checkpoint-text.ts';
+import { hashesEqual } from '../../tlog/hash.ts';
 import type { Head } from './batch-writer.ts';
 
 const LABEL = 'writ/log-commit@v1';

@@ -1,4 +1,4 @@
-import { LogUnavailable } from '../../tlog/index.ts';
+import { LogUnavailable } from '../../tlog/log.ts';
 
 const SQLITE_BUSY = 5;
 

@@ -1,5 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { HASH_BYTES, type HashReader, logFault } from '../../tlog/index.ts';
+import { HASH_BYTES } from '../../tlog/hash.ts';
+import type { HashReader } from '../../tlog/hash-reader.ts';
+import { logFault } from '../../tlog/log.ts';
 
 /** Of `count` rows, one row: all hashes in hex, and how many are whole. One row for each would cost twice the time. */
 const GATHER = "SELECT group_concat(hex(hash), '') AS hashes, total(length(hash) = 32) AS whole";

@@ -1,12 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import {
-  type AppendRequest,
-  type AppendResult,
-  type CompactTree,
-  LogUnavailable,
-  leafHash,
-  logFault,
-} from '../../tlog/index.ts';
+import type { CompactTree } from '../../tlog/compact-tree.ts';
+import { leafHash } from '../../tlog/hash.ts';
+import { type AppendRequest, type AppendResult, LogUnavailable, logFault } from '../../tlog/log.ts';
 import { add, type Decimal, decimalOf, exceeds, formatDecimal, parseDecimal, ZERO } from '../decimal.ts';
 import { unavailableBecause } from '../driver-fault.ts';
 import type { BatchOutcome, Head, OpenedHead, WriterOptions } from './batch-writer.ts';
@@ -17,9 +12,9 @@ import { resumeTree } from './resume-tree.ts';
 import { closeQuietly, openForWriting } from './schema.ts';
 import { WriterLock } from './writer-lock.ts';
 
-/** WAL pages (4 KiB) beyond which a WAL checkpoint is made, even when busy and when idle. */
-const BUSY_CHECKPOINT_PAGES = 1_024;
-const IDLE_CHECKPOINT_PAGES = 256;
+/** WAL pages (8 KiB) beyond which a WAL checkpoint is made, even when busy and when idle. */
+const BUSY_CHECKPOINT_PAGES = 512;
+const IDLE_CHECKPOINT_PAGES = 128;
 
 /** Consumed ids are kept this long beyond their expiry: room for a clock that is put forward and back. */
 const CONSUMED_MARGIN_SECONDS = 120;

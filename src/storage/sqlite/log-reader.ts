@@ -4,6 +4,7 @@ import {
   type LogReader,
   LogUnavailable,
   logFault,
+  MAX_ENTRY_BYTES,
   proveConsistency,
   proveInclusion,
 } from '../../tlog/index.ts';
@@ -12,6 +13,7 @@ import type { TileSource } from '../posix/index.ts';
 import type { Head } from './batch-writer.ts';
 import { unsealEvidence } from './evidence-seal.ts';
 import { HashRows } from './hash-rows.ts';
+import { integrityProblems } from './integrity.ts';
 import { readLogRow } from './log-row.ts';
 import { closeQuietly, openForReading } from './schema.ts';
 
@@ -22,6 +24,23 @@ export interface EntryRow {
   readonly leaf: Uint8Array;
   readonly body: Uint8Array;
 }
+
+/** What a level-0 tile and an entry bundle should hold, byte for byte. */
+export interface StoredTile {
+  readonly leaves: Uint8Array;
+  readonly bundle: Uint8Array;
+}
+
+/**
+ * Many entries as one row, which costs a third of a row for each: leaf hashes, and entries behind their lengths, side by side.
+ * Bytes pass through TEXT as they are, since neither cast converts and a sum of texts goes by their lengths.
+ */
+const TILE = `
+  SELECT min(idx) AS first, max(idx) AS last,
+    total(typeof(leaf) = 'blob' AND length(leaf) = ${HASH_BYTES} AND typeof(body) = 'blob' AND length(body) <= ${MAX_ENTRY_BYTES}) AS whole,
+    CAST(group_concat(CAST(leaf AS TEXT), '') AS BLOB) AS leaves,
+    CAST(group_concat(CAST(unhex(format('%04x', length(body))) AS TEXT) || CAST(body AS TEXT), '') AS BLOB) AS bundle
+  FROM (SELECT idx, leaf, body FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx)`;
 
 /**
  * Reads a log beside its writer, in any process: it sees what is committed and takes no lock the writer waits for.
@@ -105,15 +124,27 @@ export class SqliteLogReader implements LogReader, TileSource {
     });
   }
 
+  /** At most 256 entries as their bundle. */
+  readBundle(start: number, count: number): Uint8Array {
+    const stored = this.readTile(start, count);
+    if (stored === undefined) throw logFault('damaged', `entries from ${start} on are missing or damaged`);
+    return stored.bundle;
+  }
+
+  /** At most 256 entries with their stored leaf hashes; undefined where one is missing or damaged. */
+  readTile(start: number, count: number): StoredTile | undefined {
+    return reading(() => {
+      const row = this.#statements.tile.get(start, start + count);
+      const isWhole = row?.whole === count && row.first === start && row.last === start + count - 1;
+      if (!isWhole || !(row.leaves instanceof Uint8Array) || !(row.bundle instanceof Uint8Array))
+        return undefined;
+      return { leaves: row.leaves, bundle: row.bundle };
+    });
+  }
+
   /** What SQLite finds wrong with the file's structure, at most twenty findings. Reads all of it. */
   integrityProblems(): string[] {
-    return reading(() =>
-      this.#db
-        .prepare('PRAGMA integrity_check(20)')
-        .all()
-        .map(({ integrity_check: finding }) => String(finding))
-        .filter((finding) => finding !== 'ok'),
-    );
+    return reading(() => integrityProblems(this.#db));
   }
 
   /** Whether anything was committed since the last call (the first: since opening). Costs a few microseconds. */
@@ -162,6 +193,7 @@ function prepareStatements(db: DatabaseSync) {
     head: db.prepare('SELECT size, root FROM log'),
     entries: db.prepare('SELECT idx, body FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx'),
     rows: db.prepare('SELECT idx, leaf, body FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx'),
+    tile: db.prepare(TILE),
     lookup: db.prepare('SELECT idx FROM lookup WHERE key = ? ORDER BY idx'),
     evidence: db.prepare('SELECT wrapped_key, sealed FROM evidence WHERE address = ?'),
     evidenceState: db.prepare('SELECT wrapped_key IS NOT NULL AS stored FROM evidence WHERE address = ?'),

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { logFault } from '../../tlog/index.ts';
+import { logFault } from '../../tlog/log.ts';
 import type { Head } from './batch-writer.ts';
 
 export interface LogRow extends Head {

@@ -22,13 +22,18 @@ export async function withSqliteLog<T>(
   options: SqliteLogOptions,
   use: (log: SqliteLog) => Promise<T>,
 ): Promise<T> {
-  const lockTimeoutMs = options.lockTimeoutMs ?? SHORT_USE_LOCK_TIMEOUT_MS;
-  const log = await SqliteLog.open(options, openInlineWriter({ ...writerOptions(options), lockTimeoutMs }));
+  const log = await openShortSqliteLog(options);
   try {
     return await use(log);
   } finally {
     await log.close();
   }
+}
+
+/** The same for a process that closes the log itself, soon. */
+export function openShortSqliteLog(options: SqliteLogOptions): Promise<SqliteLog> {
+  const lockTimeoutMs = options.lockTimeoutMs ?? SHORT_USE_LOCK_TIMEOUT_MS;
+  return SqliteLog.open(options, openInlineWriter({ ...writerOptions(options), lockTimeoutMs }));
 }
 
 /** Only what the writer needs crosses into its thread: a signer stays where it is. */

@@ -1,5 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { CompactTree, hashesEqual, leafHash, logFault } from '../../tlog/index.ts';
+import { CompactTree } from '../../tlog/compact-tree.ts';
+import { hashesEqual, leafHash } from '../../tlog/hash.ts';
+import { logFault } from '../../tlog/log.ts';
 import type { Head } from './batch-writer.ts';
 import { HashRows } from './hash-rows.ts';
 

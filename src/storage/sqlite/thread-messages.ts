@@ -1,12 +1,6 @@
 import type { LogFault } from '../../tlog/index.ts';
-import type { BatchOutcome, OpenedHead, WriterOptions } from './batch-writer.ts';
+import type { BatchOutcome, OpenedHead } from './batch-writer.ts';
 import type { PackedBatch } from './packed-batch.ts';
-
-export interface WorkerData {
-  readonly options: WriterOptions;
-  /** The directory of the caller's compile cache, where it has one. */
-  readonly compileCache: string | undefined;
-}
 
 export type ToWriter =
   | { readonly type: 'commit'; readonly batch: PackedBatch; readonly nowSeconds: number }

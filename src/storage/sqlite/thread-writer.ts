@@ -1,11 +1,11 @@
-import { getCompileCacheDir } from 'node:module';
-import { dirname, extname } from 'node:path';
+import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type LogFault, LogUnavailable } from '../../tlog/index.ts';
 import type { BatchOutcome, BatchWriter, OpenedHead, WriterOptions } from './batch-writer.ts';
 import { LogLocked } from './failure.ts';
 import { packBatch } from './packed-batch.ts';
-import type { FromWriter, ToWriter, WorkerData } from './thread-messages.ts';
+import type { FromWriter, ToWriter } from './thread-messages.ts';
+import { workerEnvironment } from './worker-environment.ts';
 
 type Answer =
   | Exclude<FromWriter, { type: 'failed' | 'committed' }>
@@ -19,13 +19,10 @@ interface Waiter {
 /** Starts the writer in a thread of its own, so that an fsync never stalls the caller's event loop. */
 export async function openThreadWriter(options: WriterOptions): Promise<BatchWriter> {
   const entry = new URL(`./writer-worker${extname(import.meta.url)}`, import.meta.url);
-  const cache = getCompileCacheDir();
-  // Node names a folder of its version inside the cache's directory; it wants the directory back.
-  const compileCache = cache === undefined ? undefined : dirname(cache);
-  const workerData: WorkerData = { options, compileCache };
   // Batches are short-lived and small: a small young generation is enough for them.
   const worker = new Worker(entry, {
-    workerData,
+    workerData: options,
+    env: workerEnvironment(),
     name: 'writ-log',
     resourceLimits: { maxYoungGenerationSizeMb: 4 },
   });

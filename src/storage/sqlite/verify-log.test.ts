@@ -125,6 +125,20 @@ describe('verifyLog', () => {
     await expect(open()).rejects.toThrow(LogUnavailable);
   });
 
+  it('finds what is wrong with the structure of the file, in a thread of its own or not', async () => {
+    const file = join(directory, 'log.sqlite');
+    const bytes = readFileSync(file);
+    // Free pages that are on no list: nothing but the structure is touched.
+    writeFileSync(file, Buffer.concat([bytes, Buffer.alloc(3 * 8_192)]));
+    const header = readFileSync(file);
+    header.writeUInt32BE(header.byteLength / 8_192, 28);
+    writeFileSync(file, header);
+    const found = await verifyLog(directory, LOG_KEY, Number.POSITIVE_INFINITY);
+    expect(found).toMatchObject({ verified: false, trustedSize: SIZE });
+    expect(new Set(found.problems.map(({ where }) => where))).toEqual(new Set(['database']));
+    expect(await verifyLog(directory, LOG_KEY, 0)).toEqual(found);
+  });
+
   it('says what it can where there is no database', async () => {
     rmSync(join(directory, 'log.sqlite'));
     expect(await verifyLog(directory, LOG_KEY)).toMatchObject({

@@ -7,9 +7,10 @@ import {
   type TileStore,
 } from '../../tlog/index.ts';
 import { causeOf, faultOf } from '../driver-fault.ts';
-import { furthestTile, openPosixTileStore } from '../posix/index.ts';
+import { FileComparison, furthestTile, openPosixTileStore } from '../posix/index.ts';
 import type { Head } from './batch-writer.ts';
 import { areEntriesIntact } from './intact-entries.ts';
+import { type IntegrityThread, startIntegrityThread } from './integrity-thread.ts';
 import type { LogProblem, ReportProblem } from './log-problem.ts';
 import { SqliteLogReader } from './log-reader.ts';
 import { PublishedTiles } from './published-tiles.ts';
@@ -32,6 +33,9 @@ export interface LogVerification {
 
 const MAX_PROBLEMS = 100;
 
+/** Fewer are checked before a thread has started. */
+const ENTRIES_WORTH_A_THREAD = 50_000;
+
 /**
  * Recomputes a log from its entries and compares what it finds with the stored hashes, the published tiles and bundles,
  * and the signed checkpoint. Reads beside a running writer; memory is bounded whatever the log's size.
@@ -39,7 +43,11 @@ const MAX_PROBLEMS = 100;
  * Two places hold leaf hashes, the database and the level-0 tiles. The one whose root the log's key has signed says
  * which entry is wrong where they differ.
  */
-export async function verifyLog(directory: string, logKey: NoteVerifier): Promise<LogVerification> {
+export async function verifyLog(
+  directory: string,
+  logKey: NoteVerifier,
+  entriesWorthAThread: number = ENTRIES_WORTH_A_THREAD,
+): Promise<LogVerification> {
   const problems: LogProblem[] = [];
   const report: ReportProblem = (code, where, detail) => {
     if (problems.length < MAX_PROBLEMS) problems.push({ code, where, detail });
@@ -52,9 +60,11 @@ export async function verifyLog(directory: string, logKey: NoteVerifier): Promis
   let entries: StoredEntries | undefined;
   let trustedSize = 0;
   let reader: SqliteLogReader | undefined;
+  let integrity: IntegrityThread | undefined;
   try {
     reader = new SqliteLogReader(directory);
     head = reader.head();
+    if (head.size >= entriesWorthAThread) integrity = startIntegrityThread(directory);
     if (reader.origin !== logKey.name)
       report('history_differs', 'database', `this is the log ${reader.origin}, not ${logKey.name}`);
     if (checkpoint !== undefined && checkpoint.size > head.size) {
@@ -63,7 +73,10 @@ export async function verifyLog(directory: string, logKey: NoteVerifier): Promis
     } else if (reach > head.size) {
       report('rolled_back', 'database', `it has ${head.size} entries and tiles of ${reach} are published`);
     }
-    if (checkpoint !== undefined && (await isIntact(reader, head, checkpoint, store))) {
+    if (
+      checkpoint !== undefined &&
+      (await isIntact(directory, { reader, head, signed: checkpoint, store }))
+    ) {
       trustedSize = checkpoint.size;
     } else {
       const tiles = new PublishedTiles(store, checkpoint?.size ?? 0);
@@ -71,11 +84,13 @@ export async function verifyLog(directory: string, logKey: NoteVerifier): Promis
       entries = new StoredEntries({ reader, head, checkpoint, tiles, report }, signed);
       await entries.verify();
     }
-    for (const detail of reader.integrityProblems()) report('damaged', 'database', detail);
+    const findings = (await integrity?.problems) ?? reader.integrityProblems();
+    for (const detail of findings) report('damaged', 'database', detail);
   } catch (error) {
     report(faultOf(error), 'database', causeOf(error));
   } finally {
     reader?.close();
+    await integrity?.stop();
   }
   trustedSize = entries?.trustedSize ?? trustedSize;
   const notes = checkpoint === undefined ? [] : notesOn(checkpoint, reach);
@@ -99,13 +114,12 @@ function notesOn({ size }: Checkpoint, reach: number): LogProblem[] {
 
 /** False also where something cannot be read: what, and where, is then found out entry by entry. */
 async function isIntact(
-  reader: SqliteLogReader,
-  head: Head,
-  signed: Head,
-  store: TileStore,
+  directory: string,
+  { store, ...copies }: { reader: SqliteLogReader; head: Head; signed: Head; store: TileStore },
 ): Promise<boolean> {
+  const tiles = new PublishedTiles(store, copies.signed.size);
   try {
-    return await areEntriesIntact({ reader, head, signed, tiles: new PublishedTiles(store, signed.size) });
+    return await areEntriesIntact({ ...copies, tiles, files: new FileComparison(directory) });
   } catch (error) {
     if (error instanceof LogUnavailable) return false;
     throw error;

@@ -1,11 +1,6 @@
-import { enableCompileCache } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { WorkerData } from './thread-messages.ts';
+import { runWriter } from './writer-loop.ts';
 
-// A thread doesn't inherit the compile cache, and compiling is most of its start: enable it before anything is loaded.
-const { options, compileCache }: WorkerData = workerData;
-if (compileCache !== undefined) enableCompileCache(compileCache);
-
-const { runWriter } = await import('./writer-loop.ts');
+// What is loaded from here on delays every opening of a log: modules import what they need by its file, not by an index.
 if (parentPort === null) throw new TypeError('this module is the entry of the writer thread');
-runWriter(parentPort, options);
+runWriter(parentPort, workerData);

@@ -1,8 +1,8 @@
+import { grantedTools } from '../../../artifact/index.ts';
 import { isJsonObject, type JsonObject } from '../../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../../denial/index.ts';
 import { META_PRESENTATION } from '../answer.ts';
 import type { Presenter } from '../ports.ts';
-import { grantedTools } from '../presenter.ts';
 import { findMember, removeMember, replaceValue } from './json-members.ts';
 
 const PATH = ['params', '_meta', META_PRESENTATION];

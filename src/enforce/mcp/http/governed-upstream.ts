@@ -58,6 +58,7 @@ class GovernedUpstream implements Channel {
       digestOf: toolDefinitionDigest,
       pinnedDigest: options.pinnedDigest ?? (() => undefined),
       onDefinitions: options.onDefinitions ?? (() => {}),
+      killUpstream: () => this.#link.kill?.(),
       presenterOf: (request) => this.#presenters.get(idKey(request)),
       toClient: (line) => {
         if (this.#presenters.size > 0) this.#forget(partsOf(line));

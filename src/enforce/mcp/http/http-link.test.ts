@@ -160,6 +160,7 @@ it('a call that is cancelled closes its stream', async () => {
   await begins;
   opened.receive(lineOf({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } }));
   await gone;
+  while (governor.runs[0]?.end === undefined) await new Promise((resolve) => setImmediate(resolve));
   expect(governor.runs[0]?.end).toMatchObject({ status: 'unknown', note: 'cancelled by the client' });
   expect(upstream.seen.map(({ body }) => body.method)).not.toContain('notifications/cancelled');
 });

@@ -114,7 +114,8 @@ class HttpLink implements UpstreamLink {
       this.#open.delete(id);
       this.#backlogBytes -= line.byteLength;
     }
-    if (abort.signal.aborted || this.#isGone) return;
+    if (this.#isGone) return;
+    // Its stream was closed because it was cancelled: whether it was done all the same will not be heard.
     this.#events.onLost(id, fault);
   }
 

@@ -1,10 +1,9 @@
 import { PassThrough } from 'node:stream';
 import { afterEach, expect, it } from 'vitest';
-import { mintRoot } from '../../../artifact/index.ts';
+import { createPresenter, mintRoot } from '../../../artifact/index.ts';
 import type { JsonObject } from '../../../codec/index.ts';
 import { isDenial } from '../../../denial/index.ts';
 import { SigningKey } from '../../../key/index.ts';
-import { createPresenter } from '../presenter.ts';
 import { call, lineOf, parseObject } from '../session.test-support.ts';
 import { runConnector } from './connector.ts';
 import {

@@ -64,6 +64,10 @@ class StdioLink implements UpstreamLink {
     if (!this.#isGone && !this.#process.isGone && this.#process.stdin.writable) this.#write(line);
   }
 
+  kill(): void {
+    this.#end(FAULTS.killed);
+  }
+
   async stop(): Promise<void> {
     const { exitGraceMs = 500, termGraceMs = 300 } = this.#options;
     await this.#process.stop({ afterEndOfInput: exitGraceMs, afterTerm: termGraceMs });

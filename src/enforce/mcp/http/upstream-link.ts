@@ -7,6 +7,8 @@ export interface UpstreamLink {
   readonly isGone: boolean;
   /** Bytes that were sent and not taken yet. */
   readonly backlogBytes: number;
+  /** Ends it at once, where it is a process of ours: it goes on with a call that was stopped. */
+  kill?(): void;
   /** Ends it; resolves when the upstream is gone. */
   stop(): Promise<void>;
 }

@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { deriveToken, mintRoot, verifyPresentation } from '../../artifact/index.ts';
-import { isDenial } from '../../denial/index.ts';
-import { SigningKey } from '../../key/index.ts';
+import { isDenial } from '../denial/index.ts';
+import { SigningKey } from '../key/index.ts';
+import { deriveToken, mintRoot, verifyPresentation } from './index.ts';
 import { createPresenter } from './presenter.ts';
 
 const issuer = SigningKey.fromSeed(new Uint8Array(32).fill(1));

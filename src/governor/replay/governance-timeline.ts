@@ -14,7 +14,7 @@ interface Moment {
 }
 
 /** The governance log as it stood at any size. Cheap when sizes are asked for in ascending order, or nearly so. */
-export class GovernanceHistory {
+export class GovernanceTimeline {
   readonly #log: Pick<LogReader, 'read'>;
   /** The last moments, by size, ascending. States share what they have in common. */
   readonly #moments = new Map<number, Moment>();

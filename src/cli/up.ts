@@ -1,0 +1,204 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, openSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { isDenial } from '../denial/index.ts';
+import type { Home } from '../governor/index.ts';
+import { denied, type ExitCode, failure } from './cli-error.ts';
+import { type Define, examples } from './command.ts';
+import { mustReadConfig } from './config-check.ts';
+import { findDaemon, type RunningDaemon } from './daemon-status.ts';
+import { parseDuration } from './duration.ts';
+import type { Session } from './session.ts';
+import { faint, good } from './text.ts';
+import { version } from './version.ts';
+import { withSignals } from './with-signals.ts';
+
+interface Options {
+  readonly detach?: boolean;
+  readonly idleExit?: string;
+}
+
+/** A daemon that starts opens its logs and loads the policy engine. */
+const START_TIMEOUT_MS = 20_000;
+const START_STEP_MS = 25;
+
+export const define: Define = (command, act) => {
+  command
+    .description(
+      `Run the governor of this machine: one process that owns the trust domain's logs, decides for every enforcement point
+on it, and serves them on a Unix socket that only this user can reach. "writ mcp" uses it where it runs. Logs JSON
+lines on stderr. SIGTERM ends it in order: what runs may end, outcomes are recorded, logs are published.`,
+    )
+    .argument('[action]', 'status: what a running one does; down: end it', (value: string) => value)
+    .option('--detach', 'go on in the background, once it is ready')
+    .option('--idle-exit <duration>', 'end when nobody has been connected for so long, such as 30m')
+    .addHelpText('after', examples('$ writ up --detach', '$ writ up status', '$ writ up down'))
+    .action(act(up));
+};
+
+async function up(session: Session, action: string | undefined, options: Options): Promise<ExitCode> {
+  const home = await session.openHome();
+  if (action === 'status') return status(session, home);
+  if (action === 'down') return down(session, home);
+  if (action !== undefined) {
+    throw failure('usage', `there is no "writ up ${action}"`, 'use: writ up, writ up status, writ up down');
+  }
+  return options.detach === true ? detach(session, home, options) : serve(session, home, options);
+}
+
+async function serve(session: Session, home: Home, { idleExit }: Options): Promise<ExitCode> {
+  const { output, surroundings } = session;
+  const { Daemon, createLogger } = await import('../server/daemon/index.ts');
+  const { systemClock } = await import('../governor/index.ts');
+  const { config } = mustReadConfig(session, home.configFile);
+  const { maxStalenessSeconds, maxLineageDepth, drainSeconds, idleExitSeconds } = config.daemon;
+  const logger = createLogger(surroundings.stderr, config.log.level);
+  const idleExitMs =
+    1000 * (idleExit === undefined ? (idleExitSeconds ?? 0) : parseDuration(idleExit, '--idle-exit'));
+  const daemon = await Daemon.start({
+    home,
+    clock: systemClock,
+    version: version(),
+    logger,
+    maxStalenessSeconds,
+    maxLineageDepth,
+    drainMs: drainSeconds * 1000,
+    ...(idleExitMs === 0 ? {} : { idleExitMs }),
+    config,
+    environment: surroundings.environment,
+    owner: session.actor(home),
+  });
+  if (isDenial(daemon)) {
+    const running = await findDaemon(home);
+    throw running === undefined
+      ? denied(daemon, 'end what holds the logs, or see "writ doctor"')
+      : failure(
+          'daemon.running',
+          `the daemon of ${home.domain} runs already: process ${running.status.pid}, since ${running.status.startedAt}`,
+          'see "writ up status"; "writ up down" ends it',
+        );
+  }
+  const { socketPath, url } = daemon;
+  const answer = { event: 'listening', socket: socketPath, domain: home.domain, pid: process.pid };
+  output.answer({ ...answer, ...(url === undefined ? {} : { url }) }, () => {
+    output.line(good('listening '), socketPath, faint(`  for ${home.domain}, process ${process.pid}`));
+    if (url !== undefined) output.line(good('listening '), url);
+  });
+  await withSignals((signal) => daemon.untilEnd(signal));
+  await daemon.close();
+  return 0;
+}
+
+async function detach(session: Session, home: Home, { idleExit }: Options): Promise<ExitCode> {
+  const { output } = session;
+  const before = await findDaemon(home);
+  const running = before ?? (await startDaemon(session, home, idleExit));
+  output.answer({ ...running.status, socket: running.socket, started: before === undefined }, () =>
+    output.line(
+      good(before === undefined ? 'started ' : 'running '),
+      running.socket,
+      faint(`  for ${home.domain}, process ${running.status.pid}`),
+    ),
+  );
+  return 0;
+}
+
+/** Starts a daemon that outlives this command; resolves when it answers. */
+export async function startDaemon(
+  { surroundings }: Session,
+  home: Home,
+  idleExit?: string,
+): Promise<RunningDaemon> {
+  const [program = process.execPath, ...args] = surroundings.program;
+  const log = join(dirname(home.daemonFile), 'daemon.log');
+  mkdirSync(dirname(log), { recursive: true, mode: 0o700 });
+  const child = spawn(
+    program,
+    [
+      ...args,
+      '--home',
+      home.folder,
+      'up',
+      '--json',
+      ...(idleExit === undefined ? [] : ['--idle-exit', idleExit]),
+    ],
+    {
+      detached: true,
+      cwd: home.folder,
+      env: { ...surroundings.environment },
+      stdio: ['ignore', 'ignore', openSync(log, 'a', 0o600)],
+    },
+  );
+  let ended: string | undefined;
+  child.once('error', (error) => (ended = error.message));
+  child.once('exit', (code) => (ended = `it exited with ${code}`));
+  child.unref();
+  const until = performance.now() + START_TIMEOUT_MS;
+  while (performance.now() < until) {
+    const running = await findDaemon(home);
+    // Another one may have been faster; then this one ends by itself.
+    if (running !== undefined) return running;
+    if (ended !== undefined) break;
+    await new Promise((resolve) => setTimeout(resolve, START_STEP_MS));
+  }
+  throw failure(
+    'daemon.failed',
+    `the daemon did not start: ${ended ?? 'it does not answer'}`,
+    `see ${log}, or run "writ up" here`,
+  );
+}
+
+async function status({ output }: Session, home: Home): Promise<ExitCode> {
+  const running = await findDaemon(home);
+  if (running === undefined) {
+    output.answer({ running: false, domain: home.domain }, () =>
+      output.line(`no daemon runs for ${home.domain}`, faint('  "writ up --detach" starts one')),
+    );
+    return 1;
+  }
+  const { status: now, socket } = running;
+  output.answer({ socket, ...now, running: true, executions: now.running }, () => {
+    output.line(now.ready ? good('ready  ') : 'not ready  ', socket, faint(`  process ${now.pid}`));
+    for (const problem of now.problems) output.line(faint('        '), problem);
+    output.line(faint('since   '), now.startedAt, faint(`  version ${now.version}`));
+    output.line(
+      faint('epoch   '),
+      `${now.governance.size}`,
+      faint(`  ${now.governance.ageSeconds.toFixed(1)} s old`),
+    );
+    output.line(faint('runs    '), `${now.running} executions in ${now.sessions} sessions`);
+  });
+  return now.ready ? 0 : 1;
+}
+
+async function down({ output }: Session, home: Home): Promise<ExitCode> {
+  const running = await findDaemon(home);
+  if (running === undefined) {
+    output.answer({ running: false }, () => output.line(`no daemon runs for ${home.domain}`));
+    return 0;
+  }
+  const { pid } = running.status;
+  process.kill(pid, 'SIGTERM');
+  const until = performance.now() + START_TIMEOUT_MS;
+  while (performance.now() < until) {
+    if (!isAlive(pid)) {
+      output.answer({ running: false, ended: pid }, () => output.line(good('ended '), `process ${pid}`));
+      return 0;
+    }
+    await new Promise((resolve) => setTimeout(resolve, START_STEP_MS));
+  }
+  throw failure(
+    'daemon.failed',
+    `process ${pid} has not ended yet`,
+    'what runs may still be ending; try again',
+  );
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

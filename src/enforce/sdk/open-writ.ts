@@ -1,0 +1,163 @@
+import { delimiter, join, resolve } from 'node:path';
+import { createPresenter, type Presenter, readToken } from '../../artifact/index.ts';
+import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import {
+  type Component,
+  keepDigests,
+  measureEnforcer,
+  measureUpstream,
+  recallDigests,
+} from '../../environment/index.ts';
+import {
+  artifactPath,
+  type ConnectedGovernor,
+  connectGovernor,
+  findHolderKey,
+  findHomeFolder,
+  type GovernorOptions,
+  type Home,
+  isLocalName,
+  localAgents,
+  openGovernor,
+  openHome,
+  readArtifactFile,
+} from '../../governor/index.ts';
+import { Writ } from './writ.ts';
+import { WritDenied } from './writ-denied.ts';
+
+export interface WritOptions
+  extends Pick<GovernorOptions, 'clock' | 'maxStalenessSeconds' | 'maxLineageDepth' | 'lockTimeoutMs'> {
+  /** Name of the program: of its audience and execution log, and in its tool identifiers. */
+  readonly name: string;
+  /** The trust domain's folder. Default: the nearest `.writ` at or above the working directory, else `WRIT_HOME`. */
+  readonly home?: string;
+  /** What is presented: a stored artifact's name, or a file. Default: `<agent>-<name>`. */
+  readonly artifact?: string;
+  /** The agent that calls, in the default of `artifact`. Default: the domain's only agent, else `agent`. */
+  readonly agent?: string;
+  /**
+   * `running` (default): decisions are made by the domain's daemon (`writ up`) where one runs, and denied where it cannot
+   * be reached. `never`: in this process.
+   */
+  readonly daemon?: 'running' | 'never';
+  /** Scheme of the tool identifiers. */
+  readonly scheme?: string;
+  /** What is measured besides Writ and Node. Default: the script that this process runs, and its lockfile. */
+  readonly measure?: () => Promise<readonly Component[]>;
+}
+
+/**
+ * Opens an enforcement point in this process. Rejects with {@link WritDenied} where the trust domain cannot be opened; an
+ * artifact that is missing, expired or not trusted does not keep it from opening: then every call is denied, on record.
+ */
+export async function openWrit(options: WritOptions): Promise<Writ> {
+  const { name, scheme = 'sdk', clock, maxStalenessSeconds, maxLineageDepth, lockTimeoutMs } = options;
+  if (!isLocalName(name)) throw new TypeError(`"${name}" is no name: letters, digits and . _ ~ - only`);
+  const home = mustOpen(openDomain(options.home));
+  const chain = readArtifact(home, options);
+  const components = measure(home, options.measure ?? measureProgram);
+  const opened = mustOpen(
+    await openFor(options.daemon ?? 'running', {
+      home,
+      name,
+      components,
+      ...(clock === undefined ? {} : { clock }),
+      ...(maxStalenessSeconds === undefined ? {} : { maxStalenessSeconds }),
+      ...(maxLineageDepth === undefined ? {} : { maxLineageDepth }),
+      ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
+    }),
+  );
+  return new Writ({
+    governor: opened.governor,
+    presenter: isDenial(chain) ? chain : presenterOf(home, chain, opened.audience, clock?.wallMs),
+    home: home.folder,
+    name,
+    scheme,
+    pinnedDigest: (id) => opened.pinnedDigest(id),
+    onTools: (tools) => opened.setTools(tools),
+    close: () => opened.close(),
+  });
+}
+
+/** The governor of the daemon, which owns the logs where it runs, or one in this process. */
+async function openFor(
+  daemon: 'running' | 'never',
+  options: GovernorOptions,
+): Promise<ConnectedGovernor | Denial> {
+  const connected = daemon === 'never' ? undefined : await connectGovernor(options);
+  if (connected !== undefined) return connected;
+  const opened = await openGovernor(options);
+  if (isDenial(opened)) return opened;
+  return { ...opened, pinnedDigest: (tool) => opened.view().policy?.bundle.tools.get(tool)?.digest };
+}
+
+function openDomain(named: string | undefined): Home | Denial {
+  const fallback = process.env.WRIT_HOME;
+  const folder =
+    named ??
+    findHomeFolder(process.cwd()) ??
+    (fallback === undefined || fallback === '' ? undefined : fallback);
+  if (folder === undefined) {
+    return deny('request.malformed', 'there is no trust domain here: run "writ init" in your project');
+  }
+  return openHome(resolve(folder));
+}
+
+/** To the operator of this very process the detail is told: nothing has been asked yet, by nobody else. */
+function mustOpen<T>(value: T | Denial): T {
+  if (isDenial(value)) throw new WritDenied(value, { message: `Writ cannot be opened: ${value.detail}` });
+  return value;
+}
+
+function readArtifact(home: Home, { artifact, agent, name }: WritOptions): readonly string[] | Denial {
+  const path = artifactPath(home, process.cwd(), artifact ?? `${agent ?? defaultAgent(home)}-${name}`);
+  const chain = readArtifactFile(path);
+  return isDenial(chain) && chain.reason.stage === 'request'
+    ? deny('artifact.missing', 'the artifact cannot be read')
+    : chain;
+}
+
+function defaultAgent(home: Home): string {
+  const [only, ...others] = localAgents(home);
+  return only !== undefined && others.length === 0 ? only : 'agent';
+}
+
+function presenterOf(
+  home: Home,
+  chain: readonly string[],
+  audience: string,
+  wallMs: (() => number) | undefined,
+): Presenter | Denial {
+  const leaf = readToken(chain.at(-1) ?? '');
+  if (isDenial(leaf)) return leaf;
+  const holder = findHolderKey(home, leaf.holder.thumbprint);
+  if (holder === undefined) {
+    return deny('identity.mismatch', `no agent of ${home.domain} holds the key of the artifact`);
+  }
+  const nowSeconds = wallMs === undefined ? undefined : () => wallMs() / 1000;
+  return createPresenter({ chain, signer: holder.key, audience, ...(nowSeconds && { nowSeconds }) });
+}
+
+async function measure(
+  home: Home,
+  measureRest: () => Promise<readonly Component[]>,
+): Promise<readonly Component[]> {
+  const file = join(home.folder, 'cache', 'digests.json');
+  const recalled = await recallDigests(file);
+  const [enforcer, rest] = await Promise.all([measureEnforcer(), measureRest()]);
+  await keepDigests(file, recalled);
+  return [...enforcer, ...rest];
+}
+
+/** The program that runs here. What cannot be found is left out, so that a binding on it does not hold. */
+async function measureProgram(): Promise<readonly Component[]> {
+  const script = process.argv[1];
+  if (script === undefined) return [];
+  const measured = await measureUpstream({
+    command: process.execPath,
+    args: [script],
+    cwd: process.cwd(),
+    searchPath: (process.env.PATH ?? '').split(delimiter).join(delimiter),
+  });
+  return isDenial(measured) ? [] : measured.components;
+}

@@ -1,0 +1,251 @@
+import { newUuidV7 } from '../../artifact/index.ts';
+import type { JsonObject } from '../../codec/index.ts';
+import type { Action } from '../../decision/index.ts';
+import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import type { Component } from '../../environment/index.ts';
+import type { MeasuredTool } from '../enforcement-point.ts';
+import type { Effect, EffectResult, Outcome } from '../execution.ts';
+import type { DaemonLink } from './daemon-link.ts';
+import { type DaemonAnswer, denialOf } from './daemon-link.ts';
+import { type OpenedSession, readSessionStream } from './session-stream.ts';
+
+export interface RemoteGovernorOptions {
+  /** Configured name of the enforcement point. */
+  readonly name: string;
+  readonly components: readonly Component[];
+  /** Unix seconds at which the oldest of them was measured. */
+  readonly measuredAtSeconds: number;
+  /** A link to the domain's daemon; asked again after one was lost. Throws where there is none to be had. */
+  readonly link: () => Promise<DaemonLink>;
+}
+
+interface Session extends OpenedSession {
+  readonly link: DaemonLink;
+  pins: OpenedSession['pins'];
+}
+
+const CREATED = 201;
+const GONE = deny('log.unavailable', 'the daemon is gone');
+
+/**
+ * The governor of a daemon, used from another process: every decision is asked for and recorded there, and effects run
+ * here.
+ *
+ * INVARIANT: no effect without an answer that permits it; and when the session with the daemon is lost, what runs is
+ * stopped, because nobody would say that it no longer stands.
+ */
+export class RemoteGovernor {
+  readonly #options: RemoteGovernorOptions;
+  readonly #running = new Map<string, AbortController>();
+  /** Terminations that came before the answer that permitted. */
+  readonly #terminated = new Map<string, Denial>();
+  #session: Promise<Session> | undefined;
+  #opened: Session | undefined;
+  #tools: readonly MeasuredTool[] | undefined;
+  #concluding = new Set<Promise<unknown>>();
+  #closed = false;
+
+  private constructor(options: RemoteGovernorOptions) {
+    this.#options = options;
+  }
+
+  /** @throws where no session can be opened. */
+  static async connect(options: RemoteGovernorOptions): Promise<RemoteGovernor> {
+    const governor = new RemoteGovernor(options);
+    await governor.#connected();
+    return governor;
+  }
+
+  get log(): string {
+    return this.#opened?.log ?? '';
+  }
+
+  get audience(): string {
+    return this.#opened?.audience ?? '';
+  }
+
+  /** Digest that the active policy pins a tool's definition to, as the daemon said last. */
+  pinnedDigest(tool: string) {
+    return this.#opened?.pins.get(tool);
+  }
+
+  setTools(tools: readonly MeasuredTool[]): void {
+    this.#tools = tools;
+    // Until it is told, the daemon decides on the measurement it has: a binding on these tools does not hold yet.
+    const telling = this.#tellTools().catch(() => undefined);
+    this.#track(telling);
+  }
+
+  /** As `Governor.run`. */
+  async run<T>(asked: Action, effect: Effect<T>): Promise<Outcome<T>> {
+    const action = Object.freeze({ ...asked });
+    let session: Session;
+    let answer: DaemonAnswer;
+    try {
+      session = await this.#connected();
+      // The definitions of tools are part of what is decided on.
+      await Promise.all(this.#concluding);
+      answer = await session.link.send('POST', `/v1/sessions/${session.session}/executions`, bodyOf(action));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : 'unknown error';
+      return denied(deny('log.unavailable', `the daemon did not decide: ${reason}`));
+    }
+    const { execution, receipt } = answer.body;
+    if (answer.status !== CREATED || typeof execution !== 'string' || typeof receipt !== 'number') {
+      return denied(denialOf(answer), execution, receipt);
+    }
+    return this.#perform(session, execution, receipt, effect);
+  }
+
+  /** Waits until the daemon knows of every outcome so far. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#concluding);
+  }
+
+  /** Stops what is running and ends the session. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const abort of this.#running.values()) abort.abort();
+    await this.settle();
+    (await this.#session?.catch(() => undefined))?.link.close();
+  }
+
+  async #perform<T>(
+    session: Session,
+    executionId: string,
+    receiptIndex: number,
+    effect: Effect<T>,
+  ): Promise<Outcome<T>> {
+    const abort = new AbortController();
+    const early = this.#terminated.get(executionId);
+    this.#terminated.delete(executionId);
+    this.#running.set(executionId, abort);
+    const conclude = (end: JsonObject) => this.#conclude(session, executionId, end);
+    try {
+      if (early !== undefined || this.#opened !== session) {
+        const denial = early ?? GONE;
+        await conclude({ status: 'terminated', note: 'withdrawn before the effect started' });
+        return { verdict: 'deny', denial, executionId, receiptIndex };
+      }
+      const result = await effect({ id: executionId, signal: abort.signal });
+      const withdrawn = isDenial(abort.signal.reason) ? abort.signal.reason : undefined;
+      const terminated = (await conclude(endOf(result))) ?? withdrawn;
+      return terminated === undefined
+        ? { verdict: 'permit', executionId, receiptIndex, value: result.value }
+        : { verdict: 'deny', denial: terminated, executionId, receiptIndex };
+    } catch (error) {
+      await conclude({ status: 'unknown', note: 'the effect failed without an answer' });
+      throw error;
+    } finally {
+      this.#running.delete(executionId);
+    }
+  }
+
+  /** What the daemon terminated it with, if it did. A daemon that is gone has concluded it as unknown. */
+  async #conclude(session: Session, executionId: string, end: JsonObject): Promise<Denial | undefined> {
+    const concluding = session.link
+      .send('POST', `/v1/sessions/${session.session}/executions/${executionId}/outcome`, end)
+      .catch(() => undefined);
+    this.#track(concluding);
+    const answer = await concluding;
+    const code = answer?.body.terminated;
+    return code === undefined || code === null || answer === undefined
+      ? undefined
+      : denialOf({ status: answer.status, body: { ...answer.body, code } });
+  }
+
+  #track(promise: Promise<unknown>): void {
+    this.#concluding.add(promise);
+    void promise.finally(() => this.#concluding.delete(promise));
+  }
+
+  async #tellTools(): Promise<void> {
+    const session = this.#opened;
+    if (session === undefined || this.#tools === undefined) return;
+    const tools = this.#tools.map(({ id, digest }) => ({ id, digest }));
+    await session.link.send('PUT', `/v1/sessions/${session.session}/tools`, { tools });
+  }
+
+  #connected(): Promise<Session> {
+    if (this.#closed) return Promise.reject(new Error('the enforcement point is closed'));
+    this.#session ??= this.#open();
+    return this.#session;
+  }
+
+  async #open(): Promise<Session> {
+    const { name, components, measuredAtSeconds } = this.#options;
+    try {
+      const link = await this.#options.link();
+      const body = { components: components.map((component) => ({ ...component })), measuredAtSeconds };
+      const response = await link.open('POST', `/v1/enforcement-points/${name}/sessions`, body);
+      const session = await new Promise<Session>((resolve, reject) => {
+        const ended = readSessionStream(response, {
+          opened: (opened) => resolve({ ...opened, link }),
+          pins: (pins) => {
+            if (this.#opened !== undefined) this.#opened.pins = pins;
+          },
+          terminated: (executionId, denial) => this.#terminate(executionId, denial),
+        });
+        ended.then(
+          () => reject(new Error('the daemon refused the session')),
+          (error: Error) => reject(error),
+        );
+        void ended.catch(() => undefined).then(() => this.#lose(link));
+      });
+      this.#opened = session;
+      await this.#tellTools();
+      return session;
+    } catch (error) {
+      this.#session = undefined;
+      throw error;
+    }
+  }
+
+  #terminate(executionId: string, denial: Denial): void {
+    const abort = this.#running.get(executionId);
+    if (abort !== undefined) abort.abort(denial);
+    else this.#terminated.set(executionId, denial);
+  }
+
+  #lose(link: DaemonLink): void {
+    if (this.#opened?.link === link) {
+      this.#opened = undefined;
+      this.#session = undefined;
+      this.#terminated.clear();
+      for (const abort of this.#running.values()) abort.abort(GONE);
+    }
+    link.close();
+  }
+}
+
+function bodyOf({ tool, args, presentation, toolDigest, refusal }: Action): JsonObject {
+  return {
+    tool,
+    args,
+    ...(presentation === undefined
+      ? {}
+      : isDenial(presentation)
+        ? { presentationRefusal: { code: presentation.code, detail: presentation.detail } }
+        : { presentation: { aat_chain: presentation.aat_chain, aat_pop: presentation.aat_pop } }),
+    ...(toolDigest && { toolDigest }),
+    ...(refusal && { refusal: { code: refusal.code, detail: refusal.detail } }),
+  };
+}
+
+function endOf({ status, evidence, note, result }: EffectResult<unknown>): JsonObject {
+  return {
+    status,
+    ...(evidence && { evidence: Buffer.from(evidence).toString('base64') }),
+    ...(note === undefined ? {} : { note }),
+    ...(result && { result }),
+  };
+}
+
+function denied(denial: Denial, execution?: unknown, receipt?: unknown): Outcome<never> {
+  return {
+    verdict: 'deny',
+    denial,
+    executionId: typeof execution === 'string' ? execution : newUuidV7(),
+    receiptIndex: typeof receipt === 'number' ? receipt : undefined,
+  };
+}

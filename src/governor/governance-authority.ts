@@ -1,0 +1,123 @@
+import { type Denial, deny, isDenial } from '../denial/index.ts';
+import { foldGovernance, type GovernanceState, serializeGovernanceEvent } from '../governance/index.ts';
+import { readKeyFile } from '../key/index.ts';
+import { LogLocked, openSqliteLog, type SqliteLog } from '../storage/index.ts';
+import { LogUnavailable, noteVerifier, QuorumUnmet } from '../tlog/index.ts';
+import { completeEvent, type NewGovernanceEvent, notInForceYet } from './governance-event.ts';
+import type { Home } from './home.ts';
+import { cosignerFor } from './witness-policy-file.ts';
+
+/** Events that wait for a checkpoint at once; more are turned away until some are in force. */
+const MAX_WAITING_EVENTS = 20_000;
+
+/**
+ * The one writer of a domain's governance log, for as long as it is open: its lock keeps every other one out.
+ *
+ * INVARIANT: an event is checked against everything appended before it, whoever asked for that, and a caller hears of
+ * success only when a published checkpoint covers its events, so that every follower honours them from then on.
+ */
+export class GovernanceAuthority {
+  readonly #log: SqliteLog;
+  #state: GovernanceState;
+  #waiting = 0;
+  /** The checkpoint that is being published, and the one after it, which later events share. */
+  #publishing: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  #failure: Denial | undefined;
+
+  private constructor(log: SqliteLog, state: GovernanceState) {
+    this.#log = log;
+    this.#state = state;
+  }
+
+  /** @returns `log.unavailable` where the log cannot be opened, or has a writer already; the detail says which. */
+  static async open(home: Home): Promise<GovernanceAuthority | Denial> {
+    const signer = readKeyFile(home.keyFile('governance'));
+    if (isDenial(signer)) return signer;
+    const { governanceFolder: directory, governanceOrigin: origin } = home;
+    const cosigner = cosignerFor(home, noteVerifier(origin, signer.publicKey));
+    if (isDenial(cosigner)) return cosigner;
+    try {
+      const log = await openSqliteLog({ directory, origin, signer, ...(cosigner && { cosigner }) });
+      const state = foldGovernance(log.read(0, log.head().size));
+      if (!isDenial(state)) return new GovernanceAuthority(log, state);
+      await log.close();
+      return state;
+    } catch (error) {
+      if (error instanceof LogLocked || error instanceof LogUnavailable) {
+        return deny('log.unavailable', error.message);
+      }
+      throw error;
+    }
+  }
+
+  /** Entries of the log. */
+  get size(): number {
+    return this.#log.head().size;
+  }
+
+  /** Why nothing can be written any more, if so. */
+  get failure(): Denial | undefined {
+    return this.#failure;
+  }
+
+  /** As `appendGovernance`: all of the events or none, in force when this resolves. */
+  async append(events: readonly NewGovernanceEvent[]): Promise<number | Denial> {
+    if (this.#failure !== undefined) return this.#failure;
+    if (this.#waiting + events.length > MAX_WAITING_EVENTS) {
+      return deny(
+        'log.unavailable',
+        `more than ${MAX_WAITING_EVENTS} governance events wait to be published`,
+      );
+    }
+    const complete = events.map(completeEvent);
+    let state = this.#state;
+    for (const event of complete) {
+      const conflict = state.findConflict(event);
+      if (conflict !== undefined) return deny('request.malformed', conflict);
+      state = state.apply(event);
+    }
+    // Before anything is awaited: the next caller is checked against these, too.
+    this.#state = state;
+    this.#waiting += events.length;
+    try {
+      const appended = complete.map((event) => this.#log.append({ entry: serializeGovernanceEvent(event) }));
+      const results = await Promise.all(appended);
+      await this.#published();
+      return 1 + Math.max(...results.map((result) => (result.kind === 'appended' ? result.index : -1)));
+    } catch (error) {
+      if (error instanceof QuorumUnmet) return notInForceYet(error);
+      const reason = error instanceof Error ? error.message : 'unknown error';
+      // What is checked against may be ahead of what is stored from here on: nothing more is written.
+      this.#failure = deny('log.unavailable', `the governance log cannot be written: ${reason}`);
+      return this.#failure;
+    } finally {
+      this.#waiting -= events.length;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#log.close();
+  }
+
+  /** A checkpoint that began after this was called is out. Callers that wait at the same time share one. */
+  #published(): Promise<void> {
+    if (this.#publishing === undefined) return this.#publish();
+    this.#next ??= this.#publishing.then(
+      () => this.#publish(),
+      () => this.#publish(),
+    );
+    return this.#next;
+  }
+
+  #publish(): Promise<void> {
+    this.#next = undefined;
+    const publishing = this.#log.checkpoint().then(() => undefined);
+    this.#publishing = publishing;
+    const ended = () => {
+      if (this.#publishing === publishing) this.#publishing = undefined;
+    };
+    publishing.then(ended, ended);
+    return publishing;
+  }
+}

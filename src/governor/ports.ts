@@ -1,0 +1,56 @@
+import type { Snapshot } from '../decision/index.ts';
+import type { EvidenceKey } from '../receipt/index.ts';
+import type { Log } from '../tlog/index.ts';
+import { approvalFinder } from './approvals/find-approvals.ts';
+import type { Clock } from './clock.ts';
+import type { GovernanceView } from './governance-follower.ts';
+
+/** What a governor stands on; `openGovernor` composes it from a trust domain on disk. */
+export interface GovernorPorts {
+  readonly log: Log;
+  /** Origin of that log. */
+  readonly origin: string;
+  readonly evidenceKey: EvidenceKey;
+  readonly clock: Clock;
+  /** Brings governance knowledge up to date. */
+  readonly governance: { refresh(): GovernanceView };
+  /**
+   * Waits a moment for an execution that a log beside this one has but no checkpoint covers yet. True where it is worth
+   * asking for it again.
+   */
+  readonly awaitParent?: (executionId: string) => Promise<boolean>;
+  /** All of a snapshot but what governance, time and the log contribute. */
+  readonly surroundings: () => Omit<
+    Snapshot,
+    | 'nowSeconds'
+    | 'governance'
+    | 'governanceCheckedAtSeconds'
+    | 'policy'
+    | 'findApprovals'
+    | 'replay'
+    | 'record'
+  >;
+}
+
+/**
+ * The snapshot of this moment. What only the log's transaction settles is taken to be in order.
+ *
+ * @param own index of the permit that is decided once more: the approvals it spent still count for it.
+ */
+export function snapshotOf(
+  ports: GovernorPorts,
+  view: GovernanceView,
+  nowMs: number,
+  own?: number,
+): Snapshot {
+  return {
+    ...ports.surroundings(),
+    findApprovals: approvalFinder(ports, view.state, own),
+    nowSeconds: nowMs / 1000,
+    governance: view.state,
+    governanceCheckedAtSeconds: view.checkedAtMs / 1000,
+    policy: view.policy,
+    replay: 'fresh',
+    record: 'available',
+  };
+}

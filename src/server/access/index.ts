@@ -1,0 +1,2 @@
+export { newApiToken } from './api-token.ts';
+export { tokenCallerId } from './caller.ts';

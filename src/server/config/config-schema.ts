@@ -1,0 +1,161 @@
+import { isAbsolute } from 'node:path';
+import { z } from 'zod';
+import { isUri } from '../../artifact/index.ts';
+import { isJsonObject, type JsonObject } from '../../codec/index.ts';
+import { ROLES } from '../../governance/index.ts';
+
+const whole = (min: number, max: number) => z.int().min(min).max(max);
+const path = z.string().min(1).max(4096);
+
+const secret = z.union(
+  [
+    z.strictObject({ file: path.refine(isAbsolute, 'is not an absolute path') }),
+    z.strictObject({
+      env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is no name of an environment variable'),
+    }),
+  ],
+  'is a secret, which is never written here: give { file: /path } or { env: NAME }',
+);
+
+const uri = z.string().refine(isUri, 'is no absolute URI');
+
+const role = z.enum(ROLES);
+
+const daemon = z.strictObject({
+  maxStalenessSeconds: whole(1, 3600)
+    .default(10)
+    .describe('Governance knowledge older than this denies every decision, and every caller over TCP.'),
+  maxLineageDepth: whole(0, 1024).default(32).describe('How many executions deep a lineage may grow.'),
+  drainSeconds: whole(0, 3600)
+    .default(10)
+    .describe('How long running executions may go on once the daemon is told to end.'),
+  idleExitSeconds: whole(1, 31_536_000)
+    .optional()
+    .describe('End when no enforcement point has been connected for so long. Default: never.'),
+});
+
+const log = z.strictObject({
+  level: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .describe("What the daemon's own log tells operators. It never repeats what requests carry."),
+});
+
+const limits = z.strictObject({
+  requestsPerSecond: whole(1, 1_000_000)
+    .default(500)
+    .describe('Sustained rate of requests of one caller over TCP; more are answered with 429.'),
+  burst: whole(1, 1_000_000)
+    .default(1000)
+    .describe('Requests one caller may make at once before that rate counts.'),
+  anonymousPerSecond: whole(1, 100_000)
+    .default(20)
+    .describe('The same for requests of one address that do not say who asks, or say it wrongly.'),
+  maxBodyBytes: whole(1024, 134_217_728)
+    .default(8_388_608)
+    .describe('Longest body of a request over TCP; an operation may take less.'),
+  requestTimeoutSeconds: whole(1, 600)
+    .default(30)
+    .describe('Within which a request must have arrived, and be answered. Event streams go on.'),
+  headersTimeoutSeconds: whole(1, 60)
+    .default(10)
+    .describe('Within which the head of a request must have arrived.'),
+  maxConnections: whole(1, 1_000_000).default(20_000).describe('Open connections over TCP.'),
+  maxEventStreams: whole(1, 10_000).default(256).describe('Open streams of live events, over all callers.'),
+});
+
+const certificateCaller = z.strictObject({
+  id: uri.describe(
+    'The URI in the certificate’s subjectAltName, a SPIFFE ID. It is the actor of what the caller does.',
+  ),
+  role: role.describe('What the caller may do.'),
+  enforcementPoint: z
+    .string()
+    .optional()
+    .describe('For the role enforcement-point: the name of the enforcement point it is.'),
+});
+
+const tls = z.strictObject({
+  certificateFile: path.describe('PEM file of the server’s certificate and its intermediates.'),
+  key: secret.describe('Its private key, PEM: `{ file: … }` or `{ env: … }`.'),
+  passphrase: secret
+    .optional()
+    .describe('Passphrase of an encrypted private key: `{ file: … }` or `{ env: … }`.'),
+  minVersion: z
+    .enum(['TLSv1.2', 'TLSv1.3'])
+    .default('TLSv1.2')
+    .describe('Oldest version of TLS that is spoken.'),
+  clientCaFile: path
+    .optional()
+    .describe('PEM file of the authorities whose client certificates are accepted (mutual TLS).'),
+  callers: z
+    .array(certificateCaller)
+    .max(10_000)
+    .default([])
+    .describe('Who may call with a client certificate. A certificate that names nobody here is refused.'),
+});
+
+const listen = z.strictObject({
+  address: z.string().min(1).max(255).default('127.0.0.1').describe('Address or name to listen on.'),
+  port: whole(0, 65_535).describe('TCP port; 0 takes a free one.'),
+  publicUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('How callers reach it, such as https://writ.example; the issuer of the token endpoint.'),
+  allowInsecureLoopback: z
+    .boolean()
+    .default(false)
+    .describe('Without TLS, listen on a loopback address nevertheless. API tokens then cross it in clear.'),
+  tls: tls.optional().describe('Certificate and callers. Required but for loopback.'),
+});
+
+const administration = z.strictObject({
+  policyFile: path
+    .optional()
+    .describe('Cedar policies of your own that say which role may do what, instead of the built-in ones.'),
+});
+
+const toolGrants = z.custom<Readonly<Record<string, JsonObject>>>(
+  (value) => isJsonObject(value) && Object.values(value).every(isJsonObject),
+  'is no object of tools with constraint maps',
+);
+
+const grant = z.strictObject({
+  agent: uri.describe('The enrolled agent, by its URI; it authenticates with a key it is enrolled with.'),
+  tools: toolGrants.describe(
+    'Tools with argument constraints (AAT §3.3). What it asks for must be within them.',
+  ),
+  audiences: z.array(uri).min(1).max(64).describe('Gateways that what it gets may be presented to.'),
+  maxLifetimeSeconds: whole(1, 7_776_000).default(3600).describe('How long what it gets is valid.'),
+  maxDepth: whole(0, 8).default(0).describe('How often it may be handed on.'),
+  writ: z
+    .custom<JsonObject>(isJsonObject, 'is no object')
+    .optional()
+    .describe('The `writ` claim that every token carries: environment, use, governance (spec/artifact.md).'),
+});
+
+const oauth = z.strictObject({
+  grants: z
+    .array(grant)
+    .max(10_000)
+    .default([])
+    .describe('What agents may get from the token endpoint by themselves. Default: nothing.'),
+});
+
+/** `writ.yaml`. Everything has a default but `listen`: without it, only the Unix socket is served. */
+export const configSchema = z.strictObject({
+  daemon: daemon.prefault({}).describe('Decisions, and the life of the daemon.'),
+  log: log.prefault({}).describe('What the daemon tells its operators on stderr.'),
+  limits: limits.prefault({}).describe('What one caller, or all of them, may take.'),
+  listen: listen.optional().describe('The API over TCP. Default: only the Unix socket.'),
+  administration: administration.prefault({}).describe('Who may administer.'),
+  oauth: oauth.prefault({}).describe('The token endpoint for root artifacts (AAT §6.1).'),
+});
+
+export type Config = z.infer<typeof configSchema>;
+export type ListenConfig = NonNullable<Config['listen']>;
+export type LimitsConfig = Config['limits'];
+export type GrantConfig = Config['oauth']['grants'][number];
+
+/** What counts where there is no file. */
+export const DEFAULT_CONFIG: Config = configSchema.parse({});

@@ -1,0 +1,203 @@
+import { Writable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nowSeconds, READ, TestDomain, WRITE } from '../../../test/support/trust-domain.ts';
+import type { Action } from '../../decision/index.ts';
+import { deny, isDenial } from '../../denial/index.ts';
+import {
+  type ConnectedGovernor,
+  connectGovernor,
+  findExecution,
+  type Outcome,
+  revoke,
+  systemClock,
+} from '../../governor/index.ts';
+import { Daemon } from './daemon.ts';
+import { createLogger } from './logger.ts';
+
+let domain: TestDomain;
+let daemon: Daemon;
+let connected: ConnectedGovernor;
+
+const logger = createLogger(new Writable({ write: (_chunk, _encoding, done) => done() }));
+
+async function startDaemon(): Promise<Daemon> {
+  const started = await Daemon.start({
+    home: domain.home,
+    clock: systemClock,
+    version: '0',
+    logger,
+    drainMs: 200,
+  });
+  if (isDenial(started)) throw new Error(started.detail);
+  return started;
+}
+
+async function connectPoint(name = 'fs'): Promise<ConnectedGovernor> {
+  const point = await connectGovernor({ home: domain.home, name, components: [] });
+  if (point === undefined || isDenial(point)) throw new Error(point?.detail ?? 'no daemon');
+  return point;
+}
+
+beforeEach(async () => {
+  domain = await TestDomain.create();
+  daemon = await startDaemon();
+  connected = await connectPoint();
+});
+afterEach(async () => {
+  await connected.close();
+  await daemon.close();
+  domain.dispose();
+});
+
+const codeOf = (outcome: Outcome<unknown>) => (outcome.verdict === 'permit' ? 'permit' : outcome.denial.code);
+const succeed = async () => ({ status: 'succeeded', value: 'done' }) as const;
+
+function recordOf({ executionId }: Pick<Outcome<unknown>, 'executionId'>) {
+  const found = findExecution(domain.home, executionId);
+  found?.reader.close();
+  return found?.record;
+}
+
+function call(overrides: Partial<Action> = {}): Action {
+  return { ...domain.call([domain.issue()], { audience: connected.audience }), ...overrides };
+}
+
+describe('a governor behind a socket', () => {
+  it('permits and denies as one in process does, at the same stages', async () => {
+    const presented = call();
+    const actions: readonly (readonly [Action, string])[] = [
+      [presented, 'permit'],
+      [presented, 'replay.detected'],
+      [call({ presentation: undefined }), 'artifact.missing'],
+      [call({ presentation: deny('artifact.malformed', 'not parsed') }), 'artifact.malformed'],
+      [call({ tool: READ }), 'identity.proof_invalid'],
+      [call({ args: { path: '/other' } }), 'identity.proof_invalid'],
+      [call({ refusal: deny('environment.tool_changed', 'seen') }), 'environment.tool_changed'],
+      [call({ tool: '' }), 'request.malformed'],
+      [
+        domain.call([domain.issue({ tools: { [READ]: {} } })], { audience: connected.audience, tool: WRITE }),
+        'scope.tool_not_granted',
+      ],
+    ];
+    const codes: string[] = [];
+    for (const [action] of actions) codes.push(codeOf(await connected.governor.run(action, succeed)));
+    expect(codes).toEqual(actions.map(([, code]) => code));
+  });
+
+  it('runs no effect that is denied, and records both before the answer', async () => {
+    let runs = 0;
+    const effect = async () => {
+      runs += 1;
+      return succeed();
+    };
+    const denied = await connected.governor.run(call({ presentation: undefined }), effect);
+    expect([codeOf(denied), runs]).toEqual(['artifact.missing', 0]);
+    const permitted = await connected.governor.run(call(), effect);
+    expect([codeOf(permitted), runs]).toEqual(['permit', 1]);
+    expect(recordOf(denied)?.decision).toMatchObject({ verdict: 'deny', code: 'artifact.missing' });
+    expect(recordOf(permitted)?.decision).toMatchObject({ verdict: 'permit' });
+  });
+
+  it('knows a proof that was used through another session of the enforcement point', async () => {
+    const second = await connectPoint();
+    const presented = call();
+    const outcomes = await Promise.all(
+      [connected, second, connected, second].map(({ governor }) => governor.run(presented, succeed)),
+    );
+    expect(outcomes.map(codeOf).toSorted()).toEqual([
+      'permit',
+      'replay.detected',
+      'replay.detected',
+      'replay.detected',
+    ]);
+    await second.close();
+  });
+
+  it('denies a call that comes after a revocation has returned', async () => {
+    const chain = [domain.issue()];
+    expect(
+      codeOf(await connected.governor.run(domain.call(chain, { audience: connected.audience }), succeed)),
+    ).toBe('permit');
+    const subject = domain.home.agent('worker');
+    const revocation = { handle: 'subject', value: subject } as const;
+    expect(await revoke(domain.home, revocation, { actor: 'test', atSeconds: nowSeconds() })).toBeUndefined();
+    expect(
+      codeOf(await connected.governor.run(domain.call(chain, { audience: connected.audience }), succeed)),
+    ).toBe('revocation.revoked');
+  });
+
+  it('stops what runs when a revocation returns, and passes on no result of it', async () => {
+    const deaf: { started?: () => void; finish?: () => void } = {};
+    const begun = new Promise<void>((resolve) => {
+      deaf.started = resolve;
+    });
+    let reason: unknown;
+    // It hears of its end and goes on to its result all the same.
+    const outcome = connected.governor.run(call(), async ({ signal }) => {
+      signal.addEventListener('abort', () => {
+        reason = signal.reason;
+        deaf.finish?.();
+      });
+      deaf.started?.();
+      await new Promise<void>((resolve) => {
+        deaf.finish = resolve;
+      });
+      return succeed();
+    });
+    await begun;
+    const revocation = { handle: 'subject', value: domain.home.agent('worker') } as const;
+    expect(await revoke(domain.home, revocation, { actor: 'test', atSeconds: nowSeconds() })).toBeUndefined();
+    expect(codeOf(await outcome)).toBe('revocation.revoked');
+    expect(isDenial(reason) && reason.code).toBe('revocation.revoked');
+    await expect
+      .poll(async () => recordOf(await outcome)?.outcome)
+      .toMatchObject({ status: 'terminated', code: 'revocation.revoked' });
+  });
+
+  it('stops what runs when the daemon goes down, and does not report success', async () => {
+    let started: (value?: unknown) => void = () => {};
+    const running = new Promise((resolve) => {
+      started = resolve;
+    });
+    let reason: unknown;
+    const outcome = connected.governor.run(call(), async ({ signal }) => {
+      started();
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      reason = signal.reason;
+      return succeed();
+    });
+    await running;
+    await daemon.close();
+    expect(codeOf(await outcome)).toBe('log.unavailable');
+    expect(isDenial(reason)).toBe(true);
+    // Nobody knows whether it did what it was to do: the record says so.
+    expect(recordOf(await outcome)?.outcome).toMatchObject({ status: 'unknown' });
+    let ran = false;
+    const next = await connected.governor.run(call(), async () => {
+      ran = true;
+      return succeed();
+    });
+    expect([codeOf(next), ran]).toEqual(['log.unavailable', false]);
+  });
+
+  it('records as of unknown outcome what ran in an enforcement point that vanished', async () => {
+    const vanishing = await connectPoint('web');
+    let started: (value?: unknown) => void = () => {};
+    const running = new Promise((resolve) => {
+      started = resolve;
+    });
+    const action = domain.call([domain.issue({ audiences: [vanishing.audience] })], {
+      audience: vanishing.audience,
+    });
+    const outcome = vanishing.governor.run(action, async ({ id }) => {
+      started(id);
+      await new Promise(() => undefined);
+      return succeed();
+    });
+    void outcome.catch(() => undefined);
+    const id = String(await running);
+    // As when its process dies: the connection breaks, nothing more is said.
+    void vanishing.close();
+    await expect.poll(() => recordOf({ executionId: id })?.outcome).toMatchObject({ status: 'unknown' });
+  });
+});

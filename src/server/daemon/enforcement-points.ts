@@ -1,0 +1,44 @@
+import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import { type Clock, EnforcementPoint, type GovernanceFollower, type Home } from '../../governor/index.ts';
+
+export interface EnforcementPointsOptions {
+  readonly home: Home;
+  readonly clock: Clock;
+  readonly follower: GovernanceFollower;
+  readonly maxStalenessSeconds?: number;
+  readonly maxLineageDepth?: number;
+}
+
+/** Each has a log with a thread of its own. */
+const MAX_POINTS = 64;
+
+/** The enforcement points of a daemon, each opened with its execution log when it is first asked for. */
+export class EnforcementPoints {
+  readonly #options: EnforcementPointsOptions;
+  readonly #points = new Map<string, Promise<EnforcementPoint | Denial>>();
+
+  constructor(options: EnforcementPointsOptions) {
+    this.#options = options;
+  }
+
+  /** @param name configured name, which is a local name. */
+  async open(name: string): Promise<EnforcementPoint | Denial> {
+    let opening = this.#points.get(name);
+    if (opening === undefined) {
+      if (this.#points.size >= MAX_POINTS) {
+        return deny('log.unavailable', `this daemon has ${MAX_POINTS} enforcement points already`);
+      }
+      opening = EnforcementPoint.open({ ...this.#options, name });
+      this.#points.set(name, opening);
+    }
+    const point = await opening;
+    // What could not be opened may be mended: the next one who asks tries again.
+    if (isDenial(point) && this.#points.get(name) === opening) this.#points.delete(name);
+    return point;
+  }
+
+  async close(): Promise<void> {
+    const points = await Promise.all(this.#points.values());
+    await Promise.all(points.map((point) => (isDenial(point) ? undefined : point.close())));
+  }
+}

@@ -1,0 +1,81 @@
+import { newUuidV7 } from '../../artifact/index.ts';
+import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import type { Component } from '../../environment/index.ts';
+import type { EnforcementPoint } from '../../governor/index.ts';
+import type { EnforcementPoints } from './enforcement-points.ts';
+import { PointSession } from './point-session.ts';
+
+const MAX_SESSIONS = 1024;
+const DRAIN_STEP_MS = 20;
+const GOING_DOWN = deny('log.unavailable', 'the daemon is going down');
+
+export interface NewSession {
+  readonly name: string;
+  readonly components: readonly Component[];
+  readonly measuredAtSeconds: number;
+  readonly onTerminated: (executionId: string, denial: Denial) => void;
+}
+
+/** The runtimes that are connected to a daemon. */
+export class PointSessions {
+  readonly #points: EnforcementPoints;
+  readonly #sessions = new Map<string, PointSession>();
+  #draining = false;
+
+  constructor(points: EnforcementPoints) {
+    this.#points = points;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Executions that were permitted and have not ended. */
+  get running(): number {
+    let running = 0;
+    for (const session of this.#sessions.values()) running += session.running;
+    return running;
+  }
+
+  async open(asked: NewSession): Promise<{ session: PointSession; point: EnforcementPoint } | Denial> {
+    if (this.#draining) return GOING_DOWN;
+    if (this.#sessions.size >= MAX_SESSIONS) {
+      return deny('log.unavailable', `this daemon has ${MAX_SESSIONS} sessions already`);
+    }
+    const point = await this.#points.open(asked.name);
+    if (isDenial(point)) return point;
+    const opened = point.openSession(asked.components, asked.measuredAtSeconds);
+    const session = new PointSession(newUuidV7(), opened, asked.onTerminated);
+    this.#sessions.set(session.id, session);
+    return { session, point };
+  }
+
+  find(id: string): PointSession | undefined {
+    return this.#sessions.get(id);
+  }
+
+  async end(session: PointSession): Promise<void> {
+    this.#sessions.delete(session.id);
+    await session.end();
+  }
+
+  /** Decides everything that runs again, now rather than when the governors next look. */
+  async reverify(): Promise<void> {
+    await Promise.all([...this.#sessions.values()].map((session) => session.reverify()));
+  }
+
+  /** No new sessions and executions; resolves when nothing runs any more, or after `timeoutMs`. */
+  async drain(timeoutMs: number): Promise<void> {
+    this.#draining = true;
+    for (const session of this.#sessions.values()) session.refuse(GOING_DOWN);
+    const until = performance.now() + timeoutMs;
+    while (this.running > 0 && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_STEP_MS));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#draining = true;
+    await Promise.all([...this.#sessions.values()].map((session) => this.end(session)));
+  }
+}

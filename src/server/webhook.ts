@@ -1,0 +1,153 @@
+import { createHmac } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { JsonObject } from '../codec/index.ts';
+import { type Denial, deny } from '../denial/index.ts';
+import type { ApprovalRequest } from '../governor/index.ts';
+
+/** What is sent: the Standard Webhooks specification, version 1, symmetric signatures. */
+export interface SignedWebhook {
+  readonly body: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface WebhookTarget {
+  /** https, or http on this machine. */
+  readonly url: string;
+  /** `whsec_` and base64 of 24 to 64 bytes. */
+  readonly secret: string;
+}
+
+export type Delivery =
+  | { readonly kind: 'delivered'; readonly status: number; readonly attempts: number }
+  | { readonly kind: 'failed'; readonly reason: string; readonly attempts: number };
+
+export interface DeliveryOptions {
+  readonly timeoutMs?: number;
+  readonly maxAttempts?: number;
+  /** Waited before the second try; each further one waits twice as long. */
+  readonly backoffMs?: number;
+  readonly signal?: AbortSignal;
+  readonly fetch?: typeof fetch;
+}
+
+const TIMEOUT_MS = 5000;
+const MAX_ATTEMPTS = 4;
+const BACKOFF_MS = 500;
+const SECRET = /^whsec_([A-Za-z0-9+/]+={0,2})$/;
+const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/** What is wrong with a target; undefined where it can be used. For whoever reads the configuration. */
+export function findTargetProblem({ url, secret }: WebhookTarget): Denial | undefined {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined || parsed.username !== '' || parsed.password !== '') {
+    return deny('request.malformed', 'the webhook URL is no URL, or holds a password');
+  }
+  const isFit =
+    parsed.protocol === 'https:' || (parsed.protocol === 'http:' && LOOPBACK.has(parsed.hostname));
+  if (!isFit) return deny('request.malformed', 'a webhook URL is https, or http on this machine');
+  return keyOf(secret) === undefined
+    ? deny('request.malformed', 'a webhook secret is whsec_ and base64 of 24 to 64 bytes')
+    : undefined;
+}
+
+/** The notice of a request for approval. It never has the arguments: they are for whoever may open them. */
+export function approvalNotice(request: ApprovalRequest, consoleUrl?: string): JsonObject {
+  const { id, receipt, required, atMs, expiresAtMs, status } = request;
+  return {
+    type: 'approval.requested',
+    timestamp: new Date(atMs).toISOString(),
+    data: {
+      request: id,
+      status,
+      tool: receipt.tool,
+      agent: receipt.agent ?? null,
+      initiator: receipt.artifact?.initiator?.id ?? null,
+      purpose: receipt.artifact?.purpose ?? null,
+      required: required.map(({ role, threshold }) => ({ role, threshold })),
+      expiresAt: new Date(expiresAtMs).toISOString(),
+      ...(consoleUrl === undefined
+        ? {}
+        : { url: `${consoleUrl.replace(/\/+$/, '')}/approvals/${encodeURIComponent(id)}` }),
+    },
+  };
+}
+
+/**
+ * Signs a body. Its id is what a receiver drops repetitions by: give the same one on every try.
+ *
+ * @throws TypeError for a secret that is none (`findTargetProblem`).
+ */
+export function signWebhook(
+  body: string,
+  { id, atSeconds, secret }: { readonly id: string; readonly atSeconds: number; readonly secret: string },
+): SignedWebhook {
+  const key = keyOf(secret);
+  if (key === undefined || !/^[\w-]{1,128}$/.test(id)) throw new TypeError('not a webhook secret, or no id');
+  const timestamp = String(Math.floor(atSeconds));
+  const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64');
+  return {
+    body,
+    headers: {
+      'content-type': 'application/json',
+      'user-agent': 'writ',
+      'webhook-id': id,
+      'webhook-timestamp': timestamp,
+      'webhook-signature': `v1,${signature}`,
+    },
+  };
+}
+
+/**
+ * Delivers a webhook: each try is bounded in time, a redirect is a failure (it would take the notice somewhere nobody
+ * configured), and nothing of the answer is read but its status. What the receiver refuses (4xx but 408, 425 and 429) is not
+ * tried again. Never rejects; a notice is a courtesy, and no decision waits for it.
+ */
+export async function deliverWebhook(
+  { url, secret }: WebhookTarget,
+  notice: JsonObject,
+  { id, nowSeconds }: { readonly id: string; readonly nowSeconds: () => number },
+  options: DeliveryOptions = {},
+): Promise<Delivery> {
+  const { timeoutMs = TIMEOUT_MS, maxAttempts = MAX_ATTEMPTS, backoffMs = BACKOFF_MS, signal } = options;
+  const send = options.fetch ?? fetch;
+  const problem = findTargetProblem({ url, secret });
+  if (problem !== undefined) return { kind: 'failed', reason: problem.detail, attempts: 0 };
+  let reason = '';
+  for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
+    // Signed anew: receivers refuse a timestamp that is minutes old.
+    const { body, headers } = signWebhook(JSON.stringify(notice), { id, atSeconds: nowSeconds(), secret });
+    const timeout = AbortSignal.timeout(timeoutMs);
+    try {
+      const response = await send(url, {
+        method: 'POST',
+        redirect: 'manual',
+        ...{ body, headers },
+        signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+      });
+      await response.body?.cancel();
+      const { status } = response;
+      if (status >= 200 && status < 300) return { kind: 'delivered', status, attempts: attempt };
+      reason = `the receiver answered ${status}`;
+      if (!isWorthRepeating(status)) return { kind: 'failed', reason, attempts: attempt };
+    } catch {
+      reason = timeout.aborted ? `no answer in ${timeoutMs} ms` : 'the receiver cannot be reached';
+    }
+    if (signal?.aborted === true) return { kind: 'failed', reason: 'given up', attempts: attempt };
+    if (attempt < maxAttempts) {
+      await sleep(backoffMs * 2 ** (attempt - 1), undefined, signal === undefined ? {} : { signal }).catch(
+        () => undefined,
+      );
+    }
+  }
+  return { kind: 'failed', reason, attempts: maxAttempts };
+}
+
+function isWorthRepeating(status: number): boolean {
+  return status >= 500 || status === 408 || status === 425 || status === 429;
+}
+
+function keyOf(secret: string): Buffer | undefined {
+  const [, encoded] = SECRET.exec(secret) ?? [];
+  const key = encoded === undefined ? undefined : Buffer.from(encoded, 'base64');
+  return key !== undefined && key.byteLength >= 24 && key.byteLength <= 64 ? key : undefined;
+}

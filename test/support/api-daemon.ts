@@ -1,0 +1,73 @@
+import { Writable } from 'node:stream';
+import type { Role } from '../../src/governance/index.ts';
+import { admitCaller, type Clock, systemClock } from '../../src/governor/index.ts';
+import { newApiToken, tokenCallerId } from '../../src/server/access/index.ts';
+import { type Config, DEFAULT_CONFIG } from '../../src/server/config/index.ts';
+import { createLogger, Daemon } from '../../src/server/daemon/index.ts';
+import { must, nowSeconds, TestDomain } from './trust-domain.ts';
+
+/** A daemon of its own domain that listens on loopback. Close it, then dispose of its domain. */
+export class ApiDaemon {
+  readonly domain: TestDomain;
+  readonly daemon: Daemon;
+
+  private constructor(domain: TestDomain, daemon: Daemon) {
+    this.domain = domain;
+    this.daemon = daemon;
+  }
+
+  static async start(change: Partial<Config> = {}, clock: Clock = systemClock): Promise<ApiDaemon> {
+    const domain = await TestDomain.create();
+    const listen = { address: '127.0.0.1', port: 0, allowInsecureLoopback: true };
+    const logger = createLogger(new Writable({ write: (_chunk, _encoding, done) => done() }));
+    const config = { ...DEFAULT_CONFIG, listen, ...change };
+    const { home } = domain;
+    const daemon = must(await Daemon.start({ home, clock, version: '0', logger, drainMs: 0, config }));
+    return new ApiDaemon(domain, daemon);
+  }
+
+  get url(): string {
+    return this.daemon.url ?? '';
+  }
+
+  /** A client with a token of a new caller in this role; each is named for it. */
+  async client(role: Role, name: string = role): Promise<ApiClient> {
+    const { token, hash } = newApiToken();
+    const caller = tokenCallerId(this.domain.home.domain, name);
+    const by = { actor: 'spiffe://local/user/test', atSeconds: nowSeconds() };
+    must(await admitCaller(this.domain.home, { caller, role, hash }, by));
+    return new ApiClient(this.url, token, caller);
+  }
+
+  async close(): Promise<void> {
+    await this.daemon.close();
+    this.domain.dispose();
+  }
+}
+
+export class ApiClient {
+  readonly caller: string;
+  readonly #url: string;
+  readonly #token: string;
+
+  constructor(url: string, token: string, caller: string) {
+    this.#url = url;
+    this.#token = token;
+    this.caller = caller;
+  }
+
+  get(path: string, headers: Record<string, string> = {}): Promise<Response> {
+    return fetch(new URL(path, this.#url), {
+      headers: { authorization: `Bearer ${this.#token}`, ...headers },
+    });
+  }
+
+  /** @param body sent as it is where it is text. */
+  post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
+    return fetch(new URL(path, this.#url), {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json', ...headers },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+  }
+}
