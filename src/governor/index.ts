@@ -86,6 +86,7 @@ export type { GovernorPorts } from './ports.ts';
 export { type LogPublication, publishLogs } from './publish-logs.ts';
 export { findInOtherLogs } from './replay/find-in-other-logs.ts';
 export type { Missing } from './replay/inputs-of-receipt.ts';
+export { type OpenedReplaySources, openReplaySources } from './replay/open-replay-sources.ts';
 export type { OnProgress } from './replay/recorded-decisions.ts';
 export type { DecisionSources } from './replay/recorded-inputs.ts';
 export { type ReplaySources, replayLog } from './replay/replay-log.ts';
@@ -98,6 +99,7 @@ export {
   type TokenAtStake,
 } from './revocation-effect.ts';
 export { revoke } from './revoke.ts';
+export { type DomainSimulation, simulateInThread } from './simulation/simulate-domain.ts';
 export { type SimulationOptions, simulatePolicy } from './simulation/simulate-policy.ts';
 export type { Change, ChangeGroup, NewVerdict, SimulationReport } from './simulation/simulation-report.ts';
 export { cosignerFor, readWitnessPolicy } from './witness-policy-file.ts';

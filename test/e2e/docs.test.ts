@@ -146,6 +146,7 @@ describe('all pages', () => {
 
 /** Members of formats and events, which look like codes. */
 const NOT_CODES = new Set([
+  'log.level',
   'artifact.issued',
   'policy.published',
   'log.enrolled',

@@ -251,6 +251,10 @@ test('a policy is published where it replaces the one it was meant to', async ()
   expect(stale.status).toBe(409);
   const invalid = { ...body, policies: [{ path: 'x.cedar', text: 'permit (principal, action, nobody);' }] };
   expect((await operator.post('/v1/policies', invalid)).status).toBe(400);
+  const forbidding = [{ path: 'x.cedar', text: 'forbid (principal, action, resource);' }];
+  const simulated = await jsonOf(auditor.post('/v1/policies/simulate', { ...body, policies: forbidding }));
+  expect(simulated.logs).toMatchObject([{ log: 'fs', newlyPermitted: 0, newlyDenied: 4 }]);
+  expect(await jsonOf(auditor.get('/v1/policies/active'))).toMatchObject({ digest });
   const published = await jsonOf(operator.post('/v1/policies', { ...body, replaces: digest }));
   expect(await jsonOf(auditor.get('/v1/policies/active'))).toMatchObject({ digest: published.digest });
   expect(await jsonOf(auditor.get(`/v1/policies/${digest}`))).toMatchObject({ digest });
