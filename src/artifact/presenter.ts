@@ -56,8 +56,10 @@ export function createPresenter(options: PresenterOptions): Presenter | Denial {
   };
 }
 
-/** The tools that every token of the chain names. */
-function grantedTools(chain: readonly string[]): { tools: ReadonlySet<string>; holder: string } | Denial {
+/** The tools that every token of the chain names. Nothing is verified. */
+export function grantedTools(
+  chain: readonly string[],
+): { tools: ReadonlySet<string>; holder: string } | Denial {
   let tools: ReadonlySet<string> | undefined;
   let holder: string | undefined;
   for (const compact of chain) {

@@ -4,6 +4,8 @@ import type { Define } from './command.ts';
 export interface CommandEntry {
   readonly summary: string;
   readonly load: () => Promise<{ readonly define: Define }>;
+  /** Others that start with its name. */
+  readonly commands?: Readonly<Record<string, CommandEntry>>;
 }
 
 /** Commands that share a first word. */
@@ -21,6 +23,17 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
   mcp: {
     summary: 'run an MCP server behind the gateway (for client configuration)',
     load: () => import('./mcp.ts'),
+    commands: {
+      serve: { summary: 'serve MCP over HTTP, behind the gateway', load: () => import('./mcp-serve.ts') },
+      changes: {
+        summary: 'how a server’s tools differ from what is pinned, and approve it',
+        load: () => import('./mcp-changes.ts'),
+      },
+      connect: {
+        summary: 'present calls of an agent to such a gateway, from stdio',
+        load: () => import('./mcp-connect.ts'),
+      },
+    },
   },
   up: {
     summary: 'run the governor of this machine, for every enforcement point on it',

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
-import { mcpToolId, upstreamEnvironment } from '../enforce/mcp/index.ts';
+import { mcpToolId, type OpenLink, upstreamEnvironment } from '../enforce/mcp/index.ts';
 import type { ToolDefinition } from '../policy/index.ts';
+import { LinkPeer, PeerFailure } from './link-peer.ts';
 
 export interface ServerCommand {
   readonly command: string;
@@ -37,7 +38,7 @@ export interface Listing {
 }
 
 /**
- * Starts an MCP server once and lists its tools, every page, as this trust domain will pin them: with the handshake of
+ * Starts an MCP server once, or calls one over HTTP, and lists its tools, every page, as this trust domain will pin them: with the handshake of
  * 2025-11-25 and before, or where the server refuses that, statelessly as of 2026-07-28.
  *
  * @returns `environment.unmeasured` where the server cannot be started or does not list its tools in time. The detail
@@ -45,10 +46,11 @@ export interface Listing {
  */
 export async function listTools(
   server: string,
-  command: ServerCommand,
+  source: ServerCommand | OpenLink,
   options: { readonly timeoutMs: number },
 ): Promise<Listing | Denial> {
-  const peer = new Peer(command, options.timeoutMs);
+  const { timeoutMs } = options;
+  const peer = typeof source === 'function' ? new LinkPeer(source, timeoutMs) : new Peer(source, timeoutMs);
   try {
     const { meta, capabilities } = await shakeHands(peer);
     const definitions = await listPages(peer, meta);
@@ -66,9 +68,11 @@ export async function listTools(
   }
 }
 
+type AnyPeer = Pick<Peer, 'request' | 'send' | 'lastWords' | 'stop'>;
+
 /** What requests of the era that both sides speak carry, and what the server offers. */
 async function shakeHands(
-  peer: Peer,
+  peer: AnyPeer,
 ): Promise<{ readonly meta: JsonObject; readonly capabilities: ReadonlySet<string> }> {
   const answer = await peer.request('initialize', {
     protocolVersion: LEGACY_VERSION,
@@ -90,7 +94,7 @@ function capabilitiesOf(result: JsonValue): ReadonlySet<string> {
   return new Set(isJsonObject(capabilities) ? Object.keys(capabilities) : []);
 }
 
-async function listPages(peer: Peer, meta: JsonObject): Promise<readonly JsonObject[]> {
+async function listPages(peer: AnyPeer, meta: JsonObject): Promise<readonly JsonObject[]> {
   const definitions: JsonObject[] = [];
   const names = new Set<JsonValue | undefined>();
   const cursors = new Set<string>();
@@ -120,8 +124,6 @@ async function listPages(peer: Peer, meta: JsonObject): Promise<readonly JsonObj
   }
   throw new PeerFailure('does not come to the end of its list of tools');
 }
-
-class PeerFailure extends Error {}
 
 interface Answer {
   readonly result?: JsonValue;

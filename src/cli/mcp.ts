@@ -81,7 +81,12 @@ everything else is denied, and every decision is durable before anything happens
     .option('--console-url <url>', 'where people approve: clients that can show a URL are sent there')
     .addHelpText(
       'after',
-      examples('$ writ mcp --name fs -- npx -y @modelcontextprotocol/server-filesystem /work'),
+      `
+Others that start with it:
+  writ mcp serve    the gateway over HTTP, in front of one or several servers
+  writ mcp connect  present calls to such a gateway, from stdio
+  writ mcp changes  how a server's tools differ from what is pinned, and approve it
+${examples('$ writ mcp --name fs -- npx -y @modelcontextprotocol/server-filesystem /work')}`,
     )
     .action(act(mcp));
 };
@@ -91,17 +96,11 @@ async function mcp(session: Session, command: readonly string[], options: Option
   // memory and costs a few percent of the rate.
   setFlagsFromString('--semi-space-growth-factor=1');
   const { surroundings } = session;
-  const { name } = options;
-  if (!isServerName(name)) {
-    throw usageError(`--name "${name}" is no server name`, 'use letters, digits and . _ -');
-  }
+  const name = serverNameOf(options.name);
   if (options.agent !== undefined && !isLocalName(options.agent)) {
     throw usageError(`--agent "${options.agent}" is no name: letters, digits and . _ ~ - only`);
   }
-  const denialStyle = DENIAL_STYLES[options.denials];
-  if (denialStyle === undefined) {
-    throw usageError(`--denials "${options.denials}" is neither error nor tool-result`);
-  }
+  const denialStyle = denialStyleOf(options.denials);
   if (!DAEMON_USES.includes(options.daemon)) {
     throw usageError(`--daemon "${options.daemon}" is none of ${DAEMON_USES.join(', ')}`);
   }
@@ -156,7 +155,28 @@ async function mcp(session: Session, command: readonly string[], options: Option
   }
 }
 
-async function openHomeFor(session: Session, name: string, command: readonly string[]): Promise<Home> {
+/** What is asked of every command that runs the gateway. */
+export interface GatewayChoice {
+  readonly name: string;
+  readonly agent?: string;
+  readonly artifact?: string;
+  readonly cwd?: string;
+}
+
+export function serverNameOf(name: string): string {
+  if (!isServerName(name)) {
+    throw usageError(`--name "${name}" is no server name`, 'use letters, digits and . _ -');
+  }
+  return name;
+}
+
+export function denialStyleOf(text: string): DenialStyle {
+  const style = DENIAL_STYLES[text];
+  if (style === undefined) throw usageError(`--denials "${text}" is neither error nor tool-result`);
+  return style;
+}
+
+export async function openHomeFor(session: Session, name: string, command: readonly string[]): Promise<Home> {
   try {
     return await session.openHome();
   } catch (error) {
@@ -169,11 +189,11 @@ async function openHomeFor(session: Session, name: string, command: readonly str
   }
 }
 
-function upstreamOf(
+export function upstreamOf(
   home: Home,
   cwd: string,
   [command, ...args]: readonly string[],
-  options: Options,
+  options: Pick<GatewayChoice, 'name' | 'cwd'>,
 ): StoredServer {
   const folder = options.cwd === undefined ? undefined : resolve(cwd, options.cwd);
   if (command !== undefined) return { command, args, cwd: folder ?? cwd };
@@ -186,10 +206,10 @@ function upstreamOf(
 }
 
 /** The artifact to present and the key it is bound to. */
-function holderOf(
+export function holderOf(
   home: Home,
   cwd: string,
-  { agent, artifact, name }: Options,
+  { agent, artifact, name }: GatewayChoice,
   command: readonly string[],
 ): { readonly chain: readonly string[]; readonly key: SigningKey } {
   const path = artifactPath(home, cwd, artifact ?? `${agent ?? defaultAgent(home)}-${name}`);
@@ -250,7 +270,7 @@ async function openFor(
 }
 
 /** Said once, at the start: an artifact that is denied will be denied at every call. */
-function warnOfArtifact(
+export function warnOfArtifact(
   { output, nowSeconds }: Session,
   anchors: TrustAnchors,
   chain: readonly string[],

@@ -53,14 +53,17 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
       // Commander adds its own command object as the last argument.
       exitCode = (await action(session, ...(args.slice(0, -1) as unknown as A))) ?? 0;
     };
-  for (const [name, entry] of Object.entries(COMMANDS)) addEntry(program, name, entry);
+  const line = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
+  const commands = Object.fromEntries(
+    Object.entries(COMMANDS).map(([name, entry]) => [name, chosenOf(name, entry, line)]),
+  );
+  for (const [name, entry] of Object.entries(commands)) addEntry(program, name, entry);
   let called: string | undefined;
   program.hook('preSubcommand', (_program, command) => {
     called = command.name();
   });
-  loadOnDemand(program, COMMANDS, act);
+  loadOnDemand(program, commands, act);
 
-  const line = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
   try {
     await program.parseAsync([...line], { from: 'user' });
     return exitCode;
@@ -68,6 +71,21 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     const output = new Output(surroundings, { json: line.includes('--json'), keepsStdout: called === 'mcp' });
     return conclude(error, output);
   }
+}
+
+/**
+ * A command that is also the first word of others is one or the other: the others where the word right after it names one
+ * of them, and itself otherwise, so that it can be given any command line of its own.
+ */
+function chosenOf(
+  name: string,
+  entry: CommandEntry | CommandGroup,
+  line: readonly string[],
+): CommandEntry | CommandGroup {
+  if (!('load' in entry) || entry.commands === undefined) return entry;
+  const next = line[line.indexOf(name) + 1];
+  const { summary, commands } = entry;
+  return next !== undefined && Object.hasOwn(commands, next) ? { summary, commands } : entry;
 }
 
 function addEntry(parent: Command, name: string, entry: CommandEntry | CommandGroup): void {

@@ -15,6 +15,7 @@ import {
 import { failure, usageError } from './cli-error.ts';
 import { collect, type Define, examples } from './command.ts';
 import { orUsage, readInputFile } from './input-file.ts';
+import { parseListen, urlOf } from './listen-address.ts';
 import type { Session } from './session.ts';
 import { bad, faint, good } from './text.ts';
 import { withSignals } from './with-signals.ts';
@@ -27,7 +28,6 @@ interface Options {
 }
 
 const DEFAULT_LISTEN = '127.0.0.1:7380';
-const LISTEN = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/;
 
 export const define: Define = (command, act) => {
   command
@@ -52,7 +52,7 @@ shown with both signed heads. With --json every answer is one line. Ends on SIGT
 
 async function serve(session: Session, folder: string, options: Options): Promise<void> {
   const { output, surroundings } = session;
-  const { host, port } = parseListen(options.listen);
+  const { host, port } = parseListen(options.listen, DEFAULT_LISTEN);
   const path = resolve(surroundings.cwd, folder);
   const logs = knownLogs(surroundings.cwd, options);
   const { name, signers, vkeys } = readWitnessFolder(path);
@@ -135,18 +135,4 @@ function openState(folder: string): WitnessState {
     if (error instanceof LogUnavailable) throw failure('log.unavailable', error.message);
     throw error;
   }
-}
-
-function parseListen(text: string): { readonly host: string; readonly port: number } {
-  const [, bracketed, plain, digits] = LISTEN.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  const port = Number(digits);
-  if (host === undefined || port > 65_535) {
-    throw usageError(`--listen "${text}" is not HOST:PORT`, `for example ${DEFAULT_LISTEN}`);
-  }
-  return { host, port };
-}
-
-function urlOf({ address, family, port }: AddressInfo): string {
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }

@@ -41,3 +41,4 @@ export {
   type LineageForest,
   type LineageNode,
 } from './tree.ts';
+export { visibleText } from './visible-text.ts';

@@ -1,4 +1,5 @@
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
+/** Variation selectors and fillers, which are marks and letters, are default-ignorable; they can carry a whole text. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
 /**
  * Text with every character that cannot be seen as an escape (`\u{202e}`): tool names and URIs are chosen by callers and

@@ -48,8 +48,8 @@ function commandOf(line: string): string | undefined {
   const [first = '', second = ''] = line.split(' ');
   const entry = COMMANDS[first];
   if (entry === undefined) return undefined;
-  if ('load' in entry) return first;
-  return entry.commands[second] === undefined ? undefined : `${first} ${second}`;
+  if ('load' in entry && entry.commands?.[second] === undefined) return first;
+  return entry.commands?.[second] === undefined ? undefined : `${first} ${second}`;
 }
 
 const helps = new Map<string, Promise<string>>();

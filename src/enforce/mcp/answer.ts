@@ -16,6 +16,8 @@ export type DenialStyle = 'error' | 'tool-result';
 export const META_PARENT = 'writ/parent';
 export const META_RECEIPT = 'writ/receipt';
 export const META_CODE = 'writ/code';
+/** What presents a call, where the presenter is another process: it never reaches the server. */
+export const META_PRESENTATION = 'writ/presentation';
 
 const INTERNAL_ERROR = -32603;
 
@@ -43,6 +45,8 @@ export interface Fault {
   readonly note: string;
   /** Whether the call may have taken effect. */
   readonly effect: 'none' | 'unknown';
+  /** JSON-RPC error code, where the fault is one that JSON-RPC names. */
+  readonly code?: number;
 }
 
 export const FAULTS = {
@@ -61,6 +65,11 @@ export const FAULTS = {
     message: 'The MCP server is not running; the call was not made.',
     note: 'upstream was not running',
     effect: 'none',
+  },
+  unreachable: {
+    message: 'The MCP server cannot be reached, or broke off; whether the call took effect is unknown.',
+    note: 'upstream could not be reached',
+    effect: 'unknown',
   },
   silent: {
     message: 'The MCP server did not answer in time; whether the call took effect is unknown.',
@@ -96,6 +105,7 @@ export const FAULTS = {
     message: 'The method is not supported here.',
     note: 'method is never forwarded',
     effect: 'none',
+    code: -32601,
   },
   closing: {
     message: 'The session ended before the call was answered; whether it took effect is unknown.',
@@ -130,6 +140,12 @@ export function encodeDenial(id: RequestId | null, denial: Denial, receipt?: str
   });
 }
 
+/** A denied request whose method is never forwarded, granted or not. */
+export function encodeUnsupported(id: RequestId, denial: Denial, receipt: string | undefined): Buffer {
+  const { message, code } = FAULTS.unsupportedMethod;
+  return encodeError(id, code, message, { code: denial.code, ...(receipt ? { receipt } : {}) });
+}
+
 /** A line that was refused before it was a request: parse errors have their own JSON-RPC code. */
 export function encodeParseError(id: RequestId | null, denial: Denial): Buffer {
   return encodeError(id, -32700, denial.reason.text, { code: denial.code });
@@ -155,7 +171,7 @@ export function encodeCallDenial(
 }
 
 export function encodeFault(id: RequestId, fault: Fault, receipt?: string): Buffer {
-  return encodeError(id, INTERNAL_ERROR, fault.message, {
+  return encodeError(id, fault.code ?? INTERNAL_ERROR, fault.message, {
     effect: fault.effect,
     ...(receipt ? { receipt } : {}),
   });

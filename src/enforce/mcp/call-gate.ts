@@ -14,11 +14,11 @@ import type { InFlight } from './in-flight.ts';
 import { readInputQuestions } from './input-questions.ts';
 import { InputRounds } from './input-rounds.ts';
 import type { ResponseMessage } from './message.ts';
-import { INPUT_REQUIRING_METHODS, type MethodClass } from './method-class.ts';
+import { answerAction, INPUT_REQUIRING_METHODS, type MethodClass } from './method-class.ts';
 import type { Action } from './ports.ts';
 import { present } from './presenter.ts';
 import { findWithheldQuestion } from './question-gate.ts';
-import type { SessionPorts } from './session-ports.ts';
+import { presenterFor, type SessionPorts } from './session-ports.ts';
 import type { DefinitionState, ToolDefinitions } from './tool-definitions.ts';
 
 type Call = Pick<InFlight<unknown>, 'id' | 'method' | 'params' | 'cancelled'>;
@@ -39,6 +39,8 @@ export class CallGate {
   readonly #ports: SessionPorts;
   readonly #definitions: ToolDefinitions;
   readonly #rounds = new InputRounds();
+  /** Repeats of calls that this gateway did not see ask, and whose answers are granted as an action of their own. */
+  readonly #unasked = new WeakSet<Call>();
 
   constructor(ports: SessionPorts, definitions: ToolDefinitions) {
     this.#ports = ports;
@@ -50,26 +52,35 @@ export class CallGate {
     const { method, params } = call;
     const { toolName, denial } = methodClass;
     const meta = readCallMeta(params);
+    const unanswerable = this.#rounds.isRepeat(params) ? this.#rounds.check(method, params) : undefined;
+    if (denial === undefined && unanswerable !== undefined && !this.#unasked.has(call)) {
+      const answering = answerAction(this.#ports.server, params);
+      if (answering !== undefined && presenterFor(this.#ports, call.id).grants(answering.tool)) {
+        this.#unasked.add(call);
+        return this.actionsOf(call, { ...methodClass, actions: [...methodClass.actions, answering] });
+      }
+    }
     const refusal =
-      denial ??
-      (isDenial(meta) ? meta : undefined) ??
-      (this.#rounds.isRepeat(params) ? this.#rounds.check(method, params) : undefined);
+      denial ?? (isDenial(meta) ? meta : undefined) ?? (this.#unasked.has(call) ? undefined : unanswerable);
     const parent = isDenial(meta) ? undefined : meta.parent;
     if (refusal !== undefined || toolName === undefined) {
-      return this.#propose(methodClass, parent, refusal === undefined ? {} : { refusal });
+      return this.#propose(call, methodClass, parent, refusal === undefined ? {} : { refusal });
     }
     const state = this.#definitions.lookUp(toolName, eraOf(params));
     return typeof state === 'string'
-      ? this.#propose(methodClass, parent, definitionOf(state))
-      : state.then((known) => this.#propose(methodClass, parent, definitionOf(known)));
+      ? this.#propose(call, methodClass, parent, definitionOf(state))
+      : state.then((known) => this.#propose(call, methodClass, parent, definitionOf(known)));
   }
 
-  #propose(methodClass: MethodClass, parent: string | undefined, found: Found): CallActions {
+  #propose({ id }: Call, methodClass: MethodClass, parent: string | undefined, found: Found): CallActions {
+    const presenter = presenterFor(this.#ports, id);
     const actions = methodClass.actions.map(
       (action) => (): Action => ({
         ...action,
-        presentation: present(this.#ports.presenter, action.tool, action.args, parent),
+        presentation: present(presenter, action.tool, action.args, parent),
+        // What the gateway itself says something is stands before what the upstream says.
         ...found,
+        ...(action.toolDigest === undefined ? {} : { toolDigest: action.toolDigest }),
       }),
     );
     return { actions, passes: found.refusal === undefined && methodClass.kind === 'governed' };
@@ -81,7 +92,7 @@ export class CallGate {
    * @returns what to forward; undefined where it repeats one that was repeated already.
    */
   takeRound(call: Call, line: Buffer): Buffer | undefined {
-    if (!this.#rounds.isRepeat(call.params)) return line;
+    if (this.#unasked.has(call) || !this.#rounds.isRepeat(call.params)) return line;
     const asker = this.#rounds.consume(call.method, call.params);
     return asker === 'gateway' ? withoutApprovalInput(call) : asker && line;
   }

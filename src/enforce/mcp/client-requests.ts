@@ -5,6 +5,7 @@ import {
   encodeFault,
   encodeNotification,
   encodeStopped,
+  encodeUnsupported,
   FAULTS,
   type Fault,
 } from './answer.ts';
@@ -20,7 +21,7 @@ import type { EffectResult, Execution, Outcome } from './ports.ts';
 import { RequestTable } from './request-table.ts';
 import { GOVERNOR_FAILED, receiptOf, runAll } from './run-all.ts';
 import type { Running } from './running.ts';
-import type { SessionPorts } from './session-ports.ts';
+import { presenterFor, type SessionPorts } from './session-ports.ts';
 import { StoppedCalls } from './stopped-calls.ts';
 import type { ToolDefinitions } from './tool-definitions.ts';
 
@@ -159,6 +160,14 @@ export class ClientRequests {
     }, this.#ports.limits.garbageGraceMs).unref();
   }
 
+  /** The transport knows that no answer to a request will come. */
+  lose(id: RequestId, fault: Fault): void {
+    this.#stopped.answered(id);
+    this.#table.takeUnawaited(id)?.settle(cancelled('unknown'));
+    const call = this.#table.get(id);
+    if (call !== undefined && isForwarded(call)) this.#fail(call, fault);
+  }
+
   /** The upstream is gone: everything it has seen fails, everything it has not seen is not forwarded. */
   upstreamFailed(fault: Fault): void {
     this.#upstreamFault ??= fault;
@@ -185,7 +194,10 @@ export class ClientRequests {
     this.#table.takeLine(call);
     try {
       if (outcome === undefined) this.#table.close(call);
-      else await this.#finish(call, outcome);
+      else if (outcome.verdict === 'deny' && methodClass.kind === 'unsupported') {
+        // Whatever may be done here, this method is not there: clients go by that when they find out what is.
+        this.#table.answer(call, encodeUnsupported(call.id, outcome.denial, receiptOf(outcome)));
+      } else await this.#finish(call, outcome);
     } catch {
       this.#table.answer(call, encodeDenial(call.id, deny('internal.unexpected', 'governor failed')));
     }
@@ -267,7 +279,8 @@ export class ClientRequests {
       this.#table.answer(call, line);
       return;
     }
-    const { server, presenter, pinnedDigest, digestOf } = this.#ports;
+    const { server, pinnedDigest, digestOf } = this.#ports;
+    const presenter = presenterFor(this.#ports, id);
     const grants = (tool: string): boolean => presenter.grants(tool);
     const listing = filterListing(method, id, result, { server, grants, pinnedDigest, digestOf });
     const { tools } = result;

@@ -118,6 +118,17 @@ export function classifyServerRequest(server: string, method: string, params: Js
   return protocolAction(server, area, method.slice(method.indexOf('/') + 1), args);
 }
 
+/**
+ * Answers to questions that the gateway did not see asked: carried data that nothing else of the call covers, and so an
+ * action of its own. Undefined where they are none that a server could read.
+ */
+export function answerAction(server: string, params: JsonObject): ProposedAction | undefined {
+  const { inputResponses: responses = {}, requestState: state } = params;
+  if (!isJsonObject(responses) || (state !== undefined && typeof state !== 'string')) return undefined;
+  return protocolAction(server, 'input', 'answer', { responses, ...(state === undefined ? {} : { state }) })
+    .actions[0];
+}
+
 /** What the receipt of something that has no better name is filed under. */
 export function methodAction(server: string, method: string): ProposedAction {
   return { tool: mcpToolId(server, 'methods', method), args: {} };

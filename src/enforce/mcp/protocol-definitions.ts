@@ -63,6 +63,11 @@ const DEFINITIONS: Readonly<Record<string, JsonObject>> = {
     inputSchema: { type: 'object' },
     annotations: reading,
   },
+  'input/answer': {
+    description: 'The client answers questions that it was not asked through this gateway.',
+    inputSchema: { type: 'object', properties: { responses: { type: 'object' }, state: string } },
+    annotations: asking,
+  },
 };
 
 const digests: ReadonlyMap<string, Digest> = new Map(

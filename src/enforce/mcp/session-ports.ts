@@ -1,5 +1,6 @@
 import type { Digest, JsonObject } from '../../codec/index.ts';
 import type { DenialStyle } from './answer.ts';
+import type { RequestId } from './message.ts';
 import type { CallGovernor, Diagnose, Presenter } from './ports.ts';
 
 /** What a session decides with and writes to. */
@@ -8,6 +9,8 @@ export interface SessionPorts {
   readonly server: string;
   readonly governor: CallGovernor;
   readonly presenter: Presenter;
+  /** The presenter of one request of the client's, where each brings its own; `presenter` else. */
+  readonly presenterOf?: (request: RequestId) => Presenter | undefined;
   readonly digestOf: (definition: JsonObject) => Digest;
   /** Digest a tool's definition is pinned to, where one is: what lists withhold by. */
   readonly pinnedDigest: (tool: string) => Digest | undefined;
@@ -59,3 +62,7 @@ export const DEFAULT_SESSION_LIMITS: SessionLimits = {
   definitionsTimeoutMs: 10_000,
   garbageGraceMs: 5_000,
 };
+
+export function presenterFor(ports: SessionPorts, request: RequestId): Presenter {
+  return ports.presenterOf?.(request) ?? ports.presenter;
+}

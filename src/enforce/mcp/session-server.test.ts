@@ -77,7 +77,7 @@ describe('requests from the upstream', () => {
       h.upstream({ jsonrpc: '2.0', id: 1, method, params: {} });
       await h.settle();
       expect(h.toClient).toEqual([]);
-      expect(h.toUpstream.map(parseObject)).toMatchObject([{ id: 1, error: { code: -32603 } }]);
+      expect(h.toUpstream.map(parseObject)).toMatchObject([{ id: 1, error: { code: -32601 } }]);
     },
   );
 

@@ -52,7 +52,10 @@ export function fakeGovernor(
   };
 }
 
-export function fakePresenter(grants: (tool: string) => boolean = () => true): Presenter {
+/** Grants everything but answers to questions that were not asked. */
+export function fakePresenter(
+  grants: (tool: string) => boolean = (tool) => !tool.endsWith('/input/answer'),
+): Presenter {
   return {
     grants,
     present: (_tool, _args, parent) => ({ aat_chain: ['chain'], aat_pop: `proof of ${parent ?? 'root'}` }),

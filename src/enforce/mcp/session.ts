@@ -126,6 +126,14 @@ export class Session {
     this.#ports.toClient(encodeDenial(null, deny('request.too_large', 'message is over the size limit')));
   }
 
+  /** The transport knows that no answer to a forwarded request will come: one that answers each on a stream of its own. */
+  requestLost(id: RequestId, fault: Fault): void {
+    if (this.#own.isOwn(id)) {
+      const error = { code: -32603, message: fault.message };
+      this.#own.take({ kind: 'response', id, result: undefined, error });
+    } else this.#clientRequests.lose(id, fault);
+  }
+
   /** The upstream is gone or can't be trusted any more. */
   upstreamFailed(fault: Fault): void {
     this.#own.close();

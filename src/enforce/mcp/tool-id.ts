@@ -9,6 +9,7 @@ export type McpArea =
   | 'sampling'
   | 'elicitation'
   | 'roots'
+  | 'input'
   | 'methods';
 
 const SERVER_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/;

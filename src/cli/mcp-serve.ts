@@ -1,0 +1,266 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { verifyChain } from '../artifact/index.ts';
+import { deny, isDenial } from '../denial/index.ts';
+import {
+  createDiagnose,
+  createPresenter,
+  governedUpstream,
+  type ListedTool,
+  McpEndpoint,
+  multiplexer,
+  type OpenChannel,
+  type Presenter,
+} from '../enforce/mcp/index.ts';
+import { type Home, type OpenedGovernor, openGovernor } from '../governor/index.ts';
+import { denied, failure, usageError } from './cli-error.ts';
+import { collect, type Define, examples } from './command.ts';
+import { isLoopback, parseListen, urlOf } from './listen-address.ts';
+import {
+  denialStyleOf,
+  type GatewayChoice,
+  holderOf,
+  openHomeFor,
+  serverNameOf,
+  upstreamOf,
+  warnOfArtifact,
+} from './mcp.ts';
+import {
+  measureUpstreams,
+  readUpstreams,
+  stdioUpstream,
+  UPSTREAM_HELP,
+  UPSTREAM_TOKEN_HELP,
+  type Upstream,
+} from './mcp-upstreams.ts';
+import type { Session } from './session.ts';
+import { faint, good } from './text.ts';
+import { readTokenFile } from './token-file.ts';
+import { withSignals } from './with-signals.ts';
+
+interface Options extends GatewayChoice {
+  readonly denials: string;
+  readonly listen: string;
+  readonly path: string;
+  readonly tokenFile?: string;
+  readonly publicUrl?: string;
+  readonly allowOrigin?: readonly string[];
+  readonly authorizationServer?: readonly string[];
+  readonly upstream?: readonly string[];
+  readonly upstreamToken?: readonly string[];
+  readonly requirePresentation?: boolean;
+}
+
+const DEFAULT_LISTEN = '127.0.0.1:7390';
+const DEFAULT_PATH = '/mcp';
+
+export const define: Define = (command, act) => {
+  command
+    .description(
+      `Serve an MCP server over streamable HTTP, behind the gateway: 2026-07-28 (stateless) and 2025-11-25 and before
+(sessions, each with a server process of its own) at one URL. What the artifact grants is forwarded, everything else is
+denied, and every decision is durable before anything happens. Ends on SIGTERM.
+
+Whoever reaches the URL acts as the agent: it listens on this machine only, unless --token-file says who may call.`,
+    )
+    .argument('[command...]', 'how the MCP server is started, after -- (default: as "writ init" saw it)')
+    .requiredOption(
+      '--name <name>',
+      'name of the gateway, and of the server in tool ids where it is the only one',
+    )
+    .option('--upstream <id=target>', UPSTREAM_HELP, collect)
+    .option('--upstream-token <id=source>', UPSTREAM_TOKEN_HELP, collect)
+    .option('--listen <host:port>', 'where to listen; port 0 takes a free one', DEFAULT_LISTEN)
+    .option('--path <path>', 'path of the endpoint', DEFAULT_PATH)
+    .option('--token-file <file>', 'bearer tokens that may call, one a line; only you may read the file')
+    .option('--public-url <url>', 'URL that clients use, where a proxy stands in front')
+    .option(
+      '--allow-origin <origin>',
+      'a web origin whose pages may call; may be given several times',
+      collect,
+    )
+    .option(
+      '--authorization-server <issuer>',
+      'told to clients without a token (RFC 9728); may be given several times',
+      collect,
+    )
+    .option(
+      '--require-presentation',
+      'hold no key here: every call brings its artifact and proof, as "writ mcp connect" adds them',
+    )
+    .option('--agent <name>', 'the agent that calls (default: the holder of the artifact)')
+    .option('--artifact <name|file>', 'what it presents (default: <agent>-<name>)')
+    .option('--cwd <dir>', 'folder the server is started in')
+    .option(
+      '--denials <style>',
+      'how denied calls are answered: error, or tool-result where a model can act',
+      'error',
+    )
+    .addHelpText(
+      'after',
+      examples(
+        '$ writ mcp serve --name fs',
+        '$ writ mcp serve --name fs --listen 127.0.0.1:7390 -- npx -y @modelcontextprotocol/server-filesystem /work',
+        '$ writ mcp serve --name tools --artifact agent-tools --upstream fs=stdio --upstream docs=https://docs.example/mcp',
+        '$ claude mcp add --transport http fs http://127.0.0.1:7390/mcp',
+      ),
+    )
+    .action(act(serve));
+};
+
+async function serve(session: Session, command: readonly string[], options: Options): Promise<void> {
+  setFlagsFromString('--semi-space-growth-factor=1');
+  const { surroundings, output } = session;
+  const name = serverNameOf(options.name);
+  const denialStyle = denialStyleOf(options.denials);
+  const address = parseListen(options.listen, DEFAULT_LISTEN);
+  const tokens = options.tokenFile === undefined ? [] : readTokenFile(surroundings.cwd, options.tokenFile);
+  if (tokens.length === 0 && !isLoopback(address.host)) {
+    throw usageError(
+      `--listen ${options.listen} is reached from other machines, and nothing says who may call`,
+      'give --token-file FILE, or listen on 127.0.0.1',
+    );
+  }
+  const publicUrl = publicUrlOf(options);
+  const home = await openHomeFor(session, name, command);
+  const upstreams = upstreamsOf(session, home, command, options);
+  const { requirePresentation = false } = options;
+  const held = requirePresentation ? undefined : holderOf(home, surroundings.cwd, options, command);
+  const measuring = measureUpstreams(home, surroundings, upstreams);
+  const opened = await openGovernor({ home, name, components: measuring });
+  if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
+  try {
+    const presenter = held === undefined ? ABSENT : localPresenter(session, opened, held, name);
+    const stands = (chain: readonly string[]): boolean =>
+      !isDenial(verifyChain(chain, { anchors: opened.view().state.anchors, nowSeconds: session.nowSeconds }));
+    const diagnose = createDiagnose(surroundings.stderr, name);
+    const listed = new Map<string, readonly ListedTool[]>();
+    const governed = upstreams.map(({ id, open: openLink }): [string, OpenChannel] => [
+      id,
+      governedUpstream({
+        name: id,
+        openLink,
+        governor: opened.governor,
+        presenter,
+        pinnedDigest: (tool) => opened.view().policy?.bundle.tools.get(tool)?.digest,
+        onDefinitions: (tools) => {
+          listed.set(id, tools);
+          opened.setTools([...listed.values()].flat());
+        },
+        diagnose,
+        limits: { denialStyle },
+      }),
+    ]);
+    const [[, only] = []] = governed;
+    const open = governed.length === 1 && only !== undefined ? only : multiplexer(new Map(governed));
+    await withSignals(async (signal) => {
+      const hosts = new Set<string>();
+      const endpoint = new McpEndpoint({
+        access: { hosts, origins: new Set((options.allowOrigin ?? []).map(lowerCase)), tokens },
+        path: options.path,
+        resource: () => ({
+          resource: publicUrl ?? `${urlOf(server.address() as AddressInfo)}${options.path}`,
+          name,
+          ...(options.authorizationServer && { authorizationServers: options.authorizationServer }),
+          ...(requirePresentation && { more: { writ: { name, upstreams: upstreams.map(({ id }) => id) } } }),
+        }),
+        ...(requirePresentation && { presentations: { stands } }),
+        open,
+        diagnose,
+      });
+      const server: Server = endpoint.server;
+      await new Promise<void>((listening, failed) => {
+        server.once('error', failed);
+        server.listen(address.port, address.host, listening);
+      }).catch((error: NodeJS.ErrnoException) => {
+        throw failure('listen.failed', `${options.listen} cannot be listened on: ${error.code}`);
+      });
+      const bound = server.address() as AddressInfo;
+      for (const host of hostsOf(address.host, bound, publicUrl)) hosts.add(host);
+      const url = publicUrl ?? `${urlOf(bound)}${options.path}`;
+      output.answer({ event: 'listening', url, name, tokens: tokens.length }, () => {
+        output.line(
+          good('listening '),
+          url,
+          faint(`  in front of ${upstreams.map(({ id }) => id).join(', ')}`),
+        );
+        if (tokens.length === 0 && !requirePresentation)
+          output.line(faint('anyone on this machine may call as the agent'));
+      });
+      await new Promise<void>((ended) => {
+        if (signal.aborted) ended();
+        else signal.addEventListener('abort', () => ended(), { once: true });
+      });
+      await endpoint.close();
+    });
+  } finally {
+    await opened.close();
+  }
+}
+
+/** Where calls bring their own presentations: what brings none has none. */
+const ABSENT: Presenter = {
+  grants: () => false,
+  present: () => deny('artifact.missing', 'nothing was presented for this'),
+};
+
+function localPresenter(
+  session: Session,
+  opened: OpenedGovernor,
+  { chain, key }: ReturnType<typeof holderOf>,
+  name: string,
+): Presenter {
+  warnOfArtifact(session, opened.view().state.anchors, chain, name);
+  const presenter = createPresenter({ chain, signer: key, audience: opened.audience });
+  if (isDenial(presenter)) throw denied(presenter, 'see it with "writ artifact inspect"');
+  return presenter;
+}
+
+function upstreamsOf(
+  { surroundings }: Session,
+  home: Home,
+  command: readonly string[],
+  options: Options,
+): readonly Upstream[] {
+  const { upstream, upstreamToken } = options;
+  if (upstream === undefined) {
+    if (upstreamToken !== undefined)
+      throw usageError('--upstream-token is for upstreams given by --upstream');
+    const own = upstreamOf(home, surroundings.cwd, command, options);
+    return [stdioUpstream(options.name, own, home, surroundings)];
+  }
+  if (command.length > 0) throw usageError('a command and --upstream exclude each other');
+  return readUpstreams(home, surroundings, { upstream, ...(upstreamToken && { upstreamToken }) });
+}
+
+/** Names under which requests may ask for the endpoint. */
+function hostsOf(
+  host: string,
+  { address, family, port }: AddressInfo,
+  publicUrl: string | undefined,
+): string[] {
+  const bound = family === 'IPv6' ? `[${address}]` : address;
+  const names = isLoopback(host)
+    ? ['localhost', '127.0.0.1', '[::1]', bound]
+    : [bound, host.includes(':') ? `[${host}]` : host];
+  const own = names.map((name) => `${name.toLowerCase()}:${port}`);
+  return publicUrl === undefined ? own : [...own, new URL(publicUrl).host.toLowerCase()];
+}
+
+function publicUrlOf({ publicUrl, path }: Options): string | undefined {
+  if (!/^\/[\w./~-]*$/.test(path)) throw usageError(`--path "${path}" is no path`, 'for example /mcp');
+  if (publicUrl === undefined) return undefined;
+  const url = URL.parse(publicUrl);
+  if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '') {
+    throw usageError(`--public-url "${publicUrl}" is no http or https URL`, 'for example https://host/mcp');
+  }
+  if (url.pathname !== path) {
+    throw usageError(`--public-url ends in ${url.pathname}, --path is ${path}`, 'give both the same path');
+  }
+  return url.href;
+}
+
+function lowerCase(text: string): string {
+  return text.toLowerCase();
+}
