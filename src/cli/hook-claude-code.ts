@@ -35,8 +35,8 @@ here, and its outcome stands in the log as unknown. Where that is not enough, pu
     .addHelpText(
       'after',
       examples(
-        '$ echo \'{"hook_event_name":"PreToolUse","tool_name":"Read","tool_input":{"file_path":"/work/a"}}\' |',
-        '    writ --home ~/.writ hook claude-code',
+        '$ writ hook claude-code --home ~/.writ < call.json',
+        '# call.json: {"hook_event_name":"PreToolUse","tool_name":"Read","tool_input":{"file_path":"/work/a"}}',
       ),
     )
     .action(act(hook));
