@@ -26,21 +26,6 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     summary: 'run the governor of this machine, for every enforcement point on it',
     load: () => import('./up.ts'),
   },
-  token: {
-    summary: "tokens for the daemon's API over TCP",
-    commands: {
-      new: { summary: 'make a token for a caller, in a role', load: () => import('./token-new.ts') },
-      list: { summary: 'show whose tokens are accepted', load: () => import('./token-list.ts') },
-      revoke: { summary: 'accept them no longer', load: () => import('./token-revoke.ts') },
-    },
-  },
-  config: {
-    summary: "the daemon's configuration, writ.yaml",
-    commands: {
-      check: { summary: 'say what is wrong with it', load: () => import('./config-check.ts') },
-      show: { summary: 'show what counts', load: () => import('./config-show.ts') },
-    },
-  },
   sdk: {
     summary: 'programs that govern their own functions',
     commands: {
@@ -61,6 +46,21 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
         summary: 'pin the tools of Claude Code, and grant those that only read',
         load: () => import('./hook-adopt.ts'),
       },
+    },
+  },
+  token: {
+    summary: "tokens for the daemon's API over TCP",
+    commands: {
+      new: { summary: 'make a token for a caller, in a role', load: () => import('./token-new.ts') },
+      list: { summary: 'show whose tokens are accepted', load: () => import('./token-list.ts') },
+      revoke: { summary: 'accept them no longer', load: () => import('./token-revoke.ts') },
+    },
+  },
+  config: {
+    summary: "the daemon's configuration, writ.yaml",
+    commands: {
+      check: { summary: 'say what is wrong with it', load: () => import('./config-check.ts') },
+      show: { summary: 'show what counts', load: () => import('./config-show.ts') },
     },
   },
   demo: {

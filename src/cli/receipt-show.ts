@@ -122,10 +122,10 @@ function tell(
   if (decision.preview !== undefined) row('shows', previewText(decision.preview));
   if (args !== undefined) row('arguments', args === null ? warn('withheld or erased') : JSON.stringify(args));
   if (outcome !== undefined) {
-    const { status, note, durationMs, result } = outcome;
+    const { status, code, note, durationMs, result } = outcome;
     row(
       'outcome',
-      status === 'succeeded' ? good(status) : warn(status),
+      status === 'succeeded' ? good(status) : warn(code === undefined ? status : `${status} ${code}`),
       faint(
         `  ${durationMs} ms${result === undefined ? '' : `, ${result.bytes} bytes`}${note === undefined ? '' : `, ${note}`}`,
       ),

@@ -85,6 +85,13 @@ export type EvidenceErased = Event<
   }
 >;
 
+/** Somebody may consent to actions, in these roles, with this key (spec/governance.md §5). */
+export type ApproverEnrolled = Event<'approver.enrolled', ApproverEnrolledMembers>;
+/** Without a thumbprint, all keys of the subject are retired. */
+export type ApproverRetired = Event<'approver.retired', ApproverRetiredMembers>;
+export type ApprovalGiven = Event<'approval.given', ApprovalGivenMembers>;
+/** Somebody else has looked at a break-glass approval. */
+export type ApprovalReviewed = Event<'approval.reviewed', ApprovalReviewedMembers>;
 /** What a caller of the domain's API may do (spec/administration.md). */
 export const ROLES = ['operator', 'approver', 'auditor', 'enforcement-point'] as const;
 export type Role = (typeof ROLES)[number];
@@ -103,13 +110,6 @@ export type CallerAdmitted = Event<
 >;
 /** Without a hash, all tokens of the caller are dismissed. */
 export type CallerDismissed = Event<'caller.dismissed', { readonly caller: string; readonly hash?: string }>;
-/** Somebody may consent to actions, in these roles, with this key (spec/governance.md §5). */
-export type ApproverEnrolled = Event<'approver.enrolled', ApproverEnrolledMembers>;
-/** Without a thumbprint, all keys of the subject are retired. */
-export type ApproverRetired = Event<'approver.retired', ApproverRetiredMembers>;
-export type ApprovalGiven = Event<'approval.given', ApprovalGivenMembers>;
-/** Somebody else has looked at a break-glass approval. */
-export type ApprovalReviewed = Event<'approval.reviewed', ApprovalReviewedMembers>;
 
 export type GovernanceEvent =
   | DomainCreated
@@ -122,12 +122,12 @@ export type GovernanceEvent =
   | ArtifactIssued
   | Revoked
   | EvidenceErased
-  | CallerAdmitted
-  | CallerDismissed
   | ApproverEnrolled
   | ApproverRetired
   | ApprovalGiven
-  | ApprovalReviewed;
+  | ApprovalReviewed
+  | CallerAdmitted
+  | CallerDismissed;
 
 function event<Name extends string, Members extends z.ZodRawShape>(name: Name, members: Members) {
   return z.strictObject({
@@ -183,6 +183,10 @@ const schema: z.ZodType<GovernanceEvent> = z.discriminatedUnion('event', [
   }),
   revoked,
   evidenceErased,
+  event('approver.enrolled', APPROVAL_EVENTS['approver.enrolled']),
+  event('approver.retired', APPROVAL_EVENTS['approver.retired']),
+  event('approval.given', APPROVAL_EVENTS['approval.given']),
+  event('approval.reviewed', APPROVAL_EVENTS['approval.reviewed']),
   event('caller.admitted', {
     caller: uri,
     role: z.enum(ROLES),
@@ -190,10 +194,6 @@ const schema: z.ZodType<GovernanceEvent> = z.discriminatedUnion('event', [
     exp: seconds.exactOptional(),
   }),
   event('caller.dismissed', { caller: uri, hash: tokenHash.exactOptional() }),
-  event('approver.enrolled', APPROVAL_EVENTS['approver.enrolled']),
-  event('approver.retired', APPROVAL_EVENTS['approver.retired']),
-  event('approval.given', APPROVAL_EVENTS['approval.given']),
-  event('approval.reviewed', APPROVAL_EVENTS['approval.reviewed']),
 ]);
 
 /**

@@ -55,8 +55,8 @@ interface Fields {
   readonly logs: VersionedMap<EnrolledLog>;
   readonly issued: VersionedMap<ArtifactIssued>;
   readonly revocations: VersionedMap<Revocation>;
-  readonly apiTokens: VersionedMap<ApiToken>;
   readonly approvals: Approvals;
+  readonly apiTokens: VersionedMap<ApiToken>;
 }
 
 const MAX_KEYS_PER_SUBJECT = 64;
@@ -76,8 +76,8 @@ export class GovernanceState {
     logs: VersionedMap.empty(),
     issued: VersionedMap.empty(),
     revocations: VersionedMap.empty(),
-    apiTokens: VersionedMap.empty(),
     approvals: Approvals.empty,
+    apiTokens: VersionedMap.empty(),
   });
 
   /** Number of entries folded: the size of the log. */

@@ -1,5 +1,6 @@
 import {
   type Action,
+  checkAuthority,
   type Decision,
   decide,
   type Ground,
@@ -145,7 +146,8 @@ export class DecisionRecorder {
       clock.monotonicMs() - decidedMs <= MAX_UNCHECKED_MS;
     if (isCurrent) return undefined;
     const { answer } = decide(action, current);
-    return isDenial(answer) ? answer : undefined;
+    // The enforcement point told the tool's definition as it was before; what is measured now may be another.
+    return isDenial(answer) ? answer : checkAuthority(recorded.ground, current);
   }
 
   /**

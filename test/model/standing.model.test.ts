@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { isDenial, REASON_CODES, REASONS, type ReasonCode, STAGES } from '../../src/denial/index.ts';
 import type { OpenExecution } from '../../src/governor/index.ts';
 import { LATER_FAULTS, type LaterFault } from './standing-faults.ts';
@@ -53,6 +53,43 @@ describe('an execution that runs', () => {
     expect(later.filter((code) => !covered.has(code))).toEqual([]);
     for (const code of ['artifact.expired', 'artifact.not_yet_valid', 'artifact.untrusted_issuer'] as const) {
       expect(covered).toContain(code);
+    }
+  });
+
+  it('is never begun on what has moved while its permit became durable', async () => {
+    for (const fault of LATER_FAULTS.filter(({ ends }) => ends.bound !== undefined)) {
+      const world = new StandingWorld();
+      const starting = world.begin('bound');
+      fault.apply(world);
+      const started = await starting.catch((error: Error) => error.message);
+      // What only the clock ends is left to the first pass after the start.
+      const mayStart = fault.touches === 'clock' || fault.name === 'the policy is gone';
+      if (!mayStart) expect(started, fault.name).toContain(fault.ends.bound);
+      else if (typeof started !== 'string') {
+        await world.governor.reverify();
+        expect(codeOf(started), fault.name).toBe(fault.ends.bound);
+      }
+      await world.governor.close();
+    }
+  });
+
+  it('is recorded as terminated although its effect never ends', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const world = new StandingWorld();
+      const { governor } = world;
+      const execution = await world.begin('bound');
+      world.say({ event: 'revoked', handle: 'token', value: world.rootId('bound') });
+      await governor.reverify();
+      expect(world.outcomes()).toEqual([]);
+      vi.advanceTimersByTime(1000);
+      await governor.settle();
+      expect(governor.runningCount).toBe(0);
+      expect(execution.conclude({ status: 'succeeded' })?.code).toBe('revocation.revoked');
+      await governor.settle();
+      expect(world.outcomes()).toMatchObject([{ status: 'terminated', code: 'revocation.revoked' }]);
+    } finally {
+      vi.useRealTimers();
     }
   });
 

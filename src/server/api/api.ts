@@ -2,10 +2,12 @@ import { z } from '@hono/zod-openapi';
 import type { Gate } from '../access/gate.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
 import { addArtifactOperations } from './artifacts.ts';
+import { addAuthzenOperations } from './authzen.ts';
 import { addDecisionOperations } from './decisions.ts';
 import { addDomainOperations } from './domain.ts';
 import { addEventStream } from './events.ts';
 import { addExecutionOperations } from './executions.ts';
+import { addForwardAuth } from './forward-auth.ts';
 import { addGovernanceEvents } from './governance.ts';
 import { addLogOperations } from './logs.ts';
 import { addTokenEndpoint } from './oauth.ts';
@@ -35,6 +37,8 @@ export function addOperations(api: Api, ports: DaemonPorts): void {
   addStatusOperations(api, ports);
   addSessionOperations(api, ports);
   addExecutionOperations(api, ports);
+  addAuthzenOperations(api, ports);
+  addForwardAuth(api, ports);
   addGovernanceEvents(api, ports);
   addDecisionOperations(api, ports);
   addArtifactOperations(api, ports);
@@ -43,7 +47,6 @@ export function addOperations(api: Api, ports: DaemonPorts): void {
   addLogOperations(api, ports);
   addEventStream(api, ports);
   addTokenEndpoint(api, ports);
-  // Here: approvals (group `approve`), AuthZEN and forward-auth (group `enforce`).
   addOperation(api, {
     route: {
       method: 'get',

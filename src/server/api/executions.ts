@@ -3,7 +3,9 @@ import { type Presentation, parsePresentation } from '../../artifact/index.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../codec/index.ts';
 import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import type { Caller } from '../access/caller.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
+import type { PointSession } from '../daemon/point-session.ts';
 import { type Api, addOperation } from './operation.ts';
 import { denialProblem, problem } from './problem.ts';
 import { findOwnSession } from './session-owner.ts';
@@ -41,11 +43,21 @@ const outcome = z
   })
   .openapi('Outcome');
 
+/** Whatever executions run in. */
+type Concluding = Pick<PointSession, 'conclude'>;
+
 /** A call of 4 MiB, whose proof repeats its arguments in base64url. */
 const MAX_ACTION_BYTES = 12 * 1024 * 1024;
 const MAX_OUTCOME_BYTES = 128 * 1024 * 1024;
 
-export function addExecutionOperations(api: Api, { sessions, metrics, clock, logger }: DaemonPorts): void {
+export function addExecutionOperations(api: Api, ports: DaemonPorts): void {
+  addAsking(api, ports);
+  const { sessions, held } = ports;
+  addOutcome(api, 'sessions/{session}', (id, caller) => findOwnSession(sessions, id, caller));
+  addOutcome(api, 'enforcement-points/{point}', (name) => held.find(name));
+}
+
+function addAsking(api: Api, { sessions, metrics, clock, logger }: DaemonPorts): void {
   addOperation(api, {
     route: {
       method: 'post',
@@ -81,18 +93,26 @@ export function addExecutionOperations(api: Api, { sessions, metrics, clock, log
       return denialProblem(denial, { execution, ...(receipt === undefined ? {} : { receipt }) });
     },
   });
+}
 
+/** @param at where the executions run: in a session, or at an enforcement point whose session the daemon holds. */
+function addOutcome(
+  api: Api,
+  at: 'sessions/{session}' | 'enforcement-points/{point}',
+  find: (name: string, caller: Caller) => Concluding | undefined | Promise<Concluding | undefined>,
+): void {
+  const param = at === 'sessions/{session}' ? 'session' : 'point';
   addOperation(api, {
     route: {
       method: 'post',
-      path: '/v1/sessions/{session}/executions/{execution}/outcome',
-      operationId: 'tellOutcome',
+      path: `/v1/${at}/executions/{execution}/outcome`,
+      operationId: param === 'session' ? 'tellOutcome' : 'tellOutcomeAt',
       tags: ['Enforcement'],
       summary: 'Tell how an execution ended',
       description:
         '`terminated` in the answer says that it no longer stood and is recorded so: what it gave must not be passed on.',
       request: {
-        params: z.object({ session: z.string(), execution: z.string() }),
+        params: z.object({ [param]: z.string(), execution: z.string() }),
         body: { content: { 'application/json': { schema: outcome } } },
       },
       responses: {
@@ -106,15 +126,15 @@ export function addExecutionOperations(api: Api, { sessions, metrics, clock, log
     exposure: 'enforce',
     body: outcome,
     maxBodyBytes: MAX_OUTCOME_BYTES,
-    handle(context, { status, note, evidence, result }, caller) {
-      const session = findOwnSession(sessions, context.req.param('session') ?? '', caller);
-      const ended = session?.conclude(context.req.param('execution') ?? '', {
+    async handle(context, { status, note, evidence, result }, caller) {
+      const running = await find(context.req.param(param) ?? '', caller);
+      const ended = running?.conclude(context.req.param('execution') ?? '', {
         status: status === 'terminated' ? 'unknown' : status,
         ...(note === undefined ? {} : { note }),
         ...(evidence === undefined ? {} : { evidence: Buffer.from(evidence, 'base64') }),
         ...(result && { result }),
       });
-      if (session === undefined || ended === 'unknown') return problem(404, 'No such execution runs here.');
+      if (running === undefined || ended === 'unknown') return problem(404, 'No such execution runs here.');
       return context.json(ended === undefined ? {} : { terminated: ended.code });
     },
   });

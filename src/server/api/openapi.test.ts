@@ -25,6 +25,8 @@ test('spec/openapi.json is what is served (node scripts/generate.js makes it)', 
   const open = operations.filter((one) => one['x-writ-exposure'] === 'public');
   expect(open.map(({ operationId }) => operationId).toSorted()).toEqual([
     'getAuthorizationServerMetadata',
+    'getAuthzenConfiguration',
+    'getAuthzenConfigurationAt',
     'getHealth',
     'getOpenApi',
     'getReadiness',

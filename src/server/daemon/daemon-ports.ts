@@ -1,5 +1,6 @@
 import type { Clock, GovernanceAuthority, GovernanceFollower, Home } from '../../governor/index.ts';
 import type { Config } from '../config/index.ts';
+import type { HeldPoints } from './held-points.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import type { PointSessions } from './point-sessions.ts';
@@ -32,6 +33,8 @@ export interface DaemonPorts {
   readonly authority: GovernanceAuthority;
   readonly follower: GovernanceFollower;
   readonly sessions: PointSessions;
+  /** Enforcement points that only ask. */
+  readonly held: HeldPoints;
   readonly metrics: Metrics;
   readonly config: Config;
   readonly logger: Logger;

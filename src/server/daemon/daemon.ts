@@ -13,6 +13,7 @@ import { createApi } from '../api/api.ts';
 import { type Config, DEFAULT_CONFIG, type Environment } from '../config/index.ts';
 import type { DaemonPorts, DaemonStatus } from './daemon-ports.ts';
 import { EnforcementPoints } from './enforcement-points.ts';
+import { HeldPoints } from './held-points.ts';
 import { listenOnSocket, socketPathOf, writeDaemonFile } from './local-socket.ts';
 import type { Logger } from './logger.ts';
 import { Metrics } from './metrics.ts';
@@ -193,6 +194,7 @@ export class Daemon {
       authority: this.#authority,
       follower: this.#follower,
       sessions,
+      held: new HeldPoints({ sessions, follower: this.#follower, clock: this.#options.clock }),
       logger: this.#options.logger,
       config: this.#options.config ?? DEFAULT_CONFIG,
       metrics: new Metrics({
