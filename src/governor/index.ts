@@ -86,6 +86,7 @@ export type { GovernorPorts } from './ports.ts';
 export { currentInputs } from './proposal/current-snapshot.ts';
 export { type Proposal, proposeChange } from './proposal/propose-change.ts';
 export { type LogPublication, publishLogs } from './publish-logs.ts';
+export { readInThread } from './reading/read-in-thread.ts';
 export { findInOtherLogs } from './replay/find-in-other-logs.ts';
 export type { Missing } from './replay/inputs-of-receipt.ts';
 export { type OpenedReplaySources, openReplaySources } from './replay/open-replay-sources.ts';
@@ -101,7 +102,6 @@ export {
   type TokenAtStake,
 } from './revocation-effect.ts';
 export { revoke } from './revoke.ts';
-export { type DomainSimulation, simulateInThread } from './simulation/simulate-domain.ts';
 export { type SimulationOptions, simulatePolicy } from './simulation/simulate-policy.ts';
 export type { Change, ChangeGroup, NewVerdict, SimulationReport } from './simulation/simulation-report.ts';
 export { cosignerFor, readWitnessPolicy } from './witness-policy-file.ts';

@@ -1,7 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { isDenial } from '../../denial/index.ts';
-import { bundleExecution, findExecution, LineageReader, listDecisions } from '../../governor/index.ts';
-import { buildLineageForest, lineageJson } from '../../lineage/index.ts';
+import { findExecution, listDecisions, readInThread } from '../../governor/index.ts';
 import { EVIDENCE_KINDS, parseReceiptFilters } from '../../receipt/index.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
 import { answerJson, IMMUTABLE, REVALIDATED } from './answer.ts';
@@ -12,6 +11,7 @@ import { limit, readQuery } from './read-query.ts';
 import { answersOf, reasonCode } from './shapes.ts';
 
 const MAX_LINEAGE = 5000;
+const MAX_READING_MS = 60_000;
 
 const listQuery = z.strictObject({
   log: z.string().max(64).optional().openapi({ description: 'Only decisions of this execution log.' }),
@@ -127,6 +127,7 @@ export function addDecisionOperations(api: Api, { home, follower }: DaemonPorts)
       },
     },
     exposure: 'read',
+    unbounded: true,
     async handle(context) {
       const query = readQuery(context, bundleQuery);
       if (isDenial(query)) return denialProblem(query, { detail: query.detail });
@@ -137,7 +138,8 @@ export function addDecisionOperations(api: Api, { home, follower }: DaemonPorts)
       const found = findExecution(home, execution);
       if (found === undefined) return problem(404, 'No log of this domain has such an execution.');
       found.reader.close();
-      const bundle = await bundleExecution(home, execution, { withhold: new Set(withhold) });
+      const inTime = AbortSignal.any([AbortSignal.timeout(MAX_READING_MS), context.req.raw.signal]);
+      const bundle = await readInThread(home, { kind: 'bundle', execution, withhold }, inTime);
       return isDenial(bundle)
         ? denialProblem(bundle, { detail: bundle.detail })
         : answerJson(context, bundle);
@@ -168,25 +170,19 @@ export function addDecisionOperations(api: Api, { home, follower }: DaemonPorts)
       },
     },
     exposure: 'read',
-    handle(context) {
+    unbounded: true,
+    async handle(context) {
       const query = readQuery(context, lineageQuery);
       if (isDenial(query)) return denialProblem(query, { detail: query.detail });
-      const reader = LineageReader.open(home);
-      if (isDenial(reader)) return denialProblem(reader, { detail: reader.detail });
-      try {
-        const focus = reader.find(context.req.param('execution') ?? '');
-        if (focus === undefined) return problem(404, 'No log of this domain has such an execution.');
-        const { entries, relations, ancestors, descendants, omitted, repeated } = reader.around(
-          focus,
-          query.max,
-        );
-        const forest = buildLineageForest(entries, { maxNodes: query.max });
-        const executions = lineageJson(forest, relations);
-        const execution = focus.executionId;
-        return answerJson(context, { execution, ancestors, descendants, executions, omitted, repeated });
-      } finally {
-        reader.close();
-      }
+      const execution = context.req.param('execution') ?? '';
+      const found = findExecution(home, execution);
+      if (found === undefined) return problem(404, 'No log of this domain has such an execution.');
+      found.reader.close();
+      const inTime = AbortSignal.any([AbortSignal.timeout(MAX_READING_MS), context.req.raw.signal]);
+      const lineage = await readInThread(home, { kind: 'lineage', execution, max: query.max }, inTime);
+      return isDenial(lineage)
+        ? denialProblem(lineage, { detail: lineage.detail })
+        : answerJson(context, lineage);
     },
   });
 }

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { type Digest, isDigest, isJsonObject, type JsonObject } from '../../codec/index.ts';
 import { isDenial } from '../../denial/index.ts';
-import { type Home, loadPolicy, publishPolicy, simulateInThread } from '../../governor/index.ts';
+import { type Home, loadPolicy, publishPolicy, readInThread } from '../../governor/index.ts';
 import { buildPolicyBundle, type PolicyBundle } from '../../policy/index.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
 import { answerJson, IMMUTABLE, REVALIDATED } from './answer.ts';
@@ -158,7 +158,11 @@ export function addPolicyOperations(api: Api, { home, follower, clock }: DaemonP
           ...(untilMs === undefined ? {} : { untilMs }),
         };
         const inTime = AbortSignal.any([AbortSignal.timeout(MAX_SIMULATION_MS), context.req.raw.signal]);
-        const report = await simulateInThread(home, built, { logs, ...times }, inTime);
+        const report = await readInThread(
+          home,
+          { kind: 'simulation', bundle: built.bytes, logs, ...times },
+          inTime,
+        );
         if (isDenial(report)) return denialProblem(report, { detail: report.detail });
         return context.json({ policy: { id: built.id, digest: built.digest }, ...report });
       } finally {

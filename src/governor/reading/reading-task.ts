@@ -1,0 +1,61 @@
+import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import { buildLineageForest, lineageJson } from '../../lineage/index.ts';
+import type { EvidenceBundle, EvidenceKind } from '../../receipt/index.ts';
+import { bundleExecution } from '../evidence/bundle-execution.ts';
+import { type Home, openHome } from '../home.ts';
+import { LineageReader } from '../lineage-reader.ts';
+import {
+  type DomainSimulation,
+  type DomainSimulationOptions,
+  simulateDomain,
+} from '../simulation/simulate-domain.ts';
+
+/** Questions that read logs from end to end, or much of them. */
+export type ReadingTask =
+  | { readonly kind: 'bundle'; readonly execution: string; readonly withhold: readonly EvidenceKind[] }
+  /** @property max executions shown; ancestors and descendants come first. */
+  | { readonly kind: 'lineage'; readonly execution: string; readonly max: number }
+  | ({ readonly kind: 'simulation'; readonly bundle: Uint8Array } & DomainSimulationOptions);
+
+/** A lineage as `writ lineage show --json` has it. */
+export interface LineageAnswer {
+  readonly execution: string;
+  readonly ancestors: number;
+  readonly descendants: number;
+  readonly executions: readonly object[];
+  readonly omitted: number;
+  readonly repeated: number;
+}
+
+export interface ReadingAnswers {
+  readonly bundle: EvidenceBundle;
+  readonly lineage: LineageAnswer;
+  readonly simulation: DomainSimulation;
+}
+
+export type ReadingAnswer = ReadingAnswers[keyof ReadingAnswers];
+
+/** Answers a question about the domain in a folder. */
+export async function answerReading(folder: string, task: ReadingTask): Promise<ReadingAnswer | Denial> {
+  const home = openHome(folder);
+  if (isDenial(home)) return home;
+  if (task.kind === 'bundle') {
+    return bundleExecution(home, task.execution, { withhold: new Set(task.withhold) });
+  }
+  if (task.kind === 'lineage') return lineageOf(home, task.execution, task.max);
+  return simulateDomain(home, Buffer.from(task.bundle), task);
+}
+
+function lineageOf(home: Home, execution: string, max: number): LineageAnswer | Denial {
+  const reader = LineageReader.open(home);
+  if (isDenial(reader)) return reader;
+  try {
+    const focus = reader.find(execution);
+    if (focus === undefined) return deny('request.malformed', 'no enrolled log has such an execution');
+    const { entries, relations, ...counts } = reader.around(focus, max);
+    const executions = lineageJson(buildLineageForest(entries, { maxNodes: max }), relations);
+    return { execution: focus.executionId, ...counts, executions };
+  } finally {
+    reader.close();
+  }
+}
