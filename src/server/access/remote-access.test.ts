@@ -188,6 +188,10 @@ test('an enforcement point opens sessions in its own name alone, and nobody else
   const mail = await admit('mail', 'enforcement-point');
   const open = JSON.stringify({ components: [], measuredAtSeconds: nowSeconds() });
   expect(await call('/v1/enforcement-points/mail/sessions', post(fs), open)).toMatchObject({ status: 403 });
+  const evaluation = JSON.stringify({ subject: {}, action: {}, resource: {} });
+  for (const path of ['/authzen/mail/access/v1/evaluation', '/access/v1/evaluation']) {
+    expect(await call(path, post(fs), evaluation), path).toMatchObject({ status: 403 });
+  }
   const auditor = await admit('curious', 'auditor');
   expect(await call('/v1/enforcement-points/fs/sessions', post(auditor), open)).toMatchObject({
     status: 403,

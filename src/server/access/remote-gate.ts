@@ -72,8 +72,7 @@ export class RemoteGate implements Gate {
     if (typeof caller === 'string') return this.#unknown(address, caller);
     const waitSeconds = this.#callers.take(caller.id);
     if (waitSeconds > 0) return tooMany(waitSeconds);
-    const point = context.req.param('name');
-    const about = name === 'openSession' && point !== undefined ? point : '';
+    const about = exposure === 'enforce' ? pointOf(context) : '';
     if (this.#policy?.permits(caller, name, about) === true) return caller;
     logger.warn({ caller: caller.id, role: caller.role, operation: name }, 'not permitted');
     return problem(403, 'The administrative policy does not permit this.', {
@@ -93,6 +92,12 @@ export class RemoteGate implements Gate {
       { 'www-authenticate': 'Bearer realm="writ"' },
     );
   }
+}
+
+/** The enforcement point that a request is to; AuthZEN's own paths name none and are to `authzen`. */
+function pointOf(context: Context): string {
+  const named = context.req.param('name') ?? context.req.param('point');
+  return named ?? (context.req.path.startsWith('/access/') ? 'authzen' : '');
 }
 
 function tooMany(waitSeconds: number): Response {
