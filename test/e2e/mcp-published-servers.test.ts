@@ -213,10 +213,7 @@ describe('a governed everything server', () => {
     expect(governed.governor.runs.at(-1)?.end).toBeUndefined();
     await client.close();
     await governed.exit;
-    expect(governed.governor.runs.at(-1)?.end).toMatchObject({
-      status: 'unknown',
-      note: 'cancelled by the client',
-    });
+    expect(governed.governor.runs.at(-1)?.end?.status).toBe('unknown');
   });
 });
 
