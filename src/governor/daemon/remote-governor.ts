@@ -24,6 +24,7 @@ interface Session extends OpenedSession {
   pins: OpenedSession['pins'];
 }
 
+const OK = 200;
 const CREATED = 201;
 const GONE = deny('log.unavailable', 'the daemon is gone');
 
@@ -42,7 +43,9 @@ export class RemoteGovernor {
   #session: Promise<Session> | undefined;
   #opened: Session | undefined;
   #tools: readonly MeasuredTool[] | undefined;
-  #concluding = new Set<Promise<unknown>>();
+  /** Resolves when the daemon knows the newest definitions. */
+  #telling: Promise<void> = Promise.resolve();
+  readonly #concluding = new Set<Promise<unknown>>();
   #closed = false;
 
   private constructor(options: RemoteGovernorOptions) {
@@ -71,9 +74,13 @@ export class RemoteGovernor {
 
   setTools(tools: readonly MeasuredTool[]): void {
     this.#tools = tools;
-    // Until it is told, the daemon decides on the measurement it has: a binding on these tools does not hold yet.
-    const telling = this.#tellTools().catch(() => undefined);
-    this.#track(telling);
+    const session = this.#opened;
+    if (session === undefined) return;
+    const before = this.#telling;
+    this.#telling = before.then(() => this.#tellTools(session));
+    // INVARIANT: nothing is decided on definitions that no longer are: where the daemon could not be told, the session is
+    // lost, and the next one begins with telling it.
+    this.#telling.catch(() => this.#lose(session.link));
   }
 
   /** As `Governor.run`. */
@@ -84,7 +91,7 @@ export class RemoteGovernor {
     try {
       session = await this.#connected();
       // The definitions of tools are part of what is decided on.
-      await Promise.all(this.#concluding);
+      await this.#telling;
       answer = await session.link.send('POST', `/v1/sessions/${session.session}/executions`, bodyOf(action));
     } catch (error) {
       const reason = error instanceof Error ? error.message : 'unknown error';
@@ -120,38 +127,46 @@ export class RemoteGovernor {
     const early = this.#terminated.get(executionId);
     this.#terminated.delete(executionId);
     this.#running.set(executionId, abort);
-    const conclude = (end: JsonObject) => this.#conclude(session, executionId, end);
+    const conclude = async (end: JsonObject) => {
+      const reason: unknown = abort.signal.reason;
+      return (await this.#conclude(session, executionId, end)) ?? (isDenial(reason) ? reason : undefined);
+    };
     try {
       if (early !== undefined || this.#opened !== session) {
         const denial = early ?? GONE;
         await conclude({ status: 'terminated', note: 'withdrawn before the effect started' });
         return { verdict: 'deny', denial, executionId, receiptIndex };
       }
-      const result = await effect({ id: executionId, signal: abort.signal });
-      const withdrawn = isDenial(abort.signal.reason) ? abort.signal.reason : undefined;
-      const terminated = (await conclude(endOf(result))) ?? withdrawn;
-      return terminated === undefined
+      let result: EffectResult<T>;
+      try {
+        result = await effect({ id: executionId, signal: abort.signal });
+      } catch (error) {
+        const denial = await conclude({ status: 'unknown', note: 'the effect failed without an answer' });
+        if (denial === undefined) throw error;
+        return { verdict: 'deny', denial, executionId, receiptIndex };
+      }
+      const denial = await conclude(endOf(result));
+      return denial === undefined
         ? { verdict: 'permit', executionId, receiptIndex, value: result.value }
-        : { verdict: 'deny', denial: terminated, executionId, receiptIndex };
-    } catch (error) {
-      await conclude({ status: 'unknown', note: 'the effect failed without an answer' });
-      throw error;
+        : { verdict: 'deny', denial, executionId, receiptIndex };
     } finally {
       this.#running.delete(executionId);
     }
   }
 
-  /** What the daemon terminated it with, if it did. A daemon that is gone has concluded it as unknown. */
+  /**
+   * What the daemon terminated it with, if it did. INVARIANT: only the daemon's word says that an execution stood to its
+   * end. Without it the outcome is recorded as unknown, and what came back is not passed on.
+   */
   async #conclude(session: Session, executionId: string, end: JsonObject): Promise<Denial | undefined> {
     const concluding = session.link
       .send('POST', `/v1/sessions/${session.session}/executions/${executionId}/outcome`, end)
       .catch(() => undefined);
     this.#track(concluding);
     const answer = await concluding;
-    const code = answer?.body.terminated;
-    return code === undefined || code === null || answer === undefined
-      ? undefined
-      : denialOf({ status: answer.status, body: { ...answer.body, code } });
+    if (answer?.status !== OK) return GONE;
+    const code = answer.body.terminated;
+    return code === undefined ? undefined : denialOf({ status: OK, body: { code } });
   }
 
   #track(promise: Promise<unknown>): void {
@@ -159,11 +174,11 @@ export class RemoteGovernor {
     void promise.finally(() => this.#concluding.delete(promise));
   }
 
-  async #tellTools(): Promise<void> {
-    const session = this.#opened;
-    if (session === undefined || this.#tools === undefined) return;
+  async #tellTools({ link, session }: Session): Promise<void> {
+    if (this.#tools === undefined) return;
     const tools = this.#tools.map(({ id, digest }) => ({ id, digest }));
-    await session.link.send('PUT', `/v1/sessions/${session.session}/tools`, { tools });
+    const { status } = await link.send('PUT', `/v1/sessions/${session}/tools`, { tools });
+    if (status !== OK) throw new Error('the daemon did not take the definitions of the tools');
   }
 
   #connected(): Promise<Session> {
@@ -174,13 +189,15 @@ export class RemoteGovernor {
 
   async #open(): Promise<Session> {
     const { name, components, measuredAtSeconds } = this.#options;
+    let link: DaemonLink | undefined;
     try {
-      const link = await this.#options.link();
+      link = await this.#options.link();
+      const used = link;
       const body = { components: components.map((component) => ({ ...component })), measuredAtSeconds };
-      const response = await link.open('POST', `/v1/enforcement-points/${name}/sessions`, body);
+      const response = await used.open('POST', `/v1/enforcement-points/${name}/sessions`, body);
       const session = await new Promise<Session>((resolve, reject) => {
         const ended = readSessionStream(response, {
-          opened: (opened) => resolve({ ...opened, link }),
+          opened: (opened) => resolve({ ...opened, link: used }),
           pins: (pins) => {
             if (this.#opened !== undefined) this.#opened.pins = pins;
           },
@@ -190,13 +207,15 @@ export class RemoteGovernor {
           () => reject(new Error('the daemon refused the session')),
           (error: Error) => reject(error),
         );
-        void ended.catch(() => undefined).then(() => this.#lose(link));
+        void ended.catch(() => undefined).then(() => this.#lose(used));
       });
       this.#opened = session;
-      await this.#tellTools();
+      this.#telling = this.#tellTools(session);
+      await this.#telling;
       return session;
     } catch (error) {
       this.#session = undefined;
+      if (link !== undefined) this.#lose(link);
       throw error;
     }
   }

@@ -78,16 +78,16 @@ export function addSessionOperations(api: Api, { sessions, follower, clock }: Da
       if (isDenial(opened)) return denialProblem(opened, { detail: opened.detail });
       const { session, point } = opened;
       ownSession(session, caller);
-      let pinned = pinsOf(follower.refresh().policy);
-      stream.send('opened', { session: session.id, log: point.log, audience: point.audience, pins: pinned });
-      let policy = follower.view.policy?.bundle.digest;
+      const { policy: active } = follower.refresh();
+      const { log, audience } = point;
+      stream.send('opened', { session: session.id, log, audience, pins: pinsOf(active) });
+      let policy = active?.bundle.digest;
       const heartbeat = setInterval(() => stream.comment(), HEARTBEAT_MS);
       const watching = setInterval(() => {
         const now = follower.view.policy;
         if (now?.bundle.digest === policy) return;
         policy = now?.bundle.digest;
-        pinned = pinsOf(now);
-        stream.send('pins', { pins: pinned });
+        stream.send('pins', { pins: pinsOf(now) });
       }, 250);
       stream.onEnd(() => {
         clearInterval(heartbeat);

@@ -154,6 +154,21 @@ describe('a governor behind a socket', () => {
       .toMatchObject({ status: 'terminated', code: 'revocation.revoked' });
   });
 
+  it('decides on no tool definitions that the daemon did not take', async () => {
+    let runs = 0;
+    const effect = async () => {
+      runs += 1;
+      return succeed();
+    };
+    // Nameless, so it is refused: what the daemon measured last is no longer what there is.
+    connected.setTools([{ id: '', digest: `sha256:${'0'.repeat(64)}` }]);
+    const denied = await connected.governor.run(call(), effect);
+    expect([codeOf(denied), runs]).toEqual(['log.unavailable', 0]);
+    connected.setTools([]);
+    await expect.poll(async () => codeOf(await connected.governor.run(call(), effect))).toBe('permit');
+    expect(runs).toBe(1);
+  });
+
   it('stops what runs when the daemon goes down, and does not report success', async () => {
     let started: (value?: unknown) => void = () => {};
     const running = new Promise((resolve) => {
