@@ -12,4 +12,13 @@ export {
   joinComponents,
   toolComponents,
 } from './component.ts';
+export {
+  CONFINEMENT_LAYERS,
+  type ConfinementLayer,
+  checkConfinement,
+  confinementComponents,
+  type LayerState,
+  type LayerStates,
+  layerDigest,
+} from './confinement.ts';
 export { type Measurement, measurementOf, parseMeasurement, serializeMeasurement } from './measurement.ts';

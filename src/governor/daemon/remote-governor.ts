@@ -251,12 +251,14 @@ function bodyOf({ tool, args, presentation, toolDigest, refusal }: Action): Json
   };
 }
 
-function endOf({ status, evidence, note, result }: EffectResult<unknown>): JsonObject {
+function endOf({ status, evidence, note, result, stopped, process }: EffectResult<unknown>): JsonObject {
   return {
     status,
     ...(evidence && { evidence: Buffer.from(evidence).toString('base64') }),
     ...(note === undefined ? {} : { note }),
     ...(result && { result }),
+    ...(stopped && { stopped: { code: stopped.code, detail: stopped.detail } }),
+    ...(process && { process: { ...process } }),
   };
 }
 

@@ -34,12 +34,26 @@ const permitted = z
   .object({ execution: z.string(), receipt: z.int() })
   .openapi('Permit', { description: 'Durable: the effect may start. Its outcome is to be told.' });
 
+const count = z.int().min(0).optional();
+const processFacts = z
+  .strictObject({
+    exitCode: count,
+    memoryPeakBytes: count,
+    cpuMs: count,
+    outOfMemory: z.literal(true).optional(),
+  })
+  .openapi('ProcessFacts', { description: 'How an effect ended that was a process, and what it used.' });
+
 const outcome = z
   .strictObject({
     status: z.enum(['succeeded', 'failed', 'unknown', 'terminated']),
     note: z.string().max(200).optional(),
     evidence: z.base64().optional().openapi({ description: 'What came back, for the salted digest.' }),
     result: jsonObject.optional(),
+    stopped: refusal
+      .optional()
+      .openapi({ description: 'The enforcement point stopped it, at a limit: the outcome is `terminated`.' }),
+    process: processFacts.optional(),
   })
   .openapi('Outcome');
 
@@ -126,18 +140,30 @@ function addOutcome(
     exposure: 'enforce',
     body: outcome,
     maxBodyBytes: MAX_OUTCOME_BYTES,
-    async handle(context, { status, note, evidence, result }, caller) {
+    async handle(context, { status, note, evidence, result, stopped, process }, caller) {
       const running = await find(context.req.param(param) ?? '', caller);
       const ended = running?.conclude(context.req.param('execution') ?? '', {
         status: status === 'terminated' ? 'unknown' : status,
         ...(note === undefined ? {} : { note }),
         ...(evidence === undefined ? {} : { evidence: Buffer.from(evidence, 'base64') }),
         ...(result && { result }),
+        ...(stopped && { stopped: denialOf(stopped) }),
+        ...(process && { process: factsOf(process) }),
       });
       if (running === undefined || ended === 'unknown') return problem(404, 'No such execution runs here.');
       return context.json(ended === undefined ? {} : { terminated: ended.code });
     },
   });
+}
+
+/** Without members that are not there. */
+function factsOf({ exitCode, memoryPeakBytes, cpuMs, outOfMemory }: z.infer<typeof processFacts>) {
+  return {
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(memoryPeakBytes === undefined ? {} : { memoryPeakBytes }),
+    ...(cpuMs === undefined ? {} : { cpuMs }),
+    ...(outOfMemory && { outOfMemory }),
+  };
 }
 
 function actionOf(body: z.infer<typeof action>): Action {

@@ -1,0 +1,15 @@
+export { type CanaryReport, runCanaries } from './canaries.ts';
+export {
+  type Account,
+  type Confiner,
+  confinerComponents,
+  DEFAULT_ACCOUNT,
+  findConfiner,
+} from './confiner.ts';
+export { DEFAULT_ENVIRONMENT, isUnsafeVariable, sortEnvironment } from './environment-variables.ts';
+export type { ExecAsk } from './exec-request.ts';
+export { type Effects, type ExecTool, execPointName, execTool, execToolId } from './exec-tool.ts';
+export type { HeldProcess, ProcessEnd, Streams } from './held-process.ts';
+export { DEFAULT_LIMITS, findBadLimit, type Limits } from './limits.ts';
+export { type Program, programComponents, readProgram } from './program.ts';
+export { type ExecOutcome, runExec } from './run-exec.ts';
