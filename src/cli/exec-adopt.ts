@@ -4,19 +4,22 @@ import { parseConstraint } from '../artifact/index.ts';
 import { isJsonObject, type JsonObject } from '../codec/index.ts';
 import { isDenial } from '../denial/index.ts';
 import {
+  confinerComponents,
   DEFAULT_ENVIRONMENT,
   type Effects,
   execPointName,
   execTool,
+  findConfiner,
   type Limits,
   type Program,
   readProgram,
   sortEnvironment,
 } from '../enforce/exec/index.ts';
+import { CONFINEMENT_LAYERS, type Component, confinementComponent } from '../environment/index.ts';
 import { isLocalName, issueArtifact, writeFileDurably } from '../governor/index.ts';
 import { writeArtifact } from './artifact-file.ts';
 import { denied, failure, usageError } from './cli-error.ts';
-import { type Define, examples } from './command.ts';
+import { collect, type Define, examples } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { addExecOptions, type ExecOptions, environmentOf, limitsOf } from './exec-options.ts';
 import { realPath } from './exec-program.ts';
@@ -35,6 +38,7 @@ interface Options extends ExecOptions {
   readonly agent?: string;
   readonly ttl: string;
   readonly purpose?: string;
+  readonly weaker?: readonly string[];
 }
 
 const EFFECTS: readonly Effects[] = ['read', 'write', 'destructive'];
@@ -63,6 +67,11 @@ more. Adopt it anew when the program was updated: until then it is denied (envir
       '--purpose <text>',
       'what it is for; the starter policy asks for it where effects are not only "read"',
     )
+    .option(
+      '--weaker <layer=state>',
+      'a layer of the confinement that is known not to hold here: network=leaks, limits=absent (repeatable)',
+      collect,
+    )
     .addHelpText(
       'after',
       examples(
@@ -88,6 +97,7 @@ async function adopt(session: Session, name: string, file: string, options: Opti
   const home = await session.openHome();
   const asked: StoredProgram = {
     path: program.path,
+    digest: program.digest,
     effects,
     read: (options.read ?? []).map((path) => realPath(surroundings.cwd, path)),
     write: (options.write ?? []).map((path) => realPath(surroundings.cwd, path)),
@@ -95,6 +105,10 @@ async function adopt(session: Session, name: string, file: string, options: Opti
     env: Object.fromEntries(environmentOf(options.env, surroundings.environment)),
     limits: limitsOf(options),
   };
+  // Pinned: the artifact is for what confines here now, and for nothing weaker than what is named.
+  const confiner = findConfiner();
+  if (isDenial(confiner)) throw denied(confiner);
+  const weaker = (options.weaker ?? []).map(weakerLayer);
   const tool = execTool(name, program, effects);
   const tools = { [tool.id]: constraintsOf(program, asked, argvOf(surroundings.cwd, options)) };
   const by = { actor: session.actor(home), atSeconds: session.nowSeconds };
@@ -116,6 +130,7 @@ async function adopt(session: Session, name: string, file: string, options: Opti
       expSeconds,
       writ: {
         initiator: { id: by.actor, kind: 'human' },
+        environment: { components: [...confinerComponents(confiner), ...weaker] },
         ...(options.purpose === undefined ? {} : { governance: { purpose: options.purpose } }),
       },
     },
@@ -152,6 +167,20 @@ async function adopt(session: Session, name: string, file: string, options: Opti
   );
 }
 
+/** A layer's state as a component, by which the artifact names it. */
+function weakerLayer(text: string): Component {
+  const [layerName, stateName] = text.split('=');
+  const layer = CONFINEMENT_LAYERS.find((known) => known === layerName);
+  const state = (['leaks', 'absent'] as const).find((known) => known === stateName);
+  if (layer === undefined || state === undefined) {
+    throw usageError(
+      `--weaker "${text}" names no layer and state`,
+      `write leaks or absent after one of ${CONFINEMENT_LAYERS.join(', ')}`,
+    );
+  }
+  return confinementComponent(layer, state);
+}
+
 /** What the artifact grants: this program with these bytes, and nothing that the options do not name. */
 function constraintsOf(program: Program, asked: StoredProgram, argv: JsonObject): JsonObject {
   const exact = (value: string): JsonObject => ({ constraint_type: 'exact', value });
@@ -181,11 +210,22 @@ function constraintsOf(program: Program, asked: StoredProgram, argv: JsonObject)
     ...(environment.unsafe.length === 0
       ? {}
       : { unsafeEnv: { ...subset(environment.unsafe), optional: true } }),
-    read: subset(asked.read),
-    write: subset(asked.write),
+    read: pathsConstraint(asked.read),
+    write: pathsConstraint(asked.write),
     network: subset(asked.network),
     ...Object.fromEntries(limits),
   };
+}
+
+/** These paths, some of them or none; or any number of paths beneath one of them. */
+function pathsConstraint(paths: readonly string[]): JsonObject {
+  const [first] = paths;
+  const exactly: JsonObject = { constraint_type: 'subset', allowed: [...paths] };
+  if (first === undefined) return exactly;
+  const beneath = paths.map((root): JsonObject => {
+    return { constraint_type: 'argv', rest: { constraint_type: 'path_containment', root } };
+  });
+  return { constraint_type: 'any', constraints: [exactly, ...beneath] };
 }
 
 /** The grammar of the arguments; without one, there are none. */

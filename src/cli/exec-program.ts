@@ -43,6 +43,7 @@ export function findProgram(home: Home, command: string, surroundings: Surroundi
     program,
     stored: stored ?? {
       path: real,
+      digest: program.digest,
       effects: 'destructive',
       read: [],
       write: [],

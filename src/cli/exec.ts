@@ -256,12 +256,12 @@ function conclude(
 /** What whoever runs this can see for themselves. */
 function hintFor(
   { code }: Denial,
-  { name, isAdopted }: FoundProgram,
+  { name, isAdopted, program, stored }: FoundProgram,
   confiner: Confiner | Denial,
 ): string | undefined {
   if (isDenial(confiner)) return confiner.detail;
   if (!isAdopted) return 'adopt it first: writ exec adopt NAME -- PROGRAM';
-  return code === 'environment.tool_changed'
+  return code === 'environment.tool_changed' || program.digest !== stored.digest
     ? `the program is not the one that was adopted; if that is meant: writ exec adopt ${name} …`
     : undefined;
 }

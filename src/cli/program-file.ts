@@ -11,6 +11,7 @@ const whole = z.int().min(0);
 const storedProgram = z.strictObject({
   /** Without symbolic links. */
   path: z.string(),
+  digest: z.string(),
   effects: z.enum(['read', 'write', 'destructive']),
   read: z.array(z.string()),
   write: z.array(z.string()),

@@ -28,17 +28,17 @@ const KIND = 'confinement';
 const CONFINED_TOOL = /^exec:\/\//;
 
 /** What a component of kind `confinement` measures. */
-export function layerDigest(layer: ConfinementLayer, state: LayerState): Digest {
+function layerDigest(layer: ConfinementLayer, state: LayerState): Digest {
   return digestOf(`writ/confinement@v1\n${layer} ${state}`);
 }
 
 /** Every layer, as components of the measurement; one that was not tried is absent. */
 export function confinementComponents(states: LayerStates): readonly Component[] {
-  return CONFINEMENT_LAYERS.map((layer) => ({
-    kind: KIND,
-    name: layer,
-    digest: layerDigest(layer, states.get(layer) ?? 'absent'),
-  }));
+  return CONFINEMENT_LAYERS.map((layer) => confinementComponent(layer, states.get(layer) ?? 'absent'));
+}
+
+export function confinementComponent(layer: ConfinementLayer, state: LayerState): Component {
+  return { kind: KIND, name: layer, digest: layerDigest(layer, state) };
 }
 
 /**

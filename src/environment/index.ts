@@ -16,9 +16,9 @@ export {
   CONFINEMENT_LAYERS,
   type ConfinementLayer,
   checkConfinement,
+  confinementComponent,
   confinementComponents,
   type LayerState,
   type LayerStates,
-  layerDigest,
 } from './confinement.ts';
 export { type Measurement, measurementOf, parseMeasurement, serializeMeasurement } from './measurement.ts';

@@ -141,12 +141,15 @@ function makeOpen(folder: string, open: string, secret: string): void {
 
 async function outputOf(held: HeldProcess): Promise<string> {
   let text = '';
-  held.pipes[1]?.on('data', (chunk: unknown) => {
+  const output = held.pipes[1];
+  const closed = new Promise<void>((resolve) => (output == null ? resolve() : output.once('close', resolve)));
+  output?.on('data', (chunk: unknown) => {
     if (text.length < MAX_OUTPUT_CHARACTERS) text += String(chunk);
   });
   const timer = setTimeout(() => held.kill(), TIMEOUT_MS);
   held.release();
   await held.ended;
+  await closed;
   clearTimeout(timer);
   return text;
 }

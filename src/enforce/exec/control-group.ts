@@ -1,29 +1,32 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Limits } from './limits.ts';
 
 /** What a program and all that it started used up. */
 export interface GroupUse {
   readonly memoryPeakBytes?: number;
+  readonly cpuMs?: number;
   readonly wasOutOfMemory: boolean;
 }
 
 /** A control group of one program: it bounds and counts all of its processes together. */
 export interface ControlGroup {
   add(pid: number): void;
-  /** Kills all of them at once; false where the kernel has no way to. */
-  kill(): boolean;
   use(): GroupUse;
   /** To be called when all of its processes are gone. */
   remove(): void;
 }
 
 const ROOT = '/sys/fs/cgroup';
+const PREFIX = 'writ-exec-';
+const REMOVE_AGAIN_MS = 200;
 /** Processes of the sandbox itself. */
 const OWN_PROCESSES = 4;
 
 /** Undefined where groups cannot be made here, or do not bound both memory and processes. */
-export function openControlGroup(name: string, limits: Limits): ControlGroup | undefined {
+export function openControlGroup(limits: Limits): ControlGroup | undefined {
+  const name = `${PREFIX}${process.pid}-${randomUUID()}`;
   try {
     return existsSync(join(ROOT, 'cgroup.controllers'))
       ? openUnified(name, limits)
@@ -36,10 +39,12 @@ export function openControlGroup(name: string, limits: Limits): ControlGroup | u
 /** Version 1: a hierarchy per controller. */
 function openSeparate(name: string, limits: Limits): ControlGroup {
   const own = ownGroups();
-  const folders = ['memory', 'pids'].map((controller) =>
-    join(ROOT, controller, own.get(controller) ?? '/', `writ-exec-${name}`),
+  const parents = ['memory', 'pids', 'cpuacct'].map((controller) =>
+    join(ROOT, controller, own.get(controller) ?? '/'),
   );
-  const [memory = '', pids = ''] = folders;
+  for (const parent of parents) sweep(parent);
+  const folders = parents.map((parent) => join(parent, name));
+  const [memory = '', pids = '', cpu = ''] = folders;
   makeAll(folders, () => {
     writeFileSync(join(memory, 'memory.limit_in_bytes'), `${limits.memoryBytes}`);
     // Absent where the kernel does not account for swap.
@@ -52,9 +57,9 @@ function openSeparate(name: string, limits: Limits): ControlGroup {
     add(pid) {
       for (const folder of folders) writeFileSync(join(folder, 'cgroup.procs'), `${pid}`);
     },
-    kill: () => false,
     use: () => ({
-      ...peak(join(memory, 'memory.max_usage_in_bytes')),
+      ...wholeNumber('memoryPeakBytes', readText(join(memory, 'memory.max_usage_in_bytes'))),
+      ...wholeNumber('cpuMs', Math.round(Number(readText(join(cpu, 'cpuacct.usage'))) / 1e6)),
       wasOutOfMemory: counted(join(memory, 'memory.oom_control'), 'oom_kill') > 0,
     }),
     remove: () => removeAll(folders),
@@ -72,7 +77,8 @@ function openUnified(name: string, limits: Limits): ControlGroup {
       writeFileSync(join(above, 'cgroup.subtree_control'), '+memory +pids');
     }
   }
-  const folder = join(parent, `exec-${name}`);
+  sweep(parent);
+  const folder = join(parent, name);
   makeAll([folder], () => {
     writeFileSync(join(folder, 'memory.max'), `${limits.memoryBytes}`);
     if (existsSync(join(folder, 'memory.swap.max'))) writeFileSync(join(folder, 'memory.swap.max'), '0');
@@ -81,16 +87,9 @@ function openUnified(name: string, limits: Limits): ControlGroup {
   });
   return {
     add: (pid) => writeFileSync(join(folder, 'cgroup.procs'), `${pid}`),
-    kill() {
-      try {
-        writeFileSync(join(folder, 'cgroup.kill'), '1');
-        return true;
-      } catch {
-        return false;
-      }
-    },
     use: () => ({
-      ...peak(join(folder, 'memory.peak')),
+      ...wholeNumber('memoryPeakBytes', readText(join(folder, 'memory.peak'))),
+      ...wholeNumber('cpuMs', Math.round(counted(join(folder, 'cpu.stat'), 'usage_usec') / 1000)),
       wasOutOfMemory: counted(join(folder, 'memory.events'), 'oom_kill') > 0,
     }),
     remove: () => removeAll([folder]),
@@ -119,32 +118,54 @@ function makeAll(folders: readonly string[], setLimits: () => void): void {
   }
 }
 
-function removeAll(folders: readonly string[]): void {
-  for (const folder of folders) {
+/** Its last process may still be being buried: then once more, a moment later; else the next sweep has it. */
+function removeAll(folders: readonly string[], again = true): void {
+  const left = folders.filter((folder) => {
     try {
       rmdirSync(folder);
+      return false;
     } catch {
-      // Not there, or its last process is still being buried; an empty group costs nothing.
+      return existsSync(folder);
     }
+  });
+  if (left.length > 0 && again) setTimeout(() => removeAll(left, false), REMOVE_AGAIN_MS).unref();
+}
+
+/**
+ * Ends what is left of processes like this one that were killed before their programs were: a program that was never let
+ * run waits for a word that nobody can give any more.
+ */
+function sweep(parent: string): void {
+  for (const name of readdirSync(parent)) {
+    const [, pid] = /^writ-exec-(\d+)-[0-9a-f-]{36}$/.exec(name) ?? [];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    for (const left of readText(join(parent, name, 'cgroup.procs')).split('\n')) {
+      try {
+        if (left !== '') process.kill(Number(left), 'SIGKILL');
+      } catch {
+        // Gone already.
+      }
+    }
+    removeAll([join(parent, name)]);
   }
 }
 
-function peak(path: string): { readonly memoryPeakBytes?: number } {
-  try {
-    const bytes = Number(readFileSync(path, 'utf8').trim());
-    return Number.isSafeInteger(bytes) ? { memoryPeakBytes: bytes } : {};
-  } catch {
-    return {};
-  }
+function wholeNumber(name: 'memoryPeakBytes' | 'cpuMs', text: string | number): Partial<GroupUse> {
+  const value = text === '' ? Number.NaN : Number(text);
+  return Number.isSafeInteger(value) && value >= 0 ? { [name]: value } : {};
 }
 
 function counted(path: string, name: string): number {
+  const line = readText(path)
+    .split('\n')
+    .find((text) => text.startsWith(`${name} `));
+  return Number(line?.split(' ')[1] ?? 0);
+}
+
+function readText(path: string): string {
   try {
-    const line = readFileSync(path, 'utf8')
-      .split('\n')
-      .find((text) => text.startsWith(`${name} `));
-    return Number(line?.split(' ')[1] ?? 0);
+    return readFileSync(path, 'utf8').trim();
   } catch {
-    return 0;
+    return '';
   }
 }

@@ -1,5 +1,4 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -61,6 +60,7 @@ export interface HoldOptions {
 
 const SET_UP_TIMEOUT_MS = 10_000;
 const LOOK_EVERY_MS = 1;
+const BURIAL_MS = 200;
 const NO_CAPABILITIES = /^CapEff:\t0+$/m;
 const run = promisify(execFile);
 
@@ -77,7 +77,7 @@ export async function holdProcess(options: HoldOptions): Promise<HeldProcess | D
   if (filter === undefined) return deny('environment.unmeasured', 'there is no system call filter');
   const sandbox = sandboxArguments(plan);
   const gate = await openGate(confiner.mkfifo.path);
-  const group = openControlGroup(randomUUID(), limits);
+  const group = openControlGroup(limits);
   const nothing = openSync('/dev/null', 'r');
   const { account, bubblewrap, prlimit } = confiner;
   const largest = Math.max(...sandbox.data.map(({ byteLength }) => byteLength));
@@ -109,6 +109,8 @@ export async function holdProcess(options: HoldOptions): Promise<HeldProcess | D
   closeSync(gate.theirs);
   closeSync(nothing);
   const held = new Held(child, gate.ours, group);
+  // At once: what it starts is then in the group from its beginning, and is found there should this process be killed.
+  held.limit(child.pid);
   feed(child, DESCRIPTOR.arguments, Buffer.from(sandbox.options.map((option) => `${option}\0`).join('')));
   feed(child, DESCRIPTOR.seccomp, filter);
   for (const [index, bytes] of sandbox.data.entries()) feed(child, DESCRIPTOR.firstData + index, bytes);
@@ -130,6 +132,8 @@ class Held implements HeldProcess {
   #namespaces: ReadonlyMap<string, number> = new Map();
   #exitCode: number | undefined;
   #over = false;
+  #killed = false;
+  #limited = true;
   #released = false;
 
   constructor(child: ChildProcess, gate: number, group: ControlGroup | undefined) {
@@ -146,7 +150,7 @@ class Held implements HeldProcess {
         closeSync(this.#gate);
         const use = this.#group?.use();
         this.#group?.remove();
-        resolve({ exitCode: this.#exitCode, use });
+        resolve({ exitCode: this.#killed ? undefined : this.#exitCode, use });
       };
       child.once('error', end);
       // Whatever holds the standard streams open, the sandbox is gone when bubblewrap is.
@@ -169,9 +173,14 @@ class Held implements HeldProcess {
   }
 
   kill(): void {
-    if (this.#over) return;
-    if (this.#group?.kill() !== true && this.#innerPid !== undefined) kill(this.#innerPid, 'SIGKILL');
-    this.#child.kill('SIGKILL');
+    if (this.#over || this.#killed) return;
+    this.#killed = true;
+    // The first process of the namespace takes all others along; bubblewrap, outside of it, then buries them and ends.
+    if (this.#innerPid !== undefined) kill(this.#innerPid, 'SIGKILL');
+    else this.#child.kill('SIGKILL');
+    setTimeout(() => {
+      if (!this.#over) this.#child.kill('SIGKILL');
+    }, BURIAL_MS).unref();
   }
 
   signal(name: NodeJS.Signals): void {
@@ -180,18 +189,23 @@ class Held implements HeldProcess {
     if (program !== undefined) kill(program, name);
   }
 
+  limit(pid: number | undefined): void {
+    try {
+      if (pid !== undefined) this.#group?.add(pid);
+    } catch {
+      this.#limited = false;
+    }
+  }
+
   /** Why what was made must not be used, if it must not. */
   async untilSetUp(plan: SandboxPlan, signal: AbortSignal | undefined): Promise<Denial | undefined> {
     const timer = setTimeout(() => this.#inner.resolve(undefined), SET_UP_TIMEOUT_MS);
     const pid = await this.#inner.promise;
     clearTimeout(timer);
     if (pid === undefined) return NOT_MADE;
-    try {
-      if (this.#child.pid !== undefined) this.#group?.add(this.#child.pid);
-      this.#group?.add(pid);
-    } catch {
+    this.limit(pid);
+    if (!this.#limited)
       return deny('environment.unmeasured', 'the sandbox could not be put under its limits');
-    }
     const until = performance.now() + SET_UP_TIMEOUT_MS;
     while (!this.#over && !NO_CAPABILITIES.test(readText(`/proc/${pid}/status`))) {
       if (performance.now() > until || signal?.aborted) return NOT_MADE;

@@ -157,6 +157,7 @@ function factsOf({ exitCode, use }: ProcessEnd): Pick<EffectResult<unknown>, 'pr
     process: {
       ...(exitCode === undefined ? {} : { exitCode }),
       ...(use?.memoryPeakBytes === undefined ? {} : { memoryPeakBytes: use.memoryPeakBytes }),
+      ...(use?.cpuMs === undefined ? {} : { cpuMs: use.cpuMs }),
       ...(use?.wasOutOfMemory === true ? { outOfMemory: true } : {}),
     },
   };
