@@ -4,6 +4,7 @@ import { type Denial, deny, isDenial } from '../denial/index.ts';
 import {
   type Confiner,
   confinerComponents,
+  type ExecAsk,
   type ExecOutcome,
   execPointName,
   execTool,
@@ -31,6 +32,7 @@ import { findHolderKey, localAgents } from './agents.ts';
 import { artifactPath, readArtifactFile } from './artifact-file.ts';
 import { CliError, denied, type ExitCode, usageError } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
+import { explainExec } from './exec-explain.ts';
 import { addExecOptions, type ExecOptions, environmentOf, limitsOf } from './exec-options.ts';
 import { type FoundProgram, findProgram } from './exec-program.ts';
 import { execStreams } from './exec-streams.ts';
@@ -42,6 +44,7 @@ interface Options extends ExecOptions {
   readonly cwd?: string;
   readonly parent?: string;
   readonly daemon: string;
+  readonly explain?: boolean;
 }
 
 /** Exit codes as other programs that run programs have them (env, nohup, docker run). */
@@ -79,6 +82,10 @@ authority ends. Exit code: the program's own; 126 denied, 125 could not be run, 
       'running: decide in "writ up" where it runs; never: decide in this process',
       'running',
     )
+    .option(
+      '--explain',
+      'show what would be asked for, what the artifact grants, and what holds; run nothing',
+    )
     .addHelpText(
       'after',
       `
@@ -113,6 +120,23 @@ async function exec(session: Session, line: readonly string[], options: Options)
   const confiner = findConfiner();
   const tool = execTool(name, program, stored.effects);
   const point = execPointName(name);
+  const ask: ExecAsk = {
+    program,
+    argv,
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    environment: new Map([
+      ...Object.entries(stored.env),
+      ...environmentOf(options.env, surroundings.environment),
+    ]),
+    read: options.read ?? stored.read,
+    write: options.write ?? stored.write,
+    network: options.net ?? stored.network,
+    limits: limitsOf(options, stored.limits),
+  };
+  if (options.explain === true) {
+    const file = artifactFileOf(home, surroundings.cwd, point, options);
+    return await explainExec(session, { home, ask, tool, confiner, chain: readArtifactFile(file), file });
+  }
   const opened = await openFor(options.daemon, {
     home,
     name: point,
@@ -134,19 +158,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
       },
       {
         tool,
-        ask: {
-          program,
-          argv,
-          ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-          environment: new Map([
-            ...Object.entries(stored.env),
-            ...environmentOf(options.env, surroundings.environment),
-          ]),
-          read: options.read ?? stored.read,
-          write: options.write ?? stored.write,
-          network: options.net ?? stored.network,
-          limits: limitsOf(options, stored.limits),
-        },
+        ask,
         streams: streams.streams,
         ...(options.parent === undefined ? {} : { parent: options.parent }),
         signal: abort.signal,
@@ -193,17 +205,21 @@ async function measure(
   ];
 }
 
+function artifactFileOf(home: Home, cwd: string, point: string, { artifact, agent }: Options): string {
+  const [only, ...others] = localAgents(home);
+  const caller = agent ?? (only !== undefined && others.length === 0 ? only : 'agent');
+  return artifactPath(home, cwd, artifact ?? `${caller}-${point}`);
+}
+
 /** Where there is nothing to present, that is why the call is denied, on record. */
 function presenterOf(
   home: Home,
   cwd: string,
   point: string,
   audience: string,
-  { artifact, agent }: Options,
+  options: Options,
 ): Presenter | Denial {
-  const [only, ...others] = localAgents(home);
-  const caller = agent ?? (only !== undefined && others.length === 0 ? only : 'agent');
-  const chain = readArtifactFile(artifactPath(home, cwd, artifact ?? `${caller}-${point}`));
+  const chain = readArtifactFile(artifactFileOf(home, cwd, point, options));
   if (isDenial(chain)) return deny('artifact.missing', 'the artifact cannot be read');
   const leaf = readToken(chain.at(-1) ?? '');
   if (isDenial(leaf)) return leaf;

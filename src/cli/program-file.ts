@@ -42,7 +42,7 @@ export function writeProgram(home: Home, name: string, program: StoredProgram): 
 
 /** Undefined where none of that name was adopted. */
 export function readStoredProgram(home: Home, name: string): StoredProgram | undefined {
-  if (!isLocalName(name) || !listNames(home).includes(name)) return undefined;
+  if (!isLocalName(name) || !listProgramNames(home).includes(name)) return undefined;
   const path = join(folderOf(home), `${name}.json`);
   const json = readJsonFile('/', path, { maxBytes: MAX_BYTES, maxDepth: 4 });
   const parsed = isDenial(json) ? undefined : storedProgram.safeParse(json).data;
@@ -52,10 +52,10 @@ export function readStoredProgram(home: Home, name: string): StoredProgram | und
 
 /** The name that a file was adopted under. */
 export function findStoredName(home: Home, path: string): string | undefined {
-  return listNames(home).find((name) => readStoredProgram(home, name)?.path === path);
+  return listProgramNames(home).find((name) => readStoredProgram(home, name)?.path === path);
 }
 
-function listNames(home: Home): readonly string[] {
+export function listProgramNames(home: Home): readonly string[] {
   try {
     return readdirSync(folderOf(home))
       .filter((file) => file.endsWith('.json'))

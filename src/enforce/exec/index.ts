@@ -7,8 +7,9 @@ export {
   findConfiner,
 } from './confiner.ts';
 export { DEFAULT_ENVIRONMENT, isUnsafeVariable, sortEnvironment } from './environment-variables.ts';
-export type { ExecAsk } from './exec-request.ts';
+export { type ExecAsk, resolveAsk } from './exec-request.ts';
 export { type Effects, type ExecTool, execPointName, execTool, execToolId } from './exec-tool.ts';
+export { closePaths } from './granted-path.ts';
 export type { HeldProcess, ProcessEnd, Streams } from './held-process.ts';
 export { DEFAULT_LIMITS, findBadLimit, type Limits } from './limits.ts';
 export { type Program, programComponents, readProgram } from './program.ts';
