@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { type Digest, digestOf } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Component } from '../../environment/index.ts';
+import { GateStock } from './gate-stock.ts';
 import { seccompFilter } from './seccomp-filter.ts';
 
 /** A program of the system that the chain to the confined program leads through. */
@@ -15,7 +16,7 @@ export interface ChainProgram {
 export interface Confiner {
   readonly bubblewrap: ChainProgram;
   readonly prlimit: ChainProgram;
-  readonly mkfifo: ChainProgram;
+  readonly gates: GateStock;
   /** Account that programs run as; undefined for the caller's own, who is not root. */
   readonly account: Account | undefined;
 }
@@ -63,7 +64,7 @@ export function findConfiner({ account, folders = FOLDERS }: ConfinerOptions = {
   if (chosen !== undefined && (chosen.uid < 1 || chosen.gid < 1)) {
     return deny('environment.unmeasured', 'programs are not run as root: name another account');
   }
-  return { bubblewrap, prlimit, mkfifo, account: chosen };
+  return { bubblewrap, prlimit, gates: new GateStock(mkfifo.path), account: chosen };
 }
 
 /** The chain as components of the measurement: an artifact may be bound to them. */

@@ -1,21 +1,6 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, lstatSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
-import { promisify } from 'node:util';
 import { type Denial, deny } from '../../denial/index.ts';
 import type { Confiner } from './confiner.ts';
 import { type ControlGroup, type GroupUse, openControlGroup } from './control-group.ts';
@@ -62,7 +47,6 @@ const SET_UP_TIMEOUT_MS = 10_000;
 const LOOK_EVERY_MS = 1;
 const BURIAL_MS = 200;
 const NO_CAPABILITIES = /^CapEff:\t0+$/m;
-const run = promisify(execFile);
 
 /**
  * Makes the sandbox and holds the program in it. INVARIANT: nothing of the program runs before `release`, not even if
@@ -76,7 +60,7 @@ export async function holdProcess(options: HoldOptions): Promise<HeldProcess | D
   const filter = seccompFilter({ localSockets: false });
   if (filter === undefined) return deny('environment.unmeasured', 'there is no system call filter');
   const sandbox = sandboxArguments(plan);
-  const gate = await openGate(confiner.mkfifo.path);
+  const gate = await confiner.gates.take();
   const group = openControlGroup(limits);
   const nothing = openSync('/dev/null', 'r');
   const { account, bubblewrap, prlimit } = confiner;
@@ -277,20 +261,6 @@ function masked(from: number, nothing: number): readonly (number | 'ignore')[] {
   return Array.from({ length: last + 1 - from }, (_, index) =>
     inherited.includes(from + index) ? nothing : 'ignore',
   );
-}
-
-/** A FIFO without a name, open at both ends here and there. */
-async function openGate(mkfifo: string): Promise<{ readonly ours: number; readonly theirs: number }> {
-  const folder = mkdtempSync(join(tmpdir(), 'writ-gate-'));
-  try {
-    const path = join(folder, 'gate');
-    await run(mkfifo, ['-m', '600', path], { env: {} });
-    const ours = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
-    if (!fstatSync(ours).isFIFO()) throw new TypeError('the gate is no FIFO');
-    return { ours, theirs: openSync(path, constants.O_RDWR) };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }
 
 function feed(child: ChildProcess, descriptor: number, bytes: Uint8Array): void {
