@@ -60,7 +60,11 @@ const PASSED_ON = [
   'SIGUSR2',
   'SIGWINCH',
   'SIGCONT',
+  // Stopped, this process could not stop the program.
+  'SIGTSTP',
 ] as const;
+
+const ENDING: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
 
 export const define: Define = (command, act) => {
   addExecOptions(
@@ -233,7 +237,7 @@ function passSignals(abort: AbortController) {
   let running: HeldProcess | undefined;
   const pass = (signal: NodeJS.Signals): void => {
     if (running !== undefined) running.signal(signal);
-    else if (signal !== 'SIGWINCH' && signal !== 'SIGCONT') abort.abort();
+    else if (ENDING.includes(signal)) abort.abort();
   };
   for (const signal of PASSED_ON) process.on(signal, pass);
   return {

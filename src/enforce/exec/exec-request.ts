@@ -30,6 +30,7 @@ export interface ExecRequest {
 }
 
 const MAX_ARGUMENTS = 4096;
+const MAX_PATH_CHARACTERS = 4096;
 const MAX_ARGUMENT_CHARACTERS = 131_072;
 
 /**
@@ -50,7 +51,7 @@ export function resolveAsk(ask: ExecAsk, here: string, hidden: readonly string[]
   const paths = openPaths({ read: ask.read, write: ask.write, cwd: here, hidden });
   if (isDenial(paths)) return paths;
   const cwd = ask.cwd ?? (paths.some(({ path }) => isBeneath(path, here)) ? here : '/');
-  if (!/^\//.test(cwd) || cwd.includes('\0') || cwd.split('/').includes('..')) {
+  if (!isPlainPath(cwd)) {
     closePaths(paths);
     return deny('request.malformed', 'the working folder is not an absolute path');
   }
@@ -73,6 +74,16 @@ export function resolveAsk(ask: ExecAsk, here: string, hidden: readonly string[]
     ...limits,
   };
   return { args, paths, environment, cwd };
+}
+
+function isPlainPath(path: string): boolean {
+  return (
+    path.startsWith('/') &&
+    path.length <= MAX_PATH_CHARACTERS &&
+    path.isWellFormed() &&
+    !path.includes('\0') &&
+    !path.split('/').includes('..')
+  );
 }
 
 function findBadArgument(argv: readonly string[]): Denial | undefined {

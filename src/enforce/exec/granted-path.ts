@@ -1,5 +1,5 @@
-import { closeSync, constants, fstatSync, openSync, readlinkSync, realpathSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { closeSync, constants, fstatSync, openSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 
 /**
@@ -49,12 +49,15 @@ export function openPaths({ read, write, cwd, hidden }: PathAsk): readonly Grant
     ...read.map((path) => ({ path, access: 'read' as const })),
     ...write.map((path) => ({ path, access: 'write' as const })),
   ];
-  const hiddenPaths = hidden.map(canonical);
+  const secrets = hidden.map((folder) => ({
+    path: canonical(folder),
+    lineage: lineageOf(canonical(folder)),
+  }));
   for (const { path, access } of asked) {
     const granted = openPath(resolve(cwd, path), access);
     if (isDenial(granted)) return refuse(granted);
     opened.push(granted);
-    const wrong = findWrong(granted, opened.slice(0, -1), hiddenPaths);
+    const wrong = findWrong(granted, opened.slice(0, -1), secrets);
     if (wrong !== undefined) return refuse(deny('scope.arguments_not_granted', wrong));
   }
   return opened.sort((left, right) => (left.path < right.path ? -1 : 1));
@@ -89,12 +92,26 @@ function openPath(path: string, access: GrantedPath['access']): GrantedPath | De
   return { path: real, access, device: status.dev, inode: status.ino, file };
 }
 
+/** A folder that no program may see. */
+interface Secret {
+  readonly path: string;
+  /** What it is, and what it lies in, however that is called elsewhere (a bind mount is the same folder). */
+  readonly lineage: readonly string[];
+}
+
 function findWrong(
   { path, access }: GrantedPath,
   others: readonly GrantedPath[],
-  hidden: readonly string[],
+  secrets: readonly Secret[],
 ): string | undefined {
-  if (hidden.some((folder) => isBeneath(path, folder) || isBeneath(folder, path))) {
+  const [granted = '', ...above] = lineageOf(path);
+  const isSecret = ({ path: folder, lineage: [own = '', ...around] }: Secret): boolean =>
+    isBeneath(path, folder) ||
+    isBeneath(folder, path) ||
+    own === granted ||
+    above.includes(own) ||
+    around.includes(granted);
+  if (secrets.some(isSecret)) {
     return 'a granted path holds the keys of the trust domain';
   }
   if (TOO_WIDE.includes(path)) return 'a granted path is too wide';
@@ -107,6 +124,16 @@ function findWrong(
     return 'granted paths lie within each other';
   }
   return undefined;
+}
+
+/** Device and inode of a path and of everything above it. */
+function lineageOf(path: string): readonly string[] {
+  const lineage: string[] = [];
+  for (let at = path; ; at = dirname(at)) {
+    const status = statSync(at, { bigint: true, throwIfNoEntry: false });
+    if (status !== undefined) lineage.push(`${status.dev}:${status.ino}`);
+    if (at === dirname(at)) return lineage;
+  }
 }
 
 function canonical(path: string): string {

@@ -74,9 +74,11 @@ export function prlimitArguments(
     `--cpu=${limits.cpuSeconds}`,
     `--fsize=${fileBytes}`,
     `--nofile=${limits.openFiles + OWN.openFiles}`,
-    `--nproc=${running + limits.processes + OWN.processes}`,
     '--memlock=65536',
     '--msgqueue=0',
-    ...(inGroup ? [] : [`--data=${limits.memoryBytes}`]),
+    // Counted per account: what runs beside it would count, too.
+    ...(inGroup
+      ? []
+      : [`--nproc=${running + limits.processes + OWN.processes}`, `--data=${limits.memoryBytes}`]),
   ];
 }

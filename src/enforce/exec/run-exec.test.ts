@@ -192,6 +192,11 @@ describe.skipIf(found === undefined)('running a program confined', () => {
     ['with all of the machine', () => ({ ask: { read: ['/'] } }), 'scope.arguments_not_granted'],
     ['with a network', () => ({ ask: { network: ['example.org:443'] } }), 'scope.arguments_not_granted'],
     ['with a path that is not there', () => ({ ask: { read: ['/absent'] } }), 'request.malformed'],
+    [
+      'with options of the sandbox in the name of a folder',
+      () => ({ ask: { cwd: '/\0--bind\0/etc\0/etc' } }),
+      'request.malformed',
+    ],
     ['with a NUL in an argument', () => ({ ask: { argv: ['-c', 'a\0b'] } }), 'request.malformed'],
     [
       'with limits that are none',

@@ -80,7 +80,11 @@ export function sandboxArguments(plan: SandboxPlan): SandboxArguments {
     ...['--seccomp', `${DESCRIPTOR.seccomp}`],
     ...['--block-fd', `${DESCRIPTOR.gate}`, '--json-status-fd', `${DESCRIPTOR.status}`],
   ];
-  return { options, command: commandOf(program, argv), data };
+  const command = commandOf(program, argv);
+  // INVARIANT: options are told apart by NUL. One within a value would make options of its own.
+  if ([...options, ...command].some((word) => word.includes('\0')))
+    throw new TypeError('an option holds a NUL');
+  return { options, command, data };
 }
 
 /** What the kernel would make of it (execve(2), "Interpreter scripts"). */
