@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createPresenter, readToken } from '../src/artifact/index.ts';
 import { isDenial } from '../src/denial/index.ts';
 import {
+  accountOf,
   DEFAULT_ENVIRONMENT,
   DEFAULT_LIMITS,
   execPointName,
@@ -103,6 +104,7 @@ async function run(script: string, token = granted, onOutput?: () => void): Prom
         write: [],
         network: [],
         limits: DEFAULT_LIMITS,
+        account: accountOf(confiner),
       },
       streams: ['ignore', onOutput === undefined ? 'ignore' : 'pipe', 'ignore'],
       onStart: ({ pipes }) => pipes[1]?.once('data', () => onOutput?.()),

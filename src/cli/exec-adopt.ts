@@ -4,6 +4,9 @@ import { parseConstraint } from '../artifact/index.ts';
 import { isJsonObject, type JsonObject } from '../codec/index.ts';
 import { isDenial } from '../denial/index.ts';
 import {
+  type Account,
+  accountOf,
+  accountText,
   confinerComponents,
   DEFAULT_ENVIRONMENT,
   type Effects,
@@ -38,6 +41,7 @@ interface Options extends ExecOptions {
   readonly agent?: string;
   readonly ttl: string;
   readonly purpose?: string;
+  readonly account?: string;
   readonly weaker?: readonly string[];
 }
 
@@ -67,6 +71,7 @@ more. Adopt it anew when the program was updated: until then it is denied (envir
       '--purpose <text>',
       'what it is for; the starter policy asks for it where effects are not only "read"',
     )
+    .option('--account <uid[:gid]>', 'what it runs as, where Writ is root: not root (default: 60917)')
     .option(
       '--weaker <layer=state>',
       'a layer of the confinement that is known not to hold here: network=leaks, limits=absent (repeatable)',
@@ -95,9 +100,15 @@ async function adopt(session: Session, name: string, file: string, options: Opti
   const program = readProgram(resolve(found));
   if (isDenial(program)) throw denied(program);
   const home = await session.openHome();
+  // Pinned: the artifact is for what confines here now, and for nothing weaker than what is named.
+  const account = options.account === undefined ? undefined : parseAccount(options.account);
+  const confiner = findConfiner(account === undefined ? {} : { account });
+  if (isDenial(confiner)) throw denied(confiner);
+  const weaker = (options.weaker ?? []).map(weakerLayer);
   const asked: StoredProgram = {
     path: program.path,
     digest: program.digest,
+    ...(account === undefined ? {} : { account }),
     effects,
     read: (options.read ?? []).map((path) => realPath(surroundings.cwd, path)),
     write: (options.write ?? []).map((path) => realPath(surroundings.cwd, path)),
@@ -105,12 +116,13 @@ async function adopt(session: Session, name: string, file: string, options: Opti
     env: Object.fromEntries(environmentOf(options.env, surroundings.environment)),
     limits: limitsOf(options),
   };
-  // Pinned: the artifact is for what confines here now, and for nothing weaker than what is named.
-  const confiner = findConfiner();
-  if (isDenial(confiner)) throw denied(confiner);
-  const weaker = (options.weaker ?? []).map(weakerLayer);
   const tool = execTool(name, program, effects);
-  const tools = { [tool.id]: constraintsOf(program, asked, argvOf(surroundings.cwd, options)) };
+  const tools = {
+    [tool.id]: constraintsOf(program, asked, {
+      argv: argvOf(surroundings.cwd, options),
+      account: accountText(accountOf(confiner)),
+    }),
+  };
   const by = { actor: session.actor(home), atSeconds: session.nowSeconds };
   const agent = await ensureAgent(home, options.agent, by);
   const point = execPointName(name);
@@ -182,7 +194,11 @@ function weakerLayer(text: string): Component {
 }
 
 /** What the artifact grants: this program with these bytes, and nothing that the options do not name. */
-function constraintsOf(program: Program, asked: StoredProgram, argv: JsonObject): JsonObject {
+function constraintsOf(
+  program: Program,
+  asked: StoredProgram,
+  { argv, account }: { readonly argv: JsonObject; readonly account: string },
+): JsonObject {
   const exact = (value: string): JsonObject => ({ constraint_type: 'exact', value });
   const subset = (allowed: readonly string[]): JsonObject => ({
     constraint_type: 'subset',
@@ -202,6 +218,7 @@ function constraintsOf(program: Program, asked: StoredProgram, argv: JsonObject)
       ? {}
       : { interpreter: exact(interpreter.path), interpreterDigest: exact(interpreter.digest) }),
     argv,
+    account: exact(account),
     cwd: { constraint_type: 'path_containment', root: '/' },
     env: subset([
       ...environment.safe,
@@ -215,6 +232,13 @@ function constraintsOf(program: Program, asked: StoredProgram, argv: JsonObject)
     network: subset(asked.network),
     ...Object.fromEntries(limits),
   };
+}
+
+function parseAccount(text: string): Account {
+  const [, uid, gid = uid] = /^([1-9]\d{0,9})(?::([1-9]\d{0,9}))?$/.exec(text) ?? [];
+  if (uid === undefined)
+    throw usageError(`--account "${text}" is no account`, 'write numbers, not 0: 1500 or 1500:1500');
+  return { uid: Number(uid), gid: Number(gid) };
 }
 
 /** These paths, some of them or none; or any number of paths beneath one of them. */

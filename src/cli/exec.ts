@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { createPresenter, type Presenter, readToken } from '../artifact/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import {
+  accountOf,
   type Confiner,
   confinerComponents,
   type ExecAsk,
@@ -121,7 +122,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
   const found = findProgram(home, command, surroundings);
   if (isDenial(found)) throw denied(found);
   const { name, program, stored } = found;
-  const confiner = findConfiner();
+  const confiner = findConfiner(stored.account === undefined ? {} : { account: stored.account });
   const tool = execTool(name, program, stored.effects);
   const point = execPointName(name);
   const ask: ExecAsk = {
@@ -136,6 +137,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
     write: options.write ?? stored.write,
     network: options.net ?? stored.network,
     limits: limitsOf(options, stored.limits),
+    account: accountOf(confiner),
   };
   if (options.explain === true) {
     const file = artifactFileOf(home, surroundings.cwd, point, options);

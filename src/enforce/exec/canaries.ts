@@ -8,7 +8,7 @@ import {
   type LayerState,
   type LayerStates,
 } from '../../environment/index.ts';
-import type { Confiner } from './confiner.ts';
+import { accountOf, type Confiner } from './confiner.ts';
 import { DEFAULT_ENVIRONMENT } from './environment-variables.ts';
 import { type HeldProcess, holdProcess } from './held-process.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
@@ -113,7 +113,7 @@ export async function runCanaries(confiner: Confiner): Promise<CanaryReport> {
         environment: DEFAULT_ENVIRONMENT,
         paths: [],
         memoryBytes: LIMITS.memoryBytes,
-        account: confiner.account ?? ownAccount(),
+        account: accountOf(confiner),
       },
       limits: LIMITS,
       streams: ['ignore', 'pipe', 'ignore'],
@@ -125,10 +125,6 @@ export async function runCanaries(confiner: Confiner): Promise<CanaryReport> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-export function ownAccount(): { readonly uid: number; readonly gid: number } {
-  return { uid: process.getuid?.() ?? 65_534, gid: process.getgid?.() ?? 65_534 };
 }
 
 function makeOpen(folder: string, open: string, secret: string): void {

@@ -3,8 +3,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Denial, isDenial } from '../../denial/index.ts';
-import { ownAccount } from './canaries.ts';
-import { type Confiner, findConfiner } from './confiner.ts';
+import { accountOf, type Confiner, findConfiner } from './confiner.ts';
 import { sortEnvironment } from './environment-variables.ts';
 import { closePaths, openPaths } from './granted-path.ts';
 import { type HeldProcess, holdProcess, type ProcessEnd } from './held-process.ts';
@@ -77,7 +76,7 @@ export async function runConfined(
         environment: environment.all,
         paths,
         memoryBytes: limits.memoryBytes,
-        account: confiner.account ?? ownAccount(),
+        account: accountOf(confiner),
       },
       limits,
       streams: ['ignore', 'pipe', 'pipe'],

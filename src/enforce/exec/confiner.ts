@@ -67,6 +67,12 @@ export function findConfiner({ account, folders = FOLDERS }: ConfinerOptions = {
   return { bubblewrap, prlimit, gates: new GateStock(mkfifo.path), account: chosen };
 }
 
+/** What programs run as: without a confiner, what they would. */
+export function accountOf(confiner: Confiner | Denial): Account {
+  const own = { uid: process.getuid?.() ?? 65_534, gid: process.getgid?.() ?? 65_534 };
+  return (isDenial(confiner) ? undefined : confiner.account) ?? (own.uid === 0 ? DEFAULT_ACCOUNT : own);
+}
+
 /** The chain as components of the measurement: an artifact may be bound to them. */
 export function confinerComponents({ bubblewrap, prlimit }: Confiner): readonly Component[] {
   return [bubblewrap, prlimit].map(({ path, digest }) => ({

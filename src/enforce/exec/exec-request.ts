@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import type { Account } from './confiner.ts';
 import { type SortedEnvironment, sortEnvironment } from './environment-variables.ts';
 import { closePaths, type GrantedPath, isBeneath, openPaths } from './granted-path.ts';
 import { findBadLimit, type Limits } from './limits.ts';
@@ -19,6 +20,8 @@ export interface ExecAsk {
   /** `host:port` */
   readonly network: readonly string[];
   readonly limits: Limits;
+  /** It runs as. */
+  readonly account: Account;
 }
 
 /** An ask, resolved: what is decided on, and what is then bound. */
@@ -65,6 +68,7 @@ export function resolveAsk(ask: ExecAsk, here: string, hidden: readonly string[]
       ? {}
       : { interpreter: interpreter.path, interpreterDigest: interpreter.digest }),
     argv: [...argv],
+    account: accountText(ask.account),
     cwd,
     env: [...environment.safe],
     ...(environment.unsafe.length === 0 ? {} : { unsafeEnv: [...environment.unsafe] }),
@@ -74,6 +78,11 @@ export function resolveAsk(ask: ExecAsk, here: string, hidden: readonly string[]
     ...limits,
   };
   return { args, paths, environment, cwd };
+}
+
+/** `uid:gid` */
+export function accountText({ uid, gid }: Account): string {
+  return `${uid}:${gid}`;
 }
 
 function isPlainPath(path: string): boolean {

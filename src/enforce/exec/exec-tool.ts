@@ -38,6 +38,7 @@ export function execTool(name: string, program: Program, effects: Effects): Exec
           interpreterDigest: { type: 'string', const: interpreter.digest },
         }),
     argv: { ...strings, description: 'Arguments, without the name of the program.' },
+    account: { type: 'string', description: 'uid:gid it runs as.' },
     cwd: { type: 'string' },
     env: { ...strings, description: 'NAME=value; nothing is inherited.' },
     read: { ...strings, description: 'Paths it may read.' },

@@ -1,13 +1,14 @@
 export { type CanaryReport, runCanaries } from './canaries.ts';
 export {
   type Account,
+  accountOf,
   type Confiner,
   confinerComponents,
   DEFAULT_ACCOUNT,
   findConfiner,
 } from './confiner.ts';
 export { DEFAULT_ENVIRONMENT, isUnsafeVariable, sortEnvironment } from './environment-variables.ts';
-export { type ExecAsk, resolveAsk } from './exec-request.ts';
+export { accountText, type ExecAsk, resolveAsk } from './exec-request.ts';
 export { type Effects, type ExecTool, execPointName, execTool, execToolId } from './exec-tool.ts';
 export { closePaths } from './granted-path.ts';
 export type { HeldProcess, ProcessEnd, Streams } from './held-process.ts';

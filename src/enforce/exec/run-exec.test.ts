@@ -18,7 +18,7 @@ import { type OutcomeReceipt, parseDecisionReceipt, parseOutcomeReceipt } from '
 import { openSqliteLogReader } from '../../storage/index.ts';
 import { runCanaries } from './canaries.ts';
 import { mustRead, testConfiner } from './confined.test-support.ts';
-import { type Confiner, findConfiner } from './confiner.ts';
+import { accountOf, type Confiner, findConfiner } from './confiner.ts';
 import type { ExecAsk } from './exec-request.ts';
 import { execPointName, execTool } from './exec-tool.ts';
 import type { HeldProcess } from './held-process.ts';
@@ -101,6 +101,7 @@ describe.skipIf(found === undefined)('running a program confined', () => {
           write: [work],
           network: [],
           limits: DEFAULT_LIMITS,
+          account: accountOf(confiner),
           ...options.ask,
         },
         streams: ['ignore', 'pipe', 'ignore'],
@@ -270,6 +271,8 @@ describe.skipIf(found === undefined)('running a program confined', () => {
     const outcome = await run('echo ran > ran', { ports: { confiner: absent } });
     expect(codeOf(outcome)).toBe('environment.unmeasured');
     expect(outcome).toMatchObject({ wasStarted: false });
+    const foreign = await run('echo ran > ran', { ask: { account: { uid: 4242, gid: 4242 } } });
+    expect(codeOf(foreign)).toBe('environment.mismatch');
     expect(existsSync(join(work, 'ran'))).toBe(false);
     expect(await outcomeOf(outcome)).toMatchObject({ status: 'terminated', code: 'environment.unmeasured' });
   });

@@ -3,9 +3,8 @@ import type { Digest, JsonObject } from '../../codec/index.ts';
 import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { DeniedOutcome, EffectResult, Execution, Governor } from '../../governor/index.ts';
-import { ownAccount } from './canaries.ts';
-import type { Confiner } from './confiner.ts';
-import { type ExecAsk, type ExecRequest, resolveAsk } from './exec-request.ts';
+import { accountOf, type Confiner } from './confiner.ts';
+import { accountText, type ExecAsk, type ExecRequest, resolveAsk } from './exec-request.ts';
 import { closePaths } from './granted-path.ts';
 import { type HeldProcess, holdProcess, type ProcessEnd, type Streams } from './held-process.ts';
 
@@ -92,6 +91,10 @@ function hold(
 ): Promise<HeldProcess | Denial> {
   const { confiner } = ports;
   if (isDenial(confiner)) return Promise.resolve(confiner);
+  // What was decided on is what the chain switches to.
+  if (accountText(accountOf(confiner)) !== accountText(ask.account)) {
+    return Promise.resolve(deny('environment.mismatch', 'programs are run as another account here'));
+  }
   const { environment, cwd, paths } = request;
   return holdProcess({
     confiner,
@@ -102,7 +105,7 @@ function hold(
       environment: environment.all,
       paths,
       memoryBytes: ask.limits.memoryBytes,
-      account: confiner.account ?? ownAccount(),
+      account: ask.account,
     },
     limits: ask.limits,
     streams,
