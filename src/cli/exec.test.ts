@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isDenial } from '../denial/index.ts';
-import { findConfiner } from '../enforce/exec/index.ts';
+import { testConfiner } from '../enforce/exec/confined.test-support.ts';
 import {
   type DecisionReceipt,
   type OutcomeReceipt,
@@ -12,7 +12,7 @@ import {
 import { openSqliteLogReader } from '../storage/index.ts';
 import { makeFolder, writ } from './run.test-support.ts';
 
-describe.skipIf(isDenial(findConfiner()))('writ exec', () => {
+describe.skipIf(testConfiner() === undefined)('writ exec', () => {
   const { folder, remove } = makeFolder();
   const home = join(folder, 'domain', '.writ');
   const work = join(folder, 'work');

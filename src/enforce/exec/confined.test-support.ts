@@ -12,9 +12,7 @@ import { type Program, readProgram } from './program.ts';
 
 /** What confines on this machine; installed where that is possible, and missed loudly where it is not. */
 export function testConfiner(): Confiner | undefined {
-  const found = findConfiner();
-  if (!isDenial(found)) return found;
-  if (process.getuid?.() === 0) {
+  if (isDenial(findConfiner()) && process.getuid?.() === 0) {
     try {
       execFileSync('apt-get', ['install', '-y', '--no-install-recommends', 'bubblewrap'], {
         stdio: 'ignore',
@@ -23,10 +21,33 @@ export function testConfiner(): Confiner | undefined {
       // Told below.
     }
   }
-  const again = findConfiner();
-  if (!isDenial(again)) return again;
-  process.stderr.write(`CONFINEMENT IS NOT TESTED: ${again.detail}\n`);
+  const confiner = findConfiner();
+  const problem = isDenial(confiner) ? confiner.detail : findForbidden(confiner);
+  if (problem === undefined && !isDenial(confiner)) return confiner;
+  process.stderr.write(`CONFINEMENT IS NOT TESTED: ${problem}\n`);
   return undefined;
+}
+
+/** Containers often forbid what bubblewrap needs. */
+function findForbidden(confiner: Confiner): string | undefined {
+  try {
+    const { uid, gid } = accountOf(confiner);
+    const line = [
+      '--unshare-all',
+      '--unshare-user',
+      '--disable-userns',
+      '--ro-bind',
+      '/',
+      '/',
+      '--proc',
+      '/proc',
+      'true',
+    ];
+    execFileSync(confiner.bubblewrap.path, line, { uid, gid, env: { PATH: '/usr/bin:/bin' }, stdio: 'pipe' });
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : 'bubblewrap fails';
+  }
 }
 
 export interface Ran extends ProcessEnd {
