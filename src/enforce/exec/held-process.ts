@@ -6,6 +6,7 @@ import type { Confiner } from './confiner.ts';
 import { type ControlGroup, type GroupUse, openControlGroup } from './control-group.ts';
 import { inheritedDescriptors } from './inherited-descriptors.ts';
 import { type Limits, prlimitArguments } from './limits.ts';
+import { killOrphans } from './orphans.ts';
 import { DESCRIPTOR, type SandboxPlan, sandboxArguments } from './sandbox-arguments.ts';
 import { seccompFilter } from './seccomp-filter.ts';
 
@@ -65,6 +66,7 @@ export async function holdProcess(options: HoldOptions): Promise<HeldProcess | D
   const nothing = openSync('/dev/null', 'r');
   const { account, bubblewrap, prlimit } = confiner;
   const largest = Math.max(...sandbox.data.map(({ byteLength }) => byteLength));
+  if (group === undefined) killOrphans(plan.account.uid);
   const running = group === undefined ? countProcesses(plan.account.uid) : 0;
   const child = spawn(
     prlimit.path,
