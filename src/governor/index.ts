@@ -21,15 +21,10 @@ export {
   type ConnectOptions,
   connectGovernor,
 } from './daemon/connect-governor.ts';
+export { type DaemonAnswer, denialOf } from './daemon/daemon-answer.ts';
+export { DaemonAbsent, DaemonFailed } from './daemon/daemon-error.ts';
 export { DAEMON, type DaemonAddress, readDaemonFile } from './daemon/daemon-file.ts';
-export {
-  DaemonAbsent,
-  type DaemonAnswer,
-  DaemonFailed,
-  DaemonLink,
-  denialOf,
-  linkToDaemon,
-} from './daemon/daemon-link.ts';
+export { DaemonLink, linkToDaemon } from './daemon/daemon-link.ts';
 export { RemoteGovernor, type RemoteGovernorOptions } from './daemon/remote-governor.ts';
 export {
   type DecisionPage,

@@ -108,7 +108,7 @@ describe('the daemon', () => {
     expect(metrics).toContain('writ_decisions_total{verdict="permit",code="",stage=""} 2');
     expect(metrics).toContain('verdict="deny",code="revocation.revoked",stage="revocation"} 1');
     const [, openapi] = await get('/openapi.json');
-    expect(Object.keys(JSON.parse(openapi).paths)).toContain('/v1/sessions/{session}/executions');
+    expect(Object.keys(JSON.parse(openapi).paths)).toContain('/v1/enforcement-points/{name}/session');
     const [status, problem] = await get('/v1/nothing');
     expect([status, JSON.parse(problem)]).toMatchObject([404, { status: 404 }]);
   });

@@ -4,7 +4,8 @@ import type { Component } from '../../environment/index.ts';
 import type { MeasuredTool } from '../enforcement-point.ts';
 import type { Governor } from '../governor.ts';
 import type { Home } from '../home.ts';
-import { DaemonAbsent, type DaemonLink, linkToDaemon } from './daemon-link.ts';
+import { DaemonAbsent } from './daemon-error.ts';
+import { type DaemonLink, linkToDaemon } from './daemon-link.ts';
 import { RemoteGovernor } from './remote-governor.ts';
 
 export interface ConnectOptions {

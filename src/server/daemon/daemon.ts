@@ -1,5 +1,4 @@
 import { rmSync } from 'node:fs';
-import type { Server } from 'node:http';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import {
   type Clock,
@@ -11,6 +10,7 @@ import {
 import { LocalGate } from '../access/gate.ts';
 import { createApi } from '../api/api.ts';
 import { type Config, DEFAULT_CONFIG, type Environment } from '../config/index.ts';
+import type { ApiServer } from './api-server.ts';
 import type { DaemonPorts, DaemonStatus } from './daemon-ports.ts';
 import { EnforcementPoints } from './enforcement-points.ts';
 import { HeldPoints } from './held-points.ts';
@@ -57,7 +57,7 @@ export class Daemon {
   readonly #points: EnforcementPoints;
   readonly #sessions: PointSessions;
   readonly #startedAt: string;
-  #server: Server | undefined;
+  #server: ApiServer | undefined;
   #remote: TcpListener | undefined;
   #closing: Promise<void> | undefined;
 
@@ -161,9 +161,7 @@ export class Daemon {
     await this.#remote?.close();
     if (server !== undefined) {
       rmSync(this.#home.daemonFile, { force: true });
-      const ended = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeAllConnections();
-      await ended;
+      await server.close();
     }
     await this.#points.close();
     this.#follower.close();

@@ -50,10 +50,6 @@ export class PointSessions {
     return { session, point };
   }
 
-  find(id: string): PointSession | undefined {
-    return this.#sessions.get(id);
-  }
-
   async end(session: PointSession): Promise<void> {
     this.#sessions.delete(session.id);
     await session.end();
