@@ -16,6 +16,7 @@ import type { GovernanceFollower } from './governance-follower.ts';
 import { Governor } from './governor.ts';
 import type { Home } from './home.ts';
 import { type InstanceLog, openInstanceLog } from './instance-log.ts';
+import type { DecisionTracer } from './tracing/decision-tracer.ts';
 
 export interface EnforcementPointOptions {
   readonly home: Home;
@@ -27,6 +28,8 @@ export interface EnforcementPointOptions {
   /** Governance knowledge older than this denies. */
   readonly maxStalenessSeconds?: number;
   readonly maxLineageDepth?: number;
+  /** Default: nothing is traced. */
+  readonly tracer?: DecisionTracer;
   /**
    * For a process that decides once and ends: commits run on its own thread, and it waits up to this long for the first
    * log of this name, whose counters are the ones that count, instead of opening another one beside it.
@@ -84,7 +87,7 @@ export class EnforcementPoint {
 
   /** @param measuredAtSeconds when the oldest of the components was measured: listing tools again makes none younger. */
   openSession(components: readonly Component[], measuredAtSeconds: number): PointSession {
-    const { home, name, clock, follower } = this.#options;
+    const { home, name, clock, follower, tracer } = this.#options;
     const { maxStalenessSeconds = DEFAULT_MAX_STALENESS_SECONDS } = this.#options;
     const { maxLineageDepth = DEFAULT_MAX_LINEAGE_DEPTH } = this.#options;
     const { log, primary } = this.#instance;
@@ -95,6 +98,7 @@ export class EnforcementPoint {
       origin: home.executionOrigin(this.log),
       evidenceKey: createSecretKey(this.#evidenceKey),
       clock,
+      ...(tracer && { tracer }),
       governance: follower,
       awaitParent: (executionId) => this.#finder.awaitCovered(executionId),
       surroundings: () => ({

@@ -5,6 +5,7 @@ import { EnforcementPoint, type MeasuredTool, type PointSession } from './enforc
 import { type GovernanceView, openGovernanceFollower } from './governance-follower.ts';
 import type { Governor } from './governor.ts';
 import type { Home } from './home.ts';
+import type { DecisionTracer } from './tracing/decision-tracer.ts';
 
 export interface GovernorOptions {
   readonly home: Home;
@@ -16,6 +17,8 @@ export interface GovernorOptions {
   /** Governance knowledge older than this denies. */
   readonly maxStalenessSeconds?: number;
   readonly maxLineageDepth?: number;
+  /** Default: nothing is traced. */
+  readonly tracer?: DecisionTracer;
   /**
    * For a process that decides once and ends: commits run on its own thread, and it waits up to this long for the first
    * log of this name, whose counters are the ones that count, instead of opening another one beside it.

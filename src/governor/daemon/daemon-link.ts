@@ -31,8 +31,13 @@ export class DaemonLink {
   /**
    * @throws DaemonAbsent where nothing listens, so that nothing can have been done; DaemonFailed where it may have been.
    */
-  async send(method: string, path: string, body?: JsonObject): Promise<DaemonAnswer> {
-    const response = await this.open(method, path, body, AbortSignal.timeout(ANSWER_TIMEOUT_MS));
+  async send(
+    method: string,
+    path: string,
+    body?: JsonObject,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<DaemonAnswer> {
+    const response = await this.open(method, path, body, AbortSignal.timeout(ANSWER_TIMEOUT_MS), headers);
     const chunks: Buffer[] = [];
     let length = 0;
     try {
@@ -52,7 +57,13 @@ export class DaemonLink {
   }
 
   /** The answer's head; its body is the caller's to read. */
-  open(method: string, path: string, body?: JsonObject, signal?: AbortSignal): Promise<IncomingMessage> {
+  open(
+    method: string,
+    path: string,
+    body?: JsonObject,
+    signal?: AbortSignal,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
       const outgoing = request({
@@ -62,6 +73,7 @@ export class DaemonLink {
         path,
         ...(signal && { signal }),
         headers: {
+          ...headers,
           host: 'writ',
           ...(bytes && { 'content-type': 'application/json', 'content-length': bytes.byteLength }),
         },

@@ -5,6 +5,7 @@ import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Component } from '../../environment/index.ts';
 import type { MeasuredTool } from '../enforcement-point.ts';
 import type { Effect, EffectResult, Outcome } from '../execution.ts';
+import type { CallerTrace } from '../tracing/caller-trace.ts';
 import type { DaemonLink } from './daemon-link.ts';
 import { type DaemonAnswer, denialOf } from './daemon-link.ts';
 import { type OpenedSession, readSessionStream } from './session-stream.ts';
@@ -84,7 +85,7 @@ export class RemoteGovernor {
   }
 
   /** As `Governor.run`. */
-  async run<T>(asked: Action, effect: Effect<T>): Promise<Outcome<T>> {
+  async run<T>(asked: Action, effect: Effect<T>, caller?: CallerTrace): Promise<Outcome<T>> {
     const action = Object.freeze({ ...asked });
     let session: Session;
     let answer: DaemonAnswer;
@@ -92,7 +93,8 @@ export class RemoteGovernor {
       session = await this.#connected();
       // The definitions of tools are part of what is decided on.
       await this.#telling;
-      answer = await session.link.send('POST', `/v1/sessions/${session.session}/executions`, bodyOf(action));
+      const path = `/v1/sessions/${session.session}/executions`;
+      answer = await session.link.send('POST', path, bodyOf(action), caller && { ...caller });
     } catch (error) {
       const reason = error instanceof Error ? error.message : 'unknown error';
       return denied(deny('log.unavailable', `the daemon did not decide: ${reason}`));

@@ -6,6 +6,7 @@ import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Caller } from '../access/caller.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
 import type { PointSession } from '../daemon/point-session.ts';
+import { callerTraceOf } from './caller-trace.ts';
 import { type Api, addOperation } from './operation.ts';
 import { denialProblem, problem } from './problem.ts';
 import { findOwnSession } from './session-owner.ts';
@@ -83,7 +84,7 @@ function addAsking(api: Api, { sessions, metrics, clock, logger }: DaemonPorts):
       const session = findOwnSession(sessions, context.req.param('session') ?? '', caller);
       if (session === undefined) return problem(404, 'There is no such session.');
       const startedMs = clock.monotonicMs();
-      const asked = await session.ask(actionOf(body));
+      const asked = await session.ask(actionOf(body), callerTraceOf(context));
       if (isDenial(asked)) return denialProblem(asked);
       const denial = asked.verdict === 'deny' ? asked.denial : undefined;
       metrics.decided(denial, clock.monotonicMs() - startedMs);

@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import {
   type Clock,
+  type DecisionTracer,
   GovernanceAuthority,
   type GovernanceFollower,
   type Home,
@@ -28,6 +29,8 @@ export interface DaemonOptions {
   readonly logger: Logger;
   readonly maxStalenessSeconds?: number;
   readonly maxLineageDepth?: number;
+  /** Default: nothing is traced. */
+  readonly tracer?: DecisionTracer;
   /** How long what runs may go on once the daemon is told to end, milliseconds. */
   readonly drainMs?: number;
   /** Ends when no session has been open for so long. Default: never. */

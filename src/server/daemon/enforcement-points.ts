@@ -1,5 +1,11 @@
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
-import { type Clock, EnforcementPoint, type GovernanceFollower, type Home } from '../../governor/index.ts';
+import {
+  type Clock,
+  type DecisionTracer,
+  EnforcementPoint,
+  type GovernanceFollower,
+  type Home,
+} from '../../governor/index.ts';
 
 export interface EnforcementPointsOptions {
   readonly home: Home;
@@ -7,6 +13,7 @@ export interface EnforcementPointsOptions {
   readonly follower: GovernanceFollower;
   readonly maxStalenessSeconds?: number;
   readonly maxLineageDepth?: number;
+  readonly tracer?: DecisionTracer;
 }
 
 /** Each has a log with a thread of its own. */
