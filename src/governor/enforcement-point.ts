@@ -9,6 +9,7 @@ import {
   measurementOf,
   toolComponents,
 } from '../environment/index.ts';
+import type { LogProgress } from '../tlog/index.ts';
 import type { Clock } from './clock.ts';
 import { readEvidenceKey } from './evidence-key.ts';
 import { ExecutionFinder } from './execution-finder.ts';
@@ -120,6 +121,11 @@ export class EnforcementPoint {
         void governor.reverify();
       },
     };
+  }
+
+  /** Of its execution log. */
+  progress(): LogProgress {
+    return this.#instance.log.progress();
   }
 
   /** Publishes and closes the log: to be called after the governors of all sessions were stopped. */

@@ -6,6 +6,7 @@ import {
   type GovernanceFollower,
   type Home,
 } from '../../governor/index.ts';
+import type { LogProgress } from '../../tlog/index.ts';
 
 export interface EnforcementPointsOptions {
   readonly home: Home;
@@ -23,6 +24,7 @@ const MAX_POINTS = 64;
 export class EnforcementPoints {
   readonly #options: EnforcementPointsOptions;
   readonly #points = new Map<string, Promise<EnforcementPoint | Denial>>();
+  readonly #opened = new Map<string, EnforcementPoint>();
 
   constructor(options: EnforcementPointsOptions) {
     this.#options = options;
@@ -39,9 +41,15 @@ export class EnforcementPoints {
       this.#points.set(name, opening);
     }
     const point = await opening;
+    if (!isDenial(point)) this.#opened.set(name, point);
     // What could not be opened may be mended: the next one who asks tries again.
     if (isDenial(point) && this.#points.get(name) === opening) this.#points.delete(name);
     return point;
+  }
+
+  /** How far the logs of those that are open have come, by the name of the log. */
+  progress(): (readonly [string, LogProgress])[] {
+    return [...this.#opened.values()].map((point) => [`execution/${point.log}`, point.progress()]);
   }
 
   async close(): Promise<void> {
