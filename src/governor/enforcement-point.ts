@@ -12,11 +12,13 @@ import {
 import type { LogProgress } from '../tlog/index.ts';
 import type { Clock } from './clock.ts';
 import { readEvidenceKey } from './evidence-key.ts';
+import type { ExecutionEnd } from './execution.ts';
 import { ExecutionFinder } from './execution-finder.ts';
 import type { GovernanceFollower } from './governance-follower.ts';
 import { Governor } from './governor.ts';
 import type { Home } from './home.ts';
 import { type InstanceLog, openInstanceLog } from './instance-log.ts';
+import { recordLateOutcome } from './late-outcome.ts';
 import type { DecisionTracer } from './tracing/decision-tracer.ts';
 
 export interface EnforcementPointOptions {
@@ -121,6 +123,14 @@ export class EnforcementPoint {
         void governor.reverify();
       },
     };
+  }
+
+  /** As `recordLateOutcome`, whose conditions are the caller's to see to. */
+  concludeLater(executionId: string, end: ExecutionEnd): Promise<Denial | undefined> {
+    const { log } = this.#instance;
+    const origin = this.#options.home.executionOrigin(this.log);
+    const evidenceKey = createSecretKey(this.#evidenceKey);
+    return recordLateOutcome({ log, origin, evidenceKey, clock: this.#options.clock }, executionId, end);
   }
 
   /** Of its execution log. */

@@ -53,7 +53,7 @@ export class Governor {
       if (denial === undefined) throw error;
       return { verdict: 'deny', denial, executionId, receiptIndex };
     }
-    const denial = execution.conclude(end);
+    const denial = end.isLeft === true ? execution.leave() : execution.conclude(end);
     return denial === undefined
       ? { verdict: 'permit', executionId, receiptIndex, value: end.value }
       : { verdict: 'deny', denial, executionId, receiptIndex };

@@ -2,6 +2,7 @@ import { type Denial, isDenial } from '../denial/index.ts';
 import type { Component } from '../environment/index.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { EnforcementPoint, type MeasuredTool, type PointSession } from './enforcement-point.ts';
+import type { ExecutionEnd } from './execution.ts';
 import { type GovernanceView, openGovernanceFollower } from './governance-follower.ts';
 import type { Governor } from './governor.ts';
 import type { Home } from './home.ts';
@@ -34,6 +35,8 @@ export interface OpenedGovernor {
   readonly view: () => GovernanceView;
   /** Tells the definitions of the upstream's tools as they now are; they join the measurement, and what runs is decided again. */
   setTools(tools: readonly MeasuredTool[]): void;
+  /** Says how an execution ended that was left by its caller, in this process or another one; durable when it resolves. */
+  concludeLater(executionId: string, end: ExecutionEnd): Promise<Denial | undefined>;
   close(): Promise<void>;
 }
 
@@ -72,6 +75,10 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
     audience: point.audience,
     view: () => follower.refresh(),
     setTools: (tools) => session.setTools(tools),
+    async concludeLater(executionId, end) {
+      await session.governor.settle();
+      return point.concludeLater(executionId, end);
+    },
     close: () => close(session),
   };
 }

@@ -98,6 +98,15 @@ export class RunningExecution implements OpenExecution, Watched {
     return this.#conclude(end, ENDED_NEVERTHELESS[end.status]);
   }
 
+  leave(): Denial | undefined {
+    if (this.#concluded || isDenial(this.signal.reason)) return this.conclude({ status: 'unknown' });
+    this.#concluded = true;
+    clearTimeout(this.#deadline);
+    this.#onConcluded();
+    this.trace?.end({ status: 'unknown' });
+    return undefined;
+  }
+
   /** Concludes an execution whose effect never started: its permit was withdrawn before. */
   withdraw(denial: Denial): void {
     this.#concluded = true;

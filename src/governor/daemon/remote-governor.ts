@@ -4,7 +4,7 @@ import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Component } from '../../environment/index.ts';
 import type { MeasuredTool } from '../enforcement-point.ts';
-import type { Effect, EffectResult, Outcome } from '../execution.ts';
+import type { Effect, EffectResult, ExecutionEnd, Outcome } from '../execution.ts';
 import type { CallerTrace } from '../tracing/caller-trace.ts';
 import type { DaemonLink } from './daemon-link.ts';
 import { type DaemonAnswer, denialOf } from './daemon-link.ts';
@@ -104,6 +104,19 @@ export class RemoteGovernor {
       return denied(denialOf(answer), execution, receipt);
     }
     return this.#perform(session, execution, receipt, effect);
+  }
+
+  /** Says how an execution of this enforcement point ended that was left, by whichever process. */
+  async concludeLater(executionId: string, end: ExecutionEnd): Promise<Denial | undefined> {
+    try {
+      const { link } = await this.#connected();
+      const path = `/v1/enforcement-points/${this.#options.name}/executions/${encodeURIComponent(executionId)}/outcome`;
+      const answer = await link.send('POST', path, endOf(end));
+      return answer.status === OK ? undefined : denialOf(answer);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : 'unknown error';
+      return deny('log.unavailable', `the daemon was not told: ${reason}`);
+    }
   }
 
   /** Waits until the daemon knows of every outcome so far. */
@@ -253,7 +266,8 @@ function bodyOf({ tool, args, presentation, toolDigest, refusal }: Action): Json
   };
 }
 
-function endOf({ status, evidence, note, result }: EffectResult<unknown>): JsonObject {
+function endOf({ status, evidence, note, result, isLeft }: ExecutionEnd & { isLeft?: boolean }): JsonObject {
+  if (isLeft === true) return { status: 'left' };
   return {
     status,
     ...(evidence && { evidence: Buffer.from(evidence).toString('base64') }),

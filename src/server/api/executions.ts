@@ -3,9 +3,10 @@ import { type Presentation, parsePresentation } from '../../artifact/index.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../codec/index.ts';
 import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import { isLocalName } from '../../governor/index.ts';
 import type { Caller } from '../access/caller.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
-import type { PointSession } from '../daemon/point-session.ts';
+import type { ExecutionEnd, PointSession } from '../daemon/point-session.ts';
 import { callerTraceOf } from './caller-trace.ts';
 import { type Api, addOperation } from './operation.ts';
 import { denialProblem, problem } from './problem.ts';
@@ -37,15 +38,23 @@ const permitted = z
 
 const outcome = z
   .strictObject({
-    status: z.enum(['succeeded', 'failed', 'unknown', 'terminated']),
+    status: z.enum(['succeeded', 'failed', 'unknown', 'terminated', 'left']).openapi({
+      description:
+        '`left`: nothing is recorded, and the outcome may be told later, at the enforcement point.',
+    }),
     note: z.string().max(200).optional(),
     evidence: z.base64().optional().openapi({ description: 'What came back, for the salted digest.' }),
     result: jsonObject.optional(),
   })
   .openapi('Outcome');
 
+type Ended = ReturnType<PointSession['conclude']>;
+
 /** Whatever executions run in. */
-type Concluding = Pick<PointSession, 'conclude'>;
+interface Concluding {
+  conclude(executionId: string, end: ExecutionEnd): Ended;
+  leave?(executionId: string): Ended;
+}
 
 /** A call of 4 MiB, whose proof repeats its arguments in base64url. */
 const MAX_ACTION_BYTES = 12 * 1024 * 1024;
@@ -55,7 +64,12 @@ export function addExecutionOperations(api: Api, ports: DaemonPorts): void {
   addAsking(api, ports);
   const { sessions, held } = ports;
   addOutcome(api, 'sessions/{session}', (id, caller) => findOwnSession(sessions, id, caller));
-  addOutcome(api, 'enforcement-points/{point}', (name) => held.find(name));
+  addOutcome(
+    api,
+    'enforcement-points/{point}',
+    (name) => held.find(name),
+    (name, id, end) => sessions.concludeLater(name, id, end),
+  );
 }
 
 function addAsking(api: Api, { sessions, metrics, clock, logger }: DaemonPorts): void {
@@ -101,6 +115,7 @@ function addOutcome(
   api: Api,
   at: 'sessions/{session}' | 'enforcement-points/{point}',
   find: (name: string, caller: Caller) => Concluding | undefined | Promise<Concluding | undefined>,
+  later?: (name: string, executionId: string, end: ExecutionEnd) => Promise<Denial | undefined>,
 ): void {
   const param = at === 'sessions/{session}' ? 'session' : 'point';
   addOperation(api, {
@@ -121,21 +136,32 @@ function addOutcome(
           description: 'It is being recorded.',
           content: { 'application/json': { schema: z.object({ terminated: reasonCode.optional() }) } },
         },
-        ...answersOf(400, 404, 413),
+        ...answersOf(400, 404, 413, 503),
       },
     },
     exposure: 'enforce',
     body: outcome,
     maxBodyBytes: MAX_OUTCOME_BYTES,
     async handle(context, { status, note, evidence, result }, caller) {
-      const running = await find(context.req.param(param) ?? '', caller);
-      const ended = running?.conclude(context.req.param('execution') ?? '', {
-        status: status === 'terminated' ? 'unknown' : status,
+      const name = context.req.param(param) ?? '';
+      const execution = context.req.param('execution') ?? '';
+      const running = await find(name, caller);
+      const end: ExecutionEnd = {
+        status: status === 'terminated' || status === 'left' ? 'unknown' : status,
         ...(note === undefined ? {} : { note }),
         ...(evidence === undefined ? {} : { evidence: Buffer.from(evidence, 'base64') }),
         ...(result && { result }),
-      });
-      if (running === undefined || ended === 'unknown') return problem(404, 'No such execution runs here.');
+      };
+      const leaves = status === 'left' && running?.leave !== undefined;
+      const ended = leaves ? running?.leave?.(execution) : running?.conclude(execution, end);
+      if (running === undefined || ended === 'unknown') {
+        if (later === undefined || !isLocalName(name)) return problem(404, 'No such execution runs here.');
+        const refused = await later(name, execution, end);
+        if (refused === undefined) return context.json({});
+        const { code, detail } = refused;
+        if (code === 'log.unavailable') return denialProblem(refused, { detail });
+        return problem(404, 'No such execution waits for its outcome.', { code, detail });
+      }
       return context.json(ended === undefined ? {} : { terminated: ended.code });
     },
   });

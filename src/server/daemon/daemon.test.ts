@@ -113,6 +113,26 @@ describe('a governor behind a socket', () => {
     await second.close();
   });
 
+  it('takes no late outcome of what runs, nor of what has one, and one of what was left', async () => {
+    let during: unknown;
+    const ran = await connected.governor.run(call(), async ({ id }) => {
+      during = await connected.concludeLater(id, { status: 'failed' });
+      return succeed();
+    });
+    expect(during).toMatchObject({ code: 'request.malformed' });
+    // Told before the first one need have become durable.
+    const after = await connected.concludeLater(ran.executionId, { status: 'failed' });
+    expect(after).toMatchObject({ code: 'replay.detected' });
+    expect(recordOf(ran)?.outcome?.status).toBe('succeeded');
+    const left = await connected.governor.run(call(), async () => ({ ...(await succeed()), isLeft: true }));
+    expect(recordOf(left)?.outcome).toBeUndefined();
+    const told = await Promise.all(
+      ['succeeded', 'failed'].map(() => connected.concludeLater(left.executionId, { status: 'succeeded' })),
+    );
+    expect(told.filter((refused) => refused === undefined)).toHaveLength(1);
+    expect(recordOf(left)?.outcome?.status).toBe('succeeded');
+  });
+
   it('denies a call that comes after a revocation has returned', async () => {
     const chain = [domain.issue()];
     expect(

@@ -87,6 +87,23 @@ export class PointSession {
     return execution.conclude(end);
   }
 
+  /** As `conclude`, without an outcome: that may be told later. */
+  leave(executionId: string): Denial | undefined | 'unknown' {
+    const execution = this.#running.get(executionId);
+    if (execution === undefined) return 'unknown';
+    this.#running.delete(executionId);
+    return execution.leave();
+  }
+
+  isRunning(executionId: string): boolean {
+    return this.#running.has(executionId);
+  }
+
+  /** Resolves when every outcome so far is durable. */
+  settle(): Promise<void> {
+    return this.#opened.governor.settle();
+  }
+
   async end(): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
