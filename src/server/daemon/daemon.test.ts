@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HttpClient } from '../../../test/support/daemon-client.ts';
 import { nowSeconds, READ, TestDomain, WRITE } from '../../../test/support/trust-domain.ts';
 import type { Action } from '../../decision/index.ts';
 import { deny, isDenial } from '../../denial/index.ts';
@@ -7,6 +8,7 @@ import {
   type ConnectedGovernor,
   connectGovernor,
   findExecution,
+  listExecutionLogs,
   type Outcome,
   revoke,
   systemClock,
@@ -124,6 +126,17 @@ describe('a governor behind a socket', () => {
     const after = await connected.concludeLater(ran.executionId, { status: 'failed' });
     expect(after).toMatchObject({ code: 'replay.detected' });
     expect(recordOf(ran)?.outcome?.status).toBe('succeeded');
+    const nowhere = new HttpClient(daemon.socketPath);
+    const unknown = await nowhere.send(
+      'POST',
+      `/v1/enforcement-points/made-up/executions/${ran.executionId}/outcome`,
+      {
+        headers: { 'content-type': 'application/json' },
+        body: '{"status":"succeeded"}',
+      },
+    );
+    nowhere.close();
+    expect([unknown.status, listExecutionLogs(domain.home)]).toEqual([404, ['fs']]);
     const left = await connected.governor.run(call(), async () => ({ ...(await succeed()), isLeft: true }));
     expect(recordOf(left)?.outcome).toBeUndefined();
     const told = await Promise.all(

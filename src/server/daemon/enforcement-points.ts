@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import {
   type Clock,
@@ -45,6 +46,12 @@ export class EnforcementPoints {
     // What could not be opened may be mended: the next one who asks tries again.
     if (isDenial(point) && this.#points.get(name) === opening) this.#points.delete(name);
     return point;
+  }
+
+  /** One that has a log already, open or not: asking about another makes none. */
+  async find(name: string): Promise<EnforcementPoint | Denial | undefined> {
+    const isThere = this.#points.has(name) || existsSync(this.#options.home.executionLogFolder(name));
+    return isThere ? this.open(name) : undefined;
   }
 
   /** How far the logs of those that are open have come, by the name of the log. */

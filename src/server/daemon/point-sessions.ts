@@ -56,7 +56,8 @@ export class PointSessions {
     if (sessions.some((session) => session.isRunning(executionId))) {
       return deny('request.malformed', 'the execution is running');
     }
-    const point = await this.#points.open(name);
+    const point = await this.#points.find(name);
+    if (point === undefined) return deny('request.malformed', 'there is no such enforcement point');
     if (isDenial(point)) return point;
     await Promise.all(sessions.map((session) => session.settle()));
     return point.concludeLater(executionId, end);
