@@ -37,6 +37,7 @@ import {
 import type { Session } from './session.ts';
 import { faint, good } from './text.ts';
 import { readTokenFile } from './token-file.ts';
+import { tracesOf } from './traces.ts';
 import { withSignals } from './with-signals.ts';
 
 interface Options extends GatewayChoice {
@@ -128,7 +129,13 @@ async function serve(session: Session, command: readonly string[], options: Opti
   const { requirePresentation = false } = options;
   const held = requirePresentation ? undefined : holderOf(home, surroundings.cwd, options, command);
   const measuring = measureUpstreams(home, surroundings, upstreams);
-  const opened = await openGovernor({ home, name, components: measuring });
+  const traces = await tracesOf(session, home, `writ/${name}`);
+  const opened = await openGovernor({
+    home,
+    name,
+    components: measuring,
+    ...(traces && { tracer: traces.tracer }),
+  });
   if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
   try {
     const presenter = held === undefined ? ABSENT : localPresenter(session, opened, held, name);
@@ -196,6 +203,7 @@ async function serve(session: Session, command: readonly string[], options: Opti
     });
   } finally {
     await opened.close();
+    await traces?.close();
   }
 }
 

@@ -31,6 +31,7 @@ import { measure } from './measure.ts';
 import { withoutSecretWords } from './secret-words.ts';
 import { readServer, type StoredServer } from './server-file.ts';
 import type { Session } from './session.ts';
+import { tracesOf } from './traces.ts';
 import { startDaemon } from './up.ts';
 import { withSignals } from './with-signals.ts';
 
@@ -260,10 +261,15 @@ async function openFor(
   const connected =
     use === 'never' ? undefined : await connectGovernor({ ...options, ...(use === 'auto' && { start }) });
   if (connected !== undefined) return connected;
-  const opened = await openGovernor(options);
+  const traces = await tracesOf(session, home, `writ/${options.name}`);
+  const opened = await openGovernor({ ...options, ...(traces && { tracer: traces.tracer }) });
   if (isDenial(opened)) return opened;
   return {
     ...opened,
+    async close() {
+      await opened.close();
+      await traces?.close();
+    },
     anchors: opened.view().state.anchors,
     pinnedDigest: (tool) => opened.view().policy?.bundle.tools.get(tool)?.digest,
   };

@@ -10,6 +10,7 @@ import { findDaemon, type RunningDaemon } from './daemon-status.ts';
 import { parseDuration } from './duration.ts';
 import type { Session } from './session.ts';
 import { faint, good } from './text.ts';
+import { openTracesFor } from './traces.ts';
 import { version } from './version.ts';
 import { withSignals } from './with-signals.ts';
 
@@ -55,7 +56,9 @@ async function serve(session: Session, home: Home, { idleExit }: Options): Promi
   const logger = createLogger(surroundings.stderr, config.log.level);
   const idleExitMs =
     1000 * (idleExit === undefined ? (idleExitSeconds ?? 0) : parseDuration(idleExit, '--idle-exit'));
+  const traces = await openTracesFor(session, home, 'writ', config.telemetry);
   const daemon = await Daemon.start({
+    ...(traces && { tracer: traces.tracer }),
     home,
     clock: systemClock,
     version: version(),
@@ -86,6 +89,7 @@ async function serve(session: Session, home: Home, { idleExit }: Options): Promi
   });
   await withSignals((signal) => daemon.untilEnd(signal));
   await daemon.close();
+  await traces?.close();
   return 0;
 }
 

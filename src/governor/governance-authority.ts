@@ -2,7 +2,7 @@ import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { foldGovernance, type GovernanceState, serializeGovernanceEvent } from '../governance/index.ts';
 import { readKeyFile } from '../key/index.ts';
 import { LogLocked, openSqliteLog, type SqliteLog } from '../storage/index.ts';
-import { LogUnavailable, noteVerifier, QuorumUnmet } from '../tlog/index.ts';
+import { type LogProgress, LogUnavailable, noteVerifier, QuorumUnmet } from '../tlog/index.ts';
 import { completeEvent, type NewGovernanceEvent, notInForceYet } from './governance-event.ts';
 import type { Home } from './home.ts';
 import { cosignerFor } from './witness-policy-file.ts';
@@ -54,6 +54,10 @@ export class GovernanceAuthority {
   /** Entries of the log. */
   get size(): number {
     return this.#log.head().size;
+  }
+
+  progress(): LogProgress {
+    return this.#log.progress();
   }
 
   /** Why nothing can be written any more, if so. */

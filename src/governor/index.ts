@@ -99,4 +99,6 @@ export {
 export { revoke } from './revoke.ts';
 export { type SimulationOptions, simulatePolicy } from './simulation/simulate-policy.ts';
 export type { Change, ChangeGroup, NewVerdict, SimulationReport } from './simulation/simulation-report.ts';
+export { type CallerTrace, parseCallerTrace } from './tracing/caller-trace.ts';
+export { DecisionTracer } from './tracing/decision-tracer.ts';
 export { cosignerFor, readWitnessPolicy } from './witness-policy-file.ts';

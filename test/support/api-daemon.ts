@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import type { Role } from '../../src/governance/index.ts';
-import { admitCaller, type Clock, systemClock } from '../../src/governor/index.ts';
+import { admitCaller, type Clock, type DecisionTracer, systemClock } from '../../src/governor/index.ts';
 import { newApiToken, tokenCallerId } from '../../src/server/access/index.ts';
 import { type Config, DEFAULT_CONFIG } from '../../src/server/config/index.ts';
 import { createLogger, Daemon } from '../../src/server/daemon/index.ts';
@@ -16,13 +16,18 @@ export class ApiDaemon {
     this.daemon = daemon;
   }
 
-  static async start(change: Partial<Config> = {}, clock: Clock = systemClock): Promise<ApiDaemon> {
+  static async start(
+    change: Partial<Config> = {},
+    clock: Clock = systemClock,
+    tracer?: DecisionTracer,
+  ): Promise<ApiDaemon> {
     const domain = await TestDomain.create();
     const listen = { address: '127.0.0.1', port: 0, allowInsecureLoopback: true };
     const logger = createLogger(new Writable({ write: (_chunk, _encoding, done) => done() }));
     const config = { ...DEFAULT_CONFIG, listen, ...change };
     const { home } = domain;
-    const daemon = must(await Daemon.start({ home, clock, version: '0', logger, drainMs: 0, config }));
+    const options = { home, clock, version: '0', logger, drainMs: 0, config, ...(tracer && { tracer }) };
+    const daemon = must(await Daemon.start(options));
     return new ApiDaemon(domain, daemon);
   }
 

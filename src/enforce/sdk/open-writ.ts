@@ -75,6 +75,7 @@ export async function openWrit(options: WritOptions): Promise<Writ> {
     scheme,
     pinnedDigest: (id) => opened.pinnedDigest(id),
     onTools: (tools) => opened.setTools(tools),
+    concludeLater: (executionId, end) => opened.concludeLater(executionId, end),
     close: () => opened.close(),
   });
 }

@@ -2,6 +2,7 @@ import type { Digest } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Component } from '../../environment/index.ts';
 import type { MeasuredTool } from '../enforcement-point.ts';
+import type { ExecutionEnd } from '../execution.ts';
 import type { Governor } from '../governor.ts';
 import type { Home } from '../home.ts';
 import { DaemonAbsent } from './daemon-error.ts';
@@ -28,6 +29,8 @@ export interface ConnectedGovernor {
   /** Digest that the active policy pins a tool's definition to. */
   pinnedDigest(tool: string): Digest | undefined;
   setTools(tools: readonly MeasuredTool[]): void;
+  /** As `OpenedGovernor` has it. */
+  concludeLater(executionId: string, end: ExecutionEnd): Promise<Denial | undefined>;
   close(): Promise<void>;
 }
 
@@ -65,6 +68,7 @@ export async function connectGovernor(
       audience: governor.audience,
       pinnedDigest: (tool) => governor.pinnedDigest(tool),
       setTools: (tools) => governor.setTools(tools),
+      concludeLater: (executionId, end) => governor.concludeLater(executionId, end),
       close: () => governor.close(),
     };
   } catch (error) {

@@ -4,7 +4,8 @@ import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Component } from '../../environment/index.ts';
 import type { MeasuredTool } from '../enforcement-point.ts';
-import type { Effect, EffectResult, Outcome } from '../execution.ts';
+import type { Effect, EffectResult, ExecutionEnd, Outcome } from '../execution.ts';
+import type { CallerTrace } from '../tracing/caller-trace.ts';
 import { type DaemonAnswer, denialOf } from './daemon-answer.ts';
 import type { DaemonChannel } from './daemon-channel.ts';
 import type { DaemonLink } from './daemon-link.ts';
@@ -85,7 +86,7 @@ export class RemoteGovernor {
   }
 
   /** As `Governor.run`. */
-  async run<T>(asked: Action, effect: Effect<T>): Promise<Outcome<T>> {
+  async run<T>(asked: Action, effect: Effect<T>, caller?: CallerTrace): Promise<Outcome<T>> {
     const action = Object.freeze({ ...asked });
     let session: Session;
     let answer: DaemonAnswer;
@@ -93,7 +94,8 @@ export class RemoteGovernor {
       session = await this.#connected();
       // The definitions of tools are part of what is decided on.
       await this.#telling;
-      answer = await session.channel.send({ ask: bodyOf(action) });
+      const trace = caller && { trace: { ...caller } };
+      answer = await session.channel.send({ ask: bodyOf(action), ...trace });
     } catch (error) {
       const reason = error instanceof Error ? error.message : 'unknown error';
       return denied(deny('log.unavailable', `the daemon did not decide: ${reason}`));
@@ -103,6 +105,18 @@ export class RemoteGovernor {
       return denied(denialOf(answer), execution, receipt);
     }
     return this.#perform(session, execution, receipt, effect);
+  }
+
+  /** Says how an execution of this enforcement point ended that was left, by whichever process. */
+  async concludeLater(executionId: string, end: ExecutionEnd): Promise<Denial | undefined> {
+    try {
+      const { channel } = await this.#connected();
+      const answer = await channel.send({ concludeLeft: executionId, outcome: endOf(end) });
+      return answer.status === OK ? undefined : denialOf(answer);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : 'unknown error';
+      return deny('log.unavailable', `the daemon was not told: ${reason}`);
+    }
   }
 
   /** Waits until the daemon knows of every outcome so far. */
@@ -128,14 +142,15 @@ export class RemoteGovernor {
     const early = this.#terminated.get(executionId);
     this.#terminated.delete(executionId);
     this.#running.set(executionId, abort);
-    const conclude = async (end: JsonObject) => {
+    const tell = async (request: JsonObject) => {
       const reason: unknown = abort.signal.reason;
-      return (await this.#conclude(session, executionId, end)) ?? (isDenial(reason) ? reason : undefined);
+      return (await this.#tell(session, request)) ?? (isDenial(reason) ? reason : undefined);
     };
+    const conclude = (end: ExecutionEnd) => tell({ conclude: executionId, outcome: endOf(end) });
     try {
       if (early !== undefined || this.#opened !== session) {
         const denial = early ?? GONE;
-        await conclude({ status: 'terminated', note: 'withdrawn before the effect started' });
+        await conclude({ status: 'unknown', note: 'withdrawn before the effect started' });
         return { verdict: 'deny', denial, executionId, receiptIndex };
       }
       let result: EffectResult<T>;
@@ -146,7 +161,7 @@ export class RemoteGovernor {
         if (denial === undefined) throw error;
         return { verdict: 'deny', denial, executionId, receiptIndex };
       }
-      const denial = await conclude(endOf(result));
+      const denial = await (result.isLeft === true ? tell({ leave: executionId }) : conclude(result));
       return denial === undefined
         ? { verdict: 'permit', executionId, receiptIndex, value: result.value }
         : { verdict: 'deny', denial, executionId, receiptIndex };
@@ -159,8 +174,8 @@ export class RemoteGovernor {
    * What the daemon terminated it with, if it did. INVARIANT: only the daemon's word says that an execution stood to its
    * end. Without it the outcome is recorded as unknown, and what came back is not passed on.
    */
-  async #conclude(session: Session, executionId: string, end: JsonObject): Promise<Denial | undefined> {
-    const concluding = session.channel.send({ conclude: executionId, outcome: end }).catch(() => undefined);
+  async #tell(session: Session, request: JsonObject): Promise<Denial | undefined> {
+    const concluding = session.channel.send(request).catch(() => undefined);
     this.#track(concluding);
     const answer = await concluding;
     if (answer?.status !== OK) return GONE;
@@ -252,7 +267,7 @@ function bodyOf({ tool, args, presentation, toolDigest, refusal }: Action): Json
   };
 }
 
-function endOf({ status, evidence, note, result }: EffectResult<unknown>): JsonObject {
+function endOf({ status, evidence, note, result }: ExecutionEnd): JsonObject {
   return {
     status,
     ...(evidence && { evidence: Buffer.from(evidence).toString('base64') }),

@@ -29,7 +29,7 @@ export const actionMessage = z
 /** How an execution ended, as its enforcement point says. */
 export const outcomeMessage = z
   .strictObject({
-    status: z.enum(['succeeded', 'failed', 'unknown', 'terminated']),
+    status: z.enum(['succeeded', 'failed', 'unknown']),
     note: z.string().max(200).optional(),
     evidence: z.base64().optional().openapi({ description: 'What came back, for the salted digest.' }),
     result: jsonObject.optional(),
@@ -49,8 +49,7 @@ export function actionOf(body: z.infer<typeof actionMessage>): Action {
 
 export function endOf({ status, note, evidence, result }: z.infer<typeof outcomeMessage>): ExecutionEnd {
   return {
-    // That it was terminated is for the daemon to say.
-    status: status === 'terminated' ? 'unknown' : status,
+    status,
     ...(note === undefined ? {} : { note }),
     ...(evidence === undefined ? {} : { evidence: Buffer.from(evidence, 'base64') }),
     ...(result && { result }),

@@ -27,7 +27,7 @@ export function addExecutionOperations(api: Api, { held }: DaemonPorts): void {
           description: 'It is being recorded.',
           content: { 'application/json': { schema: z.object({ terminated: reasonCode.optional() }) } },
         },
-        ...answersOf(400, 404, 413),
+        ...answersOf(400, 404, 413, 503),
       },
     },
     exposure: 'enforce',

@@ -3,6 +3,7 @@ import type { WebSocket } from 'ws';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../codec/index.ts';
 import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import { type CallerTrace, parseCallerTrace } from '../../governor/index.ts';
 import type { Caller } from '../access/caller.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
 import type { PointSession } from '../daemon/point-session.ts';
@@ -10,7 +11,14 @@ import { actionOf, endOf } from './execution-messages.ts';
 import { OutgoingFrames } from './outgoing-frames.ts';
 import { watchPins } from './pins.ts';
 import { denialBody, type ProblemBody, problemBody } from './problem.ts';
-import { askRequest, concludeRequest, openRequest, toolsRequest } from './session-requests.ts';
+import {
+  askRequest,
+  concludeLeftRequest,
+  concludeRequest,
+  leaveRequest,
+  openRequest,
+  toolsRequest,
+} from './session-requests.ts';
 
 export const SESSION_PROTOCOL = 'writ.session.v1';
 
@@ -118,6 +126,10 @@ class SessionChannel {
       this.#fail(PROTOCOL_ERROR, 'the frame is too long');
     } else if ('ask' in request) {
       this.#parse(askRequest, request, (read) => void this.#ask(session, read));
+    } else if ('leave' in request) {
+      this.#parse(leaveRequest, request, ({ id, leave }) => this.#answerEnded(id, session.leave(leave)));
+    } else if ('concludeLeft' in request) {
+      this.#parse(concludeLeftRequest, request, (read) => void this.#concludeLeft(read));
     } else {
       this.#parse(toolsRequest, request, ({ id, tools }) => {
         session.setTools(tools);
@@ -178,7 +190,7 @@ class SessionChannel {
     });
   }
 
-  async #ask(session: PointSession, { id, ask }: z.infer<typeof askRequest>): Promise<void> {
+  async #ask(session: PointSession, { id, ask, trace }: z.infer<typeof askRequest>): Promise<void> {
     const admitted = this.#options.admit();
     if (isRefused(admitted)) {
       this.#fail(POLICY_VIOLATION, NOT_ANY_MORE);
@@ -191,7 +203,8 @@ class SessionChannel {
     this.#underWay += 1;
     if (this.#underWay === MAX_UNDER_WAY) this.#socket.pause();
     try {
-      await this.#decide(session, id, actionOf(ask));
+      const caller = trace && parseCallerTrace(trace.traceparent, trace.tracestate);
+      await this.#decide(session, id, actionOf(ask), caller);
     } catch {
       this.#answerProblem(id, denialBody(deny('internal.unexpected', 'unforeseen')));
     }
@@ -199,10 +212,10 @@ class SessionChannel {
     this.#underWay -= 1;
   }
 
-  async #decide(session: PointSession, id: number, action: Action): Promise<void> {
+  async #decide(session: PointSession, id: number, action: Action, caller?: CallerTrace): Promise<void> {
     const { metrics, clock, logger } = this.#options;
     const startedMs = clock.monotonicMs();
-    const decided = await session.ask(action);
+    const decided = await session.ask(action, caller);
     if (isDenial(decided)) {
       this.#answerProblem(id, denialBody(decided));
       return;
@@ -219,13 +232,23 @@ class SessionChannel {
     this.#answerProblem(id, denialBody(denial, members));
   }
 
-  #conclude(
-    session: PointSession,
-    { id, conclude: execution, outcome }: z.infer<typeof concludeRequest>,
-  ): void {
-    const ended = session.conclude(execution, endOf(outcome));
+  #conclude(session: PointSession, { id, conclude, outcome }: z.infer<typeof concludeRequest>): void {
+    this.#answerEnded(id, session.conclude(conclude, endOf(outcome)));
+  }
+
+  #answerEnded(id: number, ended: Denial | undefined | 'unknown'): void {
     if (ended === 'unknown') this.#answerProblem(id, problemBody(404, 'No such execution runs here.'));
     else this.#answer(id, 200, ended === undefined ? {} : { terminated: ended.code });
+  }
+
+  async #concludeLeft(read: z.infer<typeof concludeLeftRequest>): Promise<void> {
+    const { id, concludeLeft, outcome } = read;
+    const { sessions, name } = this.#options;
+    const refused = await sessions
+      .concludeLater(name, concludeLeft, endOf(outcome))
+      .catch(() => deny('internal.unexpected', 'unforeseen'));
+    if (refused === undefined) this.#answer(id, 200, {});
+    else this.#answerProblem(id, denialBody(refused, { detail: refused.detail }));
   }
 
   #answer(id: number, status: number, body: object): void {

@@ -17,7 +17,17 @@ export const openRequest = z.strictObject({
     measuredAtSeconds: z.int().min(0),
   }),
 });
-export const askRequest = z.strictObject({ id: requestId, ask: actionMessage });
+export const askRequest = z.strictObject({
+  id: requestId,
+  ask: actionMessage,
+  trace: z.strictObject({ traceparent: z.string(), tracestate: z.string().optional() }).optional(),
+});
+export const leaveRequest = z.strictObject({ id: requestId, leave: z.string() });
+export const concludeLeftRequest = z.strictObject({
+  id: requestId,
+  concludeLeft: z.string(),
+  outcome: outcomeMessage,
+});
 export const concludeRequest = z.strictObject({
   id: requestId,
   conclude: z.string(),

@@ -41,6 +41,21 @@ const log = z.strictObject({
     .describe("What the daemon's own log tells operators. It never repeats what requests carry."),
 });
 
+const telemetry = z.strictObject({
+  tracesEndpoint: z
+    .url({ protocol: /^https?$/ })
+    .max(2048)
+    .optional()
+    .describe(
+      'Where spans are sent: a URL that takes OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces. Default: nowhere, and nothing is traced. The standard OTEL_* environment variables count before it.',
+    ),
+  samplePercent: whole(0, 100)
+    .default(100)
+    .describe(
+      'How many in a hundred decisions are traced, of those whose caller is part of no trace. Of the others the caller says.',
+    ),
+});
+
 const limits = z.strictObject({
   requestsPerSecond: whole(1, 1_000_000)
     .default(500)
@@ -146,6 +161,7 @@ const oauth = z.strictObject({
 export const configSchema = z.strictObject({
   daemon: daemon.prefault({}).describe('Decisions, and the life of the daemon.'),
   log: log.prefault({}).describe('What the daemon tells its operators on stderr.'),
+  telemetry: telemetry.prefault({}).describe('OpenTelemetry traces of decisions.'),
   limits: limits.prefault({}).describe('What one caller, or all of them, may take.'),
   listen: listen.optional().describe('The API over TCP. Default: only the Unix socket.'),
   administration: administration.prefault({}).describe('Who may administer.'),
@@ -154,6 +170,7 @@ export const configSchema = z.strictObject({
 
 export type Config = z.infer<typeof configSchema>;
 export type ListenConfig = NonNullable<Config['listen']>;
+export type TelemetryConfig = Config['telemetry'];
 export type LimitsConfig = Config['limits'];
 export type GrantConfig = Config['oauth']['grants'][number];
 

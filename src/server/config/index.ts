@@ -5,6 +5,7 @@ export {
   type GrantConfig,
   type LimitsConfig,
   type ListenConfig,
+  type TelemetryConfig,
 } from './config-schema.ts';
 export { configurationGuide } from './document-config.ts';
 export { type LoadedConfig, readConfig } from './read-config.ts';

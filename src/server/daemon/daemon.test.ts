@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HttpClient } from '../../../test/support/daemon-client.ts';
 import { nowSeconds, READ, TestDomain, WRITE } from '../../../test/support/trust-domain.ts';
 import type { Action } from '../../decision/index.ts';
 import { deny, isDenial } from '../../denial/index.ts';
@@ -7,6 +8,7 @@ import {
   type ConnectedGovernor,
   connectGovernor,
   findExecution,
+  listExecutionLogs,
   type Outcome,
   revoke,
   systemClock,
@@ -111,6 +113,37 @@ describe('a governor behind a socket', () => {
       'replay.detected',
     ]);
     await second.close();
+  });
+
+  it('takes no late outcome of what runs, nor of what has one, and one of what was left', async () => {
+    let during: unknown;
+    const ran = await connected.governor.run(call(), async ({ id }) => {
+      during = await connected.concludeLater(id, { status: 'failed' });
+      return succeed();
+    });
+    expect(during).toMatchObject({ code: 'request.malformed' });
+    // Told before the first one need have become durable.
+    const after = await connected.concludeLater(ran.executionId, { status: 'failed' });
+    expect(after).toMatchObject({ code: 'replay.detected' });
+    expect(recordOf(ran)?.outcome?.status).toBe('succeeded');
+    const nowhere = new HttpClient(daemon.socketPath);
+    const unknown = await nowhere.send(
+      'POST',
+      `/v1/enforcement-points/made-up/executions/${ran.executionId}/outcome`,
+      {
+        headers: { 'content-type': 'application/json' },
+        body: '{"status":"succeeded"}',
+      },
+    );
+    nowhere.close();
+    expect([unknown.status, listExecutionLogs(domain.home)]).toEqual([404, ['fs']]);
+    const left = await connected.governor.run(call(), async () => ({ ...(await succeed()), isLeft: true }));
+    expect(recordOf(left)?.outcome).toBeUndefined();
+    const told = await Promise.all(
+      ['succeeded', 'failed'].map(() => connected.concludeLater(left.executionId, { status: 'succeeded' })),
+    );
+    expect(told.filter((refused) => refused === undefined)).toHaveLength(1);
+    expect(recordOf(left)?.outcome?.status).toBe('succeeded');
   });
 
   it('denies a call that comes after a revocation has returned', async () => {

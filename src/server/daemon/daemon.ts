@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import {
   type Clock,
+  type DecisionTracer,
   GovernanceAuthority,
   type GovernanceFollower,
   type Home,
@@ -11,6 +12,7 @@ import { LocalGate } from '../access/gate.ts';
 import { createApi } from '../api/api.ts';
 import { type Config, DEFAULT_CONFIG, type Environment } from '../config/index.ts';
 import type { ApiServer } from './api-server.ts';
+import { ApprovalsWaiting } from './approvals-waiting.ts';
 import type { DaemonPorts, DaemonStatus } from './daemon-ports.ts';
 import { EnforcementPoints } from './enforcement-points.ts';
 import { HeldPoints } from './held-points.ts';
@@ -28,6 +30,8 @@ export interface DaemonOptions {
   readonly logger: Logger;
   readonly maxStalenessSeconds?: number;
   readonly maxLineageDepth?: number;
+  /** Default: nothing is traced. */
+  readonly tracer?: DecisionTracer;
   /** How long what runs may go on once the daemon is told to end, milliseconds. */
   readonly drainMs?: number;
   /** Ends when no session has been open for so long. Default: never. */
@@ -56,6 +60,7 @@ export class Daemon {
   readonly #follower: GovernanceFollower;
   readonly #points: EnforcementPoints;
   readonly #sessions: PointSessions;
+  readonly #approvals: ApprovalsWaiting;
   readonly #startedAt: string;
   #server: ApiServer | undefined;
   #remote: TcpListener | undefined;
@@ -73,6 +78,7 @@ export class Daemon {
     this.#follower = follower;
     this.#points = new EnforcementPoints({ ...options, home, follower });
     this.#sessions = new PointSessions(this.#points);
+    this.#approvals = new ApprovalsWaiting({ home, clock: options.clock, follower });
     this.#startedAt = new Date(options.clock.wallMs()).toISOString();
     this.socketPath = socketPathOf(home);
   }
@@ -159,6 +165,7 @@ export class Daemon {
     await this.#sessions.drain(server === undefined ? 0 : (this.#options.drainMs ?? DEFAULT_DRAIN_MS));
     await this.#sessions.close();
     await this.#remote?.close();
+    this.#approvals.close();
     if (server !== undefined) {
       rmSync(this.#home.daemonFile, { force: true });
       await server.close();
@@ -200,6 +207,9 @@ export class Daemon {
         running: () => sessions.running,
         governanceSize: () => this.#follower.view.size,
         leaseAgeSeconds: () => this.status().governance.ageSeconds,
+        logs: () => [['governance', this.#authority.progress()], ...this.#points.progress()],
+        approvalsWaiting: () => this.#approvals.count,
+        onApprovalAsked: () => this.#approvals.moved(),
       }),
       status: () => this.status(),
     };
