@@ -213,6 +213,7 @@ export class Daemon {
     const { clock, maxStalenessSeconds = DEFAULT_MAX_STALENESS_SECONDS } = this.#options;
     const problems: string[] = [];
     if (failure !== undefined) problems.push(failure.detail);
+    problems.push(...this.#points.problems);
     if (problem !== undefined) problems.push(problem.detail);
     if (clock.wallMs() - view.checkedAtMs > maxStalenessSeconds * 1000) {
       problems.push('governance knowledge is too old to decide on');

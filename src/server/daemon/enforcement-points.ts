@@ -16,6 +16,7 @@ const MAX_POINTS = 64;
 export class EnforcementPoints {
   readonly #options: EnforcementPointsOptions;
   readonly #points = new Map<string, Promise<EnforcementPoint | Denial>>();
+  readonly #opened = new Set<EnforcementPoint>();
 
   constructor(options: EnforcementPointsOptions) {
     this.#options = options;
@@ -33,8 +34,16 @@ export class EnforcementPoints {
     }
     const point = await opening;
     // What could not be opened may be mended: the next one who asks tries again.
-    if (isDenial(point) && this.#points.get(name) === opening) this.#points.delete(name);
+    if (!isDenial(point)) this.#opened.add(point);
+    else if (this.#points.get(name) === opening) this.#points.delete(name);
     return point;
+  }
+
+  /** Why decisions cannot be recorded at some of them, a line each. */
+  get problems(): string[] {
+    return [...this.#opened].flatMap(({ log, failure }) =>
+      failure === undefined ? [] : [`execution log ${log}: ${failure}`],
+    );
   }
 
   async close(): Promise<void> {
