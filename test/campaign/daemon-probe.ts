@@ -1,5 +1,5 @@
 /** Preloaded into a daemon under load: tells its heap and handles to the campaign that started it, when asked. */
-import { setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { isMainThread } from 'node:worker_threads';
 
@@ -13,8 +13,9 @@ if (isMainThread && process.send !== undefined) {
       }
       if (typeof collect === 'function') collect();
     }
-    const { heapUsed, external, arrayBuffers } = process.memoryUsage();
-    process.send?.({ heapUsed, external, arrayBuffers, handles: process.getActiveResourcesInfo().length });
+    // Not `process.memoryUsage`: it opens a file, and there may be none left to open.
+    const { used_heap_size: heapUsed, external_memory: external } = getHeapStatistics();
+    process.send?.({ heapUsed, external, handles: process.getActiveResourcesInfo().length });
   });
   // Not a reason to stay: the daemon ends as it does without.
   process.channel?.unref();

@@ -44,7 +44,7 @@ export class LoadDaemon {
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     const errors: string[] = [];
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      errors.push(...text.split('\n').filter((line) => /"level":(50|60)|Error/.test(line)));
+      errors.push(...text.split('\n').filter((line) => line !== '' && !/"level":[1-4]0/.test(line)));
       if (errors.length > 100) errors.splice(0, errors.length - 100);
     });
     const line = await new Promise<string>((resolve, reject) => {
@@ -76,7 +76,7 @@ export class LoadDaemon {
       this.#child.once('message', (message: { heapUsed: number; external: number; handles: number }) =>
         resolve(message),
       );
-      this.#child.once('exit', () => reject(new Error('the daemon is gone')));
+      this.#child.once('exit', () => reject(new Error(`the daemon is gone: ${this.#errors.join('\n')}`)));
     });
     this.#child.send(collected ? 'collect' : 'sample');
     const { heapUsed, external, handles } = await asked;
