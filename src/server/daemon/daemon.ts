@@ -11,6 +11,7 @@ import {
 import { LocalGate } from '../access/gate.ts';
 import { createApi } from '../api/api.ts';
 import { type Config, DEFAULT_CONFIG, type Environment } from '../config/index.ts';
+import { connectionBounds } from './connection-bounds.ts';
 import type { DaemonPorts, DaemonStatus } from './daemon-ports.ts';
 import { EnforcementPoints } from './enforcement-points.ts';
 import { HeldPoints } from './held-points.ts';
@@ -177,7 +178,9 @@ export class Daemon {
     const ports = this.#ports();
     // First what the configuration may keep it from: who finds the socket finds a daemon that is as configured.
     this.#remote = await serveRemotely(ports, config, environment);
-    this.#server = await listenOnSocket(this.socketPath, createApi(ports, new LocalGate(owner)));
+    const { limits, listen } = config;
+    const { local } = connectionBounds(listen && limits.maxConnections);
+    this.#server = await listenOnSocket(this.socketPath, createApi(ports, new LocalGate(owner)), local);
     const socket = this.socketPath;
     writeDaemonFile(this.#home, { pid: process.pid, socket, version, startedAt: this.#startedAt });
     this.#options.logger.info(

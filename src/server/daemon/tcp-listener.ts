@@ -10,6 +10,7 @@ import {
   readSecret,
   type SecretReference,
 } from '../config/index.ts';
+import { connectionBounds } from './connection-bounds.ts';
 
 export interface TcpListener {
   readonly url: string;
@@ -56,7 +57,7 @@ export async function listenOnTcp(
           { ...options, ...tlsOptions(tls, environment), handshakeTimeout: options.headersTimeout },
           handler,
         );
-  server.maxConnections = limits.maxConnections;
+  server.maxConnections = connectionBounds(limits.maxConnections).remote;
   server.maxHeadersCount = MAX_HEADERS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -5,6 +5,7 @@ import {
   type AppendRequest,
   type AppendResult,
   type Log,
+  type LogFault,
   LogUnavailable,
   verifyConsistency,
 } from '../../tlog/index.ts';
@@ -22,6 +23,8 @@ export interface ReopeningLogOptions extends SqliteLogOptions {
 
 const DEFAULT_REOPEN_AFTER_MS = 1_000;
 const MIN_FREE_BYTES = 4 * 2 ** 20;
+/** Another writer, too: it was let in here, and what it did is checked like everything else. */
+const WAITED_OUT: ReadonlySet<LogFault> = new Set(['disk_full', 'files_exhausted', 'locked']);
 /** Bounds what is kept for when the log is back. */
 const MAX_KEPT = 20_000;
 
@@ -29,8 +32,8 @@ const MAX_KEPT = 20_000;
  * A log for processes that go on: one whose disk was full is opened again once there is room.
  *
  * INVARIANT: a log that failed is never written again. What goes on is another one, opened from what the disk holds with
- * every check of a start after a crash, and it must extend all that the failed one acknowledged. Nothing but a full disk
- * is waited out: a disk that failed, damage, or a second writer are for people to look at (DESIGN §6).
+ * every check of a start after a crash, and it must extend all that the failed one acknowledged. Nothing but a want
+ * of room or of open files is waited out: a disk that failed, damage, or a second writer are for people to look at (DESIGN §6).
  */
 export class ReopeningLog implements Log {
   readonly #options: ReopeningLogOptions;
@@ -119,10 +122,9 @@ export class ReopeningLog implements Log {
     };
   }
 
-  /** Another writer is waited for as well: it was let in here, and what it did is checked like everything else. */
   #comesBack(): boolean {
     const fault = this.#failure?.fault;
-    return fault === undefined || fault === 'disk_full' || fault === 'locked';
+    return fault === undefined || WAITED_OUT.has(fault);
   }
 
   #tryLater(): void {
