@@ -88,6 +88,11 @@ export class EnforcementPoint {
     return isDenial(instance) ? instance : new EnforcementPoint(options, instance, evidenceKey);
   }
 
+  /** Why no decision can be recorded now, if so. */
+  get failure(): string | undefined {
+    return this.#instance.log.failure?.message;
+  }
+
   /** @param measuredAtSeconds when the oldest of the components was measured: listing tools again makes none younger. */
   openSession(components: readonly Component[], measuredAtSeconds: number): PointSession {
     const { home, name, clock, follower, tracer } = this.#options;

@@ -51,6 +51,13 @@ export interface Log extends LogReader {
   /** Resolves when durable. Rejects with `LogUnavailable` once the writer is poisoned. */
   append(request: AppendRequest): Promise<AppendResult>;
   /**
+   * Takes what could not be appended and should not be lost while this process lives. A log that comes back is given it
+   * before anything else, unless it has an entry under the request's first index key by then. Others have no such thing.
+   */
+  keep?(request: AppendRequest): void;
+  /** Why nothing can be appended now, where it knows. */
+  readonly failure?: LogUnavailable | undefined;
+  /**
    * A signed note that covers everything appended so far, published before it is returned. Rejects with `QuorumUnmet`
    * while the witnesses of the log's policy cannot be had.
    */

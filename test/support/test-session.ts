@@ -44,6 +44,11 @@ export class TestSession {
     else this.#socket.send(JSON.stringify(frame));
   }
 
+  /** The beginning of a frame that never ends. */
+  sendPart(text: string): void {
+    this.#socket.send(text, { fin: false });
+  }
+
   /** The answer to a request. */
   ask(request: JsonObject & { readonly id: number }): Promise<JsonObject> {
     const answer = this.next(({ id }) => id === request.id);

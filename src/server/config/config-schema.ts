@@ -75,7 +75,11 @@ const limits = z.strictObject({
   headersTimeoutSeconds: whole(1, 60)
     .default(10)
     .describe('Within which the head of a request must have arrived.'),
-  maxConnections: whole(1, 1_000_000).default(20_000).describe('Open connections over TCP.'),
+  maxConnections: whole(1, 1_000_000)
+    .default(20_000)
+    .describe(
+      'Open connections over TCP; at most 9/16 of the files that the daemon may have open, whatever is given here.',
+    ),
   maxEventStreams: whole(1, 10_000).default(256).describe('Open streams of live events, over all callers.'),
 });
 

@@ -13,6 +13,7 @@ import { createApi } from '../api/api.ts';
 import { type Config, DEFAULT_CONFIG, type Environment } from '../config/index.ts';
 import type { ApiServer } from './api-server.ts';
 import { ApprovalsWaiting } from './approvals-waiting.ts';
+import { connectionBounds } from './connection-bounds.ts';
 import type { DaemonPorts, DaemonStatus } from './daemon-ports.ts';
 import { EnforcementPoints } from './enforcement-points.ts';
 import { HeldPoints } from './held-points.ts';
@@ -182,7 +183,9 @@ export class Daemon {
     const ports = this.#ports();
     // First what the configuration may keep it from: who finds the socket finds a daemon that is as configured.
     this.#remote = await serveRemotely(ports, config, environment);
-    this.#server = await listenOnSocket(this.socketPath, createApi(ports, new LocalGate(owner)));
+    const { limits, listen } = config;
+    const { local } = connectionBounds(listen && limits.maxConnections);
+    this.#server = await listenOnSocket(this.socketPath, createApi(ports, new LocalGate(owner)), local);
     const socket = this.socketPath;
     writeDaemonFile(this.#home, { pid: process.pid, socket, version, startedAt: this.#startedAt });
     this.#options.logger.info(
@@ -221,6 +224,7 @@ export class Daemon {
     const { clock, maxStalenessSeconds = DEFAULT_MAX_STALENESS_SECONDS } = this.#options;
     const problems: string[] = [];
     if (failure !== undefined) problems.push(failure.detail);
+    problems.push(...this.#points.problems);
     if (problem !== undefined) problems.push(problem.detail);
     if (clock.wallMs() - view.checkedAtMs > maxStalenessSeconds * 1000) {
       problems.push('governance knowledge is too old to decide on');

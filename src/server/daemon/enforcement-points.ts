@@ -42,9 +42,9 @@ export class EnforcementPoints {
       this.#points.set(name, opening);
     }
     const point = await opening;
-    if (!isDenial(point)) this.#opened.set(name, point);
     // What could not be opened may be mended: the next one who asks tries again.
-    if (isDenial(point) && this.#points.get(name) === opening) this.#points.delete(name);
+    if (!isDenial(point)) this.#opened.set(name, point);
+    else if (this.#points.get(name) === opening) this.#points.delete(name);
     return point;
   }
 
@@ -57,6 +57,13 @@ export class EnforcementPoints {
   /** How far the logs of those that are open have come, by the name of the log. */
   progress(): (readonly [string, LogProgress])[] {
     return [...this.#opened.values()].map((point) => [`execution/${point.log}`, point.progress()]);
+  }
+
+  /** Why decisions cannot be recorded at some of them, a line each. */
+  get problems(): string[] {
+    return [...this.#opened.values()].flatMap(({ log, failure }) =>
+      failure === undefined ? [] : [`execution log ${log}: ${failure}`],
+    );
   }
 
   async close(): Promise<void> {

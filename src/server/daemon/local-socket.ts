@@ -11,7 +11,6 @@ const MAX_SOCKET_PATH_BYTES = 100;
 const MAX_HEADER_BYTES = 16 * 1024;
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
-const MAX_CONNECTIONS = 20_000;
 
 /** `run/writ.sock` in the home; where that is too long a path for a socket, in a folder of this user's own. */
 export function socketPathOf(home: Home): string {
@@ -27,7 +26,7 @@ export function socketPathOf(home: Home): string {
  * Serves an API on a Unix socket in a folder that is this user's alone: that is who may call it.
  * The caller holds the lock that makes it the only one, so a socket that lies there is a dead one's.
  */
-export async function listenOnSocket(path: string, api: Api): Promise<ApiServer> {
+export async function listenOnSocket(path: string, api: Api, maxConnections: number): Promise<ApiServer> {
   const folder = dirname(path);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { uid } = statSync(folder);
@@ -45,7 +44,7 @@ export async function listenOnSocket(path: string, api: Api): Promise<ApiServer>
   };
   const made = createApiServer(api, options, false);
   const { server } = made;
-  server.maxConnections = MAX_CONNECTIONS;
+  server.maxConnections = maxConnections;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(path, () => resolve());

@@ -9,6 +9,7 @@ import {
   type SecretReference,
 } from '../config/index.ts';
 import { createApiServer } from './api-server.ts';
+import { connectionBounds } from './connection-bounds.ts';
 
 export interface TcpListener {
   readonly url: string;
@@ -50,7 +51,7 @@ export async function listenOnTcp(
     ...(tls && { ...tlsOptions(tls, environment), handshakeTimeout: headersTimeout }),
   };
   const { server, close } = createApiServer(api, options, tls !== undefined);
-  server.maxConnections = limits.maxConnections;
+  server.maxConnections = connectionBounds(limits.maxConnections).remote;
   server.maxHeadersCount = MAX_HEADERS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

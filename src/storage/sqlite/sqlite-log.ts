@@ -60,6 +60,8 @@ export class SqliteLog implements Log {
   #unmet = 0;
   readonly #waiters = new PublicationWaiters();
   #failure: LogUnavailable | undefined;
+  /** Told once, when the log fails; not when it is closed. */
+  onFailure: ((failure: LogUnavailable) => void) | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(options: SqliteLogOptions, writer: BatchWriter, reader: SqliteLogReader) {
@@ -96,6 +98,11 @@ export class SqliteLog implements Log {
       await writer.close();
       throw error;
     }
+  }
+
+  /** Why nothing is appended any more, if so. */
+  get failure(): LogUnavailable | undefined {
+    return this.#failure;
   }
 
   head(): Head {
@@ -197,6 +204,8 @@ export class SqliteLog implements Log {
     // Witnesses that just could not be had are not waited for once more: the next writer asks them.
     const isWorthwhile = this.#failure === undefined && this.#unmet === 0 && this.#isUnpublished();
     if (isWorthwhile) await this.#publish().catch(() => undefined);
+    // One that is under way when the log fails would meet whoever opens the log next.
+    else if (this.#failure !== undefined) await this.#publisher.idle();
     this.#failure ??= new LogUnavailable('the log is closed');
     this.#waiters.reject(this.#failure);
     this.#reader.close();
@@ -280,8 +289,10 @@ export class SqliteLog implements Log {
 
   #fail(error: unknown): LogUnavailable {
     clearTimeout(this.#timer);
-    this.#failure ??= unavailableBecause('the log failed', error);
+    if (this.#failure !== undefined) return this.#failure;
+    this.#failure = unavailableBecause('the log failed', error);
     this.#waiters.reject(this.#failure);
+    this.onFailure?.(this.#failure);
     return this.#failure;
   }
 }
