@@ -6,6 +6,14 @@ import { type Config, DEFAULT_CONFIG } from '../../src/server/config/index.ts';
 import { createLogger, Daemon } from '../../src/server/daemon/index.ts';
 import { must, nowSeconds, TestDomain } from './trust-domain.ts';
 
+export interface ApiDaemonOptions {
+  /** Cedar. Default: everything is permitted. */
+  readonly policy?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Gets each line that the daemon logs. */
+  readonly log?: (line: string) => void;
+}
+
 /** A daemon of its own domain that listens on loopback. Close it, then dispose of its domain. */
 export class ApiDaemon {
   readonly domain: TestDomain;
@@ -16,14 +24,22 @@ export class ApiDaemon {
     this.daemon = daemon;
   }
 
-  static async start(change: Partial<Config> = {}, clock: Clock = systemClock): Promise<ApiDaemon> {
-    const domain = await TestDomain.create();
+  static async start(
+    change: Partial<Config> = {},
+    clock: Clock = systemClock,
+    { policy, environment = {}, log }: ApiDaemonOptions = {},
+  ): Promise<ApiDaemon> {
+    const domain = await TestDomain.create(policy);
     const listen = { address: '127.0.0.1', port: 0, allowInsecureLoopback: true };
-    const logger = createLogger(new Writable({ write: (_chunk, _encoding, done) => done() }));
+    const write = (chunk: Buffer, _encoding: string, done: () => void) => {
+      log?.(String(chunk));
+      done();
+    };
+    const logger = createLogger(new Writable({ write }));
     const config = { ...DEFAULT_CONFIG, listen, ...change };
     const { home } = domain;
-    const daemon = must(await Daemon.start({ home, clock, version: '0', logger, drainMs: 0, config }));
-    return new ApiDaemon(domain, daemon);
+    const options = { home, clock, version: '0', logger, drainMs: 0, config, environment };
+    return new ApiDaemon(domain, must(await Daemon.start(options)));
   }
 
   get url(): string {
