@@ -11,6 +11,7 @@ import {
 import { LocalGate } from '../access/gate.ts';
 import { createApi } from '../api/api.ts';
 import { type Config, DEFAULT_CONFIG, type Environment } from '../config/index.ts';
+import { Notifications } from '../notifications/notifications.ts';
 import type { DaemonPorts, DaemonStatus } from './daemon-ports.ts';
 import { EnforcementPoints } from './enforcement-points.ts';
 import { HeldPoints } from './held-points.ts';
@@ -59,6 +60,7 @@ export class Daemon {
   readonly #startedAt: string;
   #server: Server | undefined;
   #remote: TcpListener | undefined;
+  #notifications: Notifications | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -158,6 +160,7 @@ export class Daemon {
     const server = this.#server;
     await this.#sessions.drain(server === undefined ? 0 : (this.#options.drainMs ?? DEFAULT_DRAIN_MS));
     await this.#sessions.close();
+    await this.#notifications?.close();
     await this.#remote?.close();
     if (server !== undefined) {
       rmSync(this.#home.daemonFile, { force: true });
@@ -176,9 +179,11 @@ export class Daemon {
     const { owner = `spiffe://${this.#home.domain}/user/owner` } = this.#options;
     const ports = this.#ports();
     // First what the configuration may keep it from: who finds the socket finds a daemon that is as configured.
+    this.#notifications = new Notifications(ports, environment);
     this.#remote = await serveRemotely(ports, config, environment);
     this.#server = await listenOnSocket(this.socketPath, createApi(ports, new LocalGate(owner)));
     const socket = this.socketPath;
+    await this.#notifications.start();
     writeDaemonFile(this.#home, { pid: process.pid, socket, version, startedAt: this.#startedAt });
     this.#options.logger.info(
       { socket, domain: this.#home.domain, version, ...(this.#remote && { url: this.#remote.url }) },
@@ -202,6 +207,7 @@ export class Daemon {
         running: () => sessions.running,
         governanceSize: () => this.#follower.view.size,
         leaseAgeSeconds: () => this.status().governance.ageSeconds,
+        noticesWaiting: () => this.#notifications?.waiting ?? 0,
       }),
       status: () => this.status(),
     };

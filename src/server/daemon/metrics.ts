@@ -9,6 +9,7 @@ export interface MetricSources {
   readonly running: () => number;
   readonly governanceSize: () => number;
   readonly leaseAgeSeconds: () => number;
+  readonly noticesWaiting: () => number;
 }
 
 /** What Prometheus reads. Labels come from closed sets alone. */
@@ -16,6 +17,7 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #decisions: Counter<'verdict' | 'code' | 'stage'>;
   readonly #seconds: Histogram<'verdict'>;
+  readonly #notices: Counter<'event' | 'result'>;
 
   constructor(sources: MetricSources) {
     const registers = [this.#registry];
@@ -32,6 +34,12 @@ export class Metrics {
       buckets: BUCKETS,
       registers,
     });
+    this.#notices = new Counter({
+      name: 'writ_notices_total',
+      help: 'Notices to receivers of webhooks: delivered, failed, dropped or stale',
+      labelNames: ['event', 'result'],
+      registers,
+    });
     const gauge = (name: string, help: string, read: () => number) =>
       new Gauge({
         name,
@@ -45,6 +53,7 @@ export class Metrics {
     gauge('writ_executions_running', 'Executions permitted and not ended', sources.running);
     gauge('writ_governance_size', 'Entries of the governance log that are in force', sources.governanceSize);
     gauge('writ_governance_age_seconds', 'Age of governance knowledge (the lease)', sources.leaseAgeSeconds);
+    gauge('writ_notices_waiting', 'Notices that wait to be delivered', sources.noticesWaiting);
   }
 
   get contentType(): string {
@@ -56,6 +65,11 @@ export class Metrics {
     const verdict = denial === undefined ? 'permit' : 'deny';
     this.#decisions.inc({ verdict, code: denial?.code ?? '', stage: denial?.reason.stage ?? '' });
     this.#seconds.observe({ verdict }, durationMs / 1000);
+  }
+
+  /** What became of a notice (`notifications`). */
+  notified(event: string, result: string): void {
+    this.#notices.inc({ event, result });
   }
 
   text(): Promise<string> {
