@@ -11,6 +11,8 @@ export interface OpenedSession {
   readonly audience: string;
   /** Digests that the active policy pins tool definitions to, by tool identifier. */
   readonly pins: ReadonlyMap<string, Digest>;
+  /** Base URL of where people approve (`approvalUrl`), where the daemon is configured with one. */
+  readonly approvalsUrl?: string;
 }
 
 export interface SessionListener {
@@ -57,11 +59,12 @@ function dispatch(block: string, listener: SessionListener): void {
 }
 
 function openedOf(data: JsonObject): OpenedSession {
-  const { session, log, audience } = data;
+  const { session, log, audience, approvalsUrl } = data;
   if (typeof session !== 'string' || typeof log !== 'string' || typeof audience !== 'string') {
     throw new DaemonFailed('the daemon opened a session without saying which');
   }
-  return { session, log, audience, pins: pinsOf(data) };
+  const where = typeof approvalsUrl === 'string' && /^https?:\/\//.test(approvalsUrl) ? { approvalsUrl } : {};
+  return { session, log, audience, pins: pinsOf(data), ...where };
 }
 
 function pinsOf({ pins }: JsonObject): OpenedSession['pins'] {

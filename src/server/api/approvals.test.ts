@@ -358,6 +358,10 @@ describe('whoever is in the way of approvals', () => {
 });
 
 describe('as a resource', () => {
+  test('gateways are told where it is, for the clients that they send there', () => {
+    expect(point.approvalsUrl).toBe(SITE);
+  });
+
   test('what is done is done once for one Idempotency-Key, and has its caller as actor', async () => {
     const id = await asking('/key');
     const prepared = await prepare(id, { approver: bob.subject, decision: 'approve' });

@@ -308,3 +308,12 @@ test('events resume where they were left, without a gap or a repetition', async 
   expect(opened?.id).toBe(`@governance:${started} ${opened?.id.split(' ').slice(1).join(' ')}`);
   expect((await auditor.get('/v1/events', { 'last-event-id': '../x:1' })).status).toBe(400);
 });
+
+test('what is issued over the API permits what it grants', async () => {
+  const agent = running.domain.home.agent('worker');
+  const artifact = { agent, tools: { [WRITE]: {} }, audiences: [point.audience], ttlSeconds: 60 };
+  const { chain: issued } = await jsonOf(operator.post('/v1/artifacts', artifact));
+  const action = running.domain.call(issued as unknown as string[], { audience: point.audience });
+  const effect = async () => ({ status: 'succeeded', value: 1 }) as const;
+  expect(await point.governor.run(action, effect)).toMatchObject({ verdict: 'permit' });
+});

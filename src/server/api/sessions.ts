@@ -3,6 +3,7 @@ import { isDigest } from '../../codec/index.ts';
 import { type Denial, isDenial } from '../../denial/index.ts';
 import { isComponent } from '../../environment/index.ts';
 import { isLocalName } from '../../governor/index.ts';
+import { approvalsBaseUrl } from '../config/index.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
 import { EventStream } from './event-stream.ts';
 import { type Api, addOperation } from './operation.ts';
@@ -38,7 +39,8 @@ const HEARTBEAT_MS = 15_000;
 const MAX_SESSION_BODY_BYTES = 8 * 1024 * 1024;
 
 /** Enforcement points connect: `POST …/sessions` answers with events for as long as the runtime stands. */
-export function addSessionOperations(api: Api, { sessions, follower, clock }: DaemonPorts): void {
+export function addSessionOperations(api: Api, { sessions, follower, clock, config }: DaemonPorts): void {
+  const approvalsUrl = approvalsBaseUrl(config);
   addOperation(api, {
     route: {
       method: 'post',
@@ -47,7 +49,7 @@ export function addSessionOperations(api: Api, { sessions, follower, clock }: Da
       tags: ['Enforcement'],
       summary: 'Connect a runtime',
       description:
-        'The answer is an event stream (text/event-stream) that ends with the session. `opened` names the session, the execution log, the audience that proofs must name, and what tools are pinned to; `terminated` names an execution that no longer stands and must be stopped; `pins` replaces the pins. When the connection ends, so does the session, and what was running in it is recorded as of unknown outcome.',
+        'The answer is an event stream (text/event-stream) that ends with the session. `opened` names the session, the execution log, the audience that proofs must name, and what tools are pinned to, and (`approvalsUrl`) where people approve, if that is configured; `terminated` names an execution that no longer stands and must be stopped; `pins` replaces the pins. When the connection ends, so does the session, and what was running in it is recorded as of unknown outcome.',
       request: {
         params: z.object({ name: z.string() }),
         body: { content: { 'application/json': { schema: newSession } } },
@@ -80,7 +82,8 @@ export function addSessionOperations(api: Api, { sessions, follower, clock }: Da
       ownSession(session, caller);
       const { policy: active } = follower.refresh();
       const { log, audience } = point;
-      stream.send('opened', { session: session.id, log, audience, pins: pinsOf(active) });
+      const where = approvalsUrl === undefined ? {} : { approvalsUrl };
+      stream.send('opened', { session: session.id, log, audience, pins: pinsOf(active), ...where });
       let policy = active?.bundle.digest;
       const heartbeat = setInterval(() => stream.comment(), HEARTBEAT_MS);
       const watching = setInterval(() => {

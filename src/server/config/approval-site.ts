@@ -22,7 +22,10 @@ export interface RelyingParty {
 
 /** Base URL of the pages where people approve, without a slash at its end; undefined where none is configured. */
 export function approvalsBaseUrl({ approvals, listen }: SiteConfig): string | undefined {
-  return (approvals.consoleUrl ?? listen?.publicUrl)?.replace(/\/+$/, '');
+  const url = approvals.consoleUrl ?? listen?.publicUrl;
+  if (url === undefined) return undefined;
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`.replace(/\/+$/, '');
 }
 
 /** Undefined where no URL is configured that credentials could be made for. */
