@@ -3,7 +3,7 @@ import type { Role } from '../../src/governance/index.ts';
 import { admitCaller, type Clock, systemClock } from '../../src/governor/index.ts';
 import { newApiToken, tokenCallerId } from '../../src/server/access/index.ts';
 import { type Config, DEFAULT_CONFIG } from '../../src/server/config/index.ts';
-import { createLogger, Daemon } from '../../src/server/daemon/index.ts';
+import { createLogger, Daemon, type DaemonOptions } from '../../src/server/daemon/index.ts';
 import { must, nowSeconds, TestDomain } from './trust-domain.ts';
 
 export interface ApiDaemonOptions {
@@ -17,11 +17,23 @@ export interface ApiDaemonOptions {
 /** A daemon of its own domain that listens on loopback. Close it, then dispose of its domain. */
 export class ApiDaemon {
   readonly domain: TestDomain;
-  readonly daemon: Daemon;
+  readonly #options: DaemonOptions;
+  #daemon: Daemon;
 
-  private constructor(domain: TestDomain, daemon: Daemon) {
+  private constructor(domain: TestDomain, options: DaemonOptions, daemon: Daemon) {
     this.domain = domain;
-    this.daemon = daemon;
+    this.#options = options;
+    this.#daemon = daemon;
+  }
+
+  get daemon(): Daemon {
+    return this.#daemon;
+  }
+
+  /** Another daemon in its place, of the same domain; with port 0, on another port. */
+  async restart(): Promise<void> {
+    await this.#daemon.close();
+    this.#daemon = must(await Daemon.start(this.#options));
   }
 
   static async start(
@@ -39,7 +51,7 @@ export class ApiDaemon {
     const config = { ...DEFAULT_CONFIG, listen, ...change };
     const { home } = domain;
     const options = { home, clock, version: '0', logger, drainMs: 0, config, environment };
-    return new ApiDaemon(domain, must(await Daemon.start(options)));
+    return new ApiDaemon(domain, options, must(await Daemon.start(options)));
   }
 
   get url(): string {

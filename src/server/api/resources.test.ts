@@ -3,7 +3,12 @@ import { type ApiClient, ApiDaemon } from '../../../test/support/api-daemon.ts';
 import { must, READ, WRITE } from '../../../test/support/trust-domain.ts';
 import { isJsonObject, type JsonObject } from '../../codec/index.ts';
 import { isDenial } from '../../denial/index.ts';
-import { type ConnectedGovernor, connectGovernor, verifyEvidence } from '../../governor/index.ts';
+import {
+  type ConnectedGovernor,
+  connectGovernor,
+  dismissCaller,
+  verifyEvidence,
+} from '../../governor/index.ts';
 import { SigningKey } from '../../key/index.ts';
 import { parseDecisionReceipt } from '../../receipt/index.ts';
 import { openCheckpoint, parseEntryBundle, parseVkey } from '../../tlog/index.ts';
@@ -316,4 +321,26 @@ test('what is issued over the API permits what it grants', async () => {
   const action = running.domain.call(issued as unknown as string[], { audience: point.audience });
   const effect = async () => ({ status: 'succeeded', value: 1 }) as const;
   expect(await point.governor.run(action, effect)).toMatchObject({ verdict: 'permit' });
+});
+
+test('what was opened with a token ends with it: live events, and the session of an enforcement point', async () => {
+  const reader = await running.client('auditor', 'leaving');
+  const enforcer = await running.client('enforcement-point', 'leaving-point');
+  const session = { components: [], measuredAtSeconds: Math.floor(Date.now() / 1000) };
+  const streams = await Promise.all([
+    reader.get('/v1/events'),
+    enforcer.post('/v1/enforcement-points/leaving-point/sessions', session),
+  ]);
+  expect(streams.map(({ status }) => status)).toEqual([200, 200]);
+  const texts = streams.map((stream) => stream.text());
+  const before = running.daemon.status().sessions;
+  const by = { actor: 'urn:test', atSeconds: Math.floor(Date.now() / 1000) };
+  for (const { caller } of [reader, enforcer]) {
+    must(await dismissCaller(running.domain.home, { caller }, by));
+  }
+  const [events = ''] = await Promise.all(texts);
+  expect(events).toContain('event: opened');
+  // Not even that it was dismissed is told to who was.
+  expect(events).not.toContain(enforcer.caller);
+  expect(running.daemon.status().sessions).toBe(before - 1);
 });

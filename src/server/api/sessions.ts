@@ -66,7 +66,7 @@ export function addSessionOperations(api: Api, { sessions, follower, clock, conf
     unbounded: true,
     body: newSession,
     maxBodyBytes: MAX_SESSION_BODY_BYTES,
-    async handle(context, { components, measuredAtSeconds }, caller) {
+    async handle(context, { components, measuredAtSeconds }, caller, stands) {
       const name = context.req.param('name') ?? '';
       if (!isLocalName(name)) return problem(404, 'There is no such enforcement point.');
       const stream = new EventStream();
@@ -87,6 +87,7 @@ export function addSessionOperations(api: Api, { sessions, follower, clock, conf
       let policy = active?.bundle.digest;
       const heartbeat = setInterval(() => stream.comment(), HEARTBEAT_MS);
       const watching = setInterval(() => {
+        if (!stands()) return stream.end();
         const now = follower.view.policy;
         if (now?.bundle.digest === policy) return;
         policy = now?.bundle.digest;
