@@ -79,7 +79,10 @@ everything else is denied, and every decision is durable before anything happens
       'a call whose authority ends is cancelled; a server that has not answered it by then is killed',
       '5s',
     )
-    .option('--console-url <url>', 'where people approve: clients that can show a URL are sent there')
+    .option(
+      '--console-url <url>',
+      'where people approve: clients that can show a URL are sent there (default: what the daemon is configured with)',
+    )
     .addHelpText(
       'after',
       `
@@ -128,6 +131,7 @@ async function mcp(session: Session, command: readonly string[], options: Option
       if (opened.anchors !== undefined) warnOfArtifact(session, opened.anchors, chain, name);
       const presenter = createPresenter({ chain, signer: key, audience: opened.audience });
       if (isDenial(presenter)) throw denied(presenter, 'see it with "writ artifact inspect"');
+      const consoleUrl = options.consoleUrl ?? opened.approvalsUrl;
       // Signals end the gateway in order: calls are concluded, the log is published.
       const exit = await withSignals((signal) =>
         runMcpGateway({
@@ -140,7 +144,7 @@ async function mcp(session: Session, command: readonly string[], options: Option
           onDefinitions: (tools) => opened.setTools(tools),
           stderr: surroundings.stderr,
           limits: { denialStyle, killGraceMs },
-          ...(options.consoleUrl === undefined ? {} : { consoleUrl: options.consoleUrl }),
+          ...(consoleUrl === undefined ? {} : { consoleUrl }),
           signal,
         }),
       );

@@ -2,6 +2,9 @@ export { findHolderKey, localAgents } from './agent-keys.ts';
 export { admitCaller, dismissCaller } from './api-callers.ts';
 export type { ApprovalRequest, RequestStatus } from './approvals/approval-request.ts';
 export { ApprovalRequests } from './approvals/approval-requests.ts';
+export { approvalUrl } from './approvals/approval-url.ts';
+export { type ApprovalChange, ApprovalWatch } from './approvals/approval-watch.ts';
+export { findSignOffProblem } from './approvals/check-sign-off.ts';
 export type { ShownAction } from './approvals/shown-action.ts';
 export {
   enrollApprover,

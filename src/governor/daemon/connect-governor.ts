@@ -26,6 +26,8 @@ export interface ConnectedGovernor {
   /** Name of the execution log, and the audience that proofs must name. */
   readonly log: string;
   readonly audience: string;
+  /** Base URL of where people approve (`approvalUrl`), where the daemon is configured with one. */
+  readonly approvalsUrl?: string | undefined;
   /** Digest that the active policy pins a tool's definition to. */
   pinnedDigest(tool: string): Digest | undefined;
   setTools(tools: readonly MeasuredTool[]): void;
@@ -66,6 +68,7 @@ export async function connectGovernor(
       governor,
       log: governor.log,
       audience: governor.audience,
+      approvalsUrl: governor.approvalsUrl,
       pinnedDigest: (tool) => governor.pinnedDigest(tool),
       setTools: (tools) => governor.setTools(tools),
       concludeLater: (executionId, end) => governor.concludeLater(executionId, end),

@@ -65,6 +65,11 @@ export class RemoteGovernor {
     return this.#opened?.log ?? '';
   }
 
+  /** Base URL of where people approve, if the daemon knows one. */
+  get approvalsUrl(): string | undefined {
+    return this.#opened?.approvalsUrl;
+  }
+
   get audience(): string {
     return this.#opened?.audience ?? '';
   }

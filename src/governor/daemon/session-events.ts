@@ -8,6 +8,8 @@ export interface OpenedSession {
   /** Name of the execution log. */
   readonly log: string;
   readonly audience: string;
+  /** Base URL of where people approve (`approvalUrl`), where the daemon is configured with one. */
+  readonly approvalsUrl?: string;
   /** Digests that the active policy pins tool definitions to, by tool identifier. */
   readonly pins: ReadonlyMap<string, Digest>;
 }
@@ -29,11 +31,12 @@ export function dispatchEvent(name: string, data: JsonObject, listener: SessionL
 
 /** @throws DaemonFailed where it is not as documented. */
 export function openedOf(data: JsonObject): OpenedSession {
-  const { session, log, audience } = data;
+  const { session, log, audience, approvalsUrl } = data;
   if (typeof session !== 'string' || typeof log !== 'string' || typeof audience !== 'string') {
     throw new DaemonFailed('the daemon opened a session without saying which');
   }
-  return { session, log, audience, pins: pinsOf(data) };
+  const where = typeof approvalsUrl === 'string' && /^https?:\/\//.test(approvalsUrl) ? { approvalsUrl } : {};
+  return { session, log, audience, pins: pinsOf(data), ...where };
 }
 
 function pinsOf({ pins }: JsonObject): OpenedSession['pins'] {

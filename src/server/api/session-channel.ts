@@ -5,6 +5,7 @@ import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import { type CallerTrace, parseCallerTrace } from '../../governor/index.ts';
 import type { Caller } from '../access/caller.ts';
+import { approvalsBaseUrl } from '../config/index.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
 import type { PointSession } from '../daemon/point-session.ts';
 import { actionOf, endOf } from './execution-messages.ts';
@@ -27,6 +28,8 @@ export interface SessionChannelOptions extends DaemonPorts {
   readonly name: string;
   /** Who is connected, if it still may be: asked before everything that it asks for. */
   readonly admit: () => Caller | Response;
+  /** Whether it still may, looked at now and then. */
+  readonly stands: () => boolean;
 }
 
 /** A call of 4 MiB, whose proof repeats its arguments in base64url. */
@@ -36,6 +39,7 @@ const MAX_FRAME_REQUESTS = 1024;
 const MAX_UNDER_WAY = 1024;
 const OPEN_WITHIN_MS = 10_000;
 const PING_MS = 15_000;
+const LOOK_MS = 1_000;
 /** Close codes (RFC 6455 §7.4.1). */
 const PROTOCOL_ERROR = 1002;
 const POLICY_VIOLATION = 1008;
@@ -75,15 +79,18 @@ class SessionChannel {
     let answered = true;
     const ping = setInterval(() => {
       if (!answered) socket.terminate();
-      else if (isRefused(options.admit())) this.#fail(POLICY_VIOLATION, NOT_ANY_MORE);
+      else socket.ping();
       answered = false;
-      if (!this.#ended) socket.ping();
     }, PING_MS);
+    const look = setInterval(() => {
+      if (!options.stands()) this.#fail(POLICY_VIOLATION, NOT_ANY_MORE);
+    }, LOOK_MS);
     const late = setTimeout(() => {
       if (this.#session === undefined) this.#fail(POLICY_VIOLATION, 'no session was opened');
     }, OPEN_WITHIN_MS);
     this.#ends.push(
       () => clearInterval(ping),
+      () => clearInterval(look),
       () => clearTimeout(late),
     );
     socket.on('pong', () => {
@@ -182,12 +189,10 @@ class SessionChannel {
       return;
     }
     this.#session = session;
-    this.#answer(id, 200, {
-      session: session.id,
-      log: point.log,
-      audience: point.audience,
-      pins: pins.first,
-    });
+    const { log, audience } = point;
+    const approvalsUrl = approvalsBaseUrl(this.#options.config);
+    const where = approvalsUrl === undefined ? {} : { approvalsUrl };
+    this.#answer(id, 200, { session: session.id, log, audience, pins: pins.first, ...where });
   }
 
   async #ask(session: PointSession, { id, ask, trace }: z.infer<typeof askRequest>): Promise<void> {

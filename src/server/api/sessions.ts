@@ -25,7 +25,7 @@ export function addSessionOperations(api: Api, ports: DaemonPorts): void {
     },
     exposure: 'enforce',
     unbounded: true,
-    async handle(context) {
+    async handle(context, _body, _caller, stands) {
       const name = context.req.param('name') ?? '';
       if (!isLocalName(name)) return problem(404, 'There is no such enforcement point.');
       // A page in somebody's browser could connect with the client certificate that the browser holds.
@@ -40,7 +40,7 @@ export function addSessionOperations(api: Api, ports: DaemonPorts): void {
         onOpen(_event, { raw }) {
           if (!(raw instanceof WebSocket)) return;
           const admit = () => api.gate.admit(context, { name: OPERATION, exposure: 'enforce' });
-          serveSession(raw, { ...ports, name, admit });
+          serveSession(raw, { ...ports, name, admit, stands });
         },
       });
     },

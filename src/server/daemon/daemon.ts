@@ -11,6 +11,7 @@ import {
 import { LocalGate } from '../access/gate.ts';
 import { createApi } from '../api/api.ts';
 import { type Config, DEFAULT_CONFIG, type Environment } from '../config/index.ts';
+import { Notifications } from '../notifications/notifications.ts';
 import type { ApiServer } from './api-server.ts';
 import { ApprovalsWaiting } from './approvals-waiting.ts';
 import { connectionBounds } from './connection-bounds.ts';
@@ -65,6 +66,7 @@ export class Daemon {
   readonly #startedAt: string;
   #server: ApiServer | undefined;
   #remote: TcpListener | undefined;
+  #notifications: Notifications | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -165,6 +167,7 @@ export class Daemon {
     const server = this.#server;
     await this.#sessions.drain(server === undefined ? 0 : (this.#options.drainMs ?? DEFAULT_DRAIN_MS));
     await this.#sessions.close();
+    await this.#notifications?.close();
     await this.#remote?.close();
     this.#approvals.close();
     if (server !== undefined) {
@@ -182,11 +185,13 @@ export class Daemon {
     const { owner = `spiffe://${this.#home.domain}/user/owner` } = this.#options;
     const ports = this.#ports();
     // First what the configuration may keep it from: who finds the socket finds a daemon that is as configured.
+    this.#notifications = new Notifications(ports, environment);
     this.#remote = await serveRemotely(ports, config, environment);
     const { limits, listen } = config;
     const { local } = connectionBounds(listen && limits.maxConnections);
     this.#server = await listenOnSocket(this.socketPath, createApi(ports, new LocalGate(owner)), local);
     const socket = this.socketPath;
+    await this.#notifications.start();
     writeDaemonFile(this.#home, { pid: process.pid, socket, version, startedAt: this.#startedAt });
     this.#options.logger.info(
       { socket, domain: this.#home.domain, version, ...(this.#remote && { url: this.#remote.url }) },
@@ -213,6 +218,7 @@ export class Daemon {
         logs: () => [['governance', this.#authority.progress()], ...this.#points.progress()],
         approvalsWaiting: () => this.#approvals.count,
         onApprovalAsked: () => this.#approvals.moved(),
+        noticesWaiting: () => this.#notifications?.waiting ?? 0,
       }),
       status: () => this.status(),
     };

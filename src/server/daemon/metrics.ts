@@ -16,6 +16,7 @@ export interface MetricSources {
   readonly approvalsWaiting: () => number | undefined;
   /** Told of each decision that may make or end such a request. */
   readonly onApprovalAsked: () => void;
+  readonly noticesWaiting: () => number;
 }
 
 /** What Prometheus reads. Labels come from closed sets alone. */
@@ -24,6 +25,7 @@ export class Metrics {
   readonly #decisions: Counter<'verdict' | 'code' | 'stage'>;
   readonly #seconds: Histogram<'verdict'>;
   readonly #onApprovalAsked: () => void;
+  readonly #notices: Counter<'event' | 'result'>;
 
   constructor(sources: MetricSources) {
     this.#onApprovalAsked = sources.onApprovalAsked;
@@ -39,6 +41,12 @@ export class Metrics {
       help: 'From the request to its durable decision',
       labelNames: ['verdict'],
       buckets: BUCKETS,
+      registers,
+    });
+    this.#notices = new Counter({
+      name: 'writ_notices_total',
+      help: 'Notices to receivers of webhooks: delivered, failed, dropped or stale',
+      labelNames: ['event', 'result'],
       registers,
     });
     const gauge = (name: string, help: string, read: () => number) =>
@@ -84,6 +92,7 @@ export class Metrics {
       },
     });
     gauge('writ_governance_age_seconds', 'Age of governance knowledge (the lease)', sources.leaseAgeSeconds);
+    gauge('writ_notices_waiting', 'Notices that wait to be delivered', sources.noticesWaiting);
   }
 
   get contentType(): string {
@@ -96,6 +105,11 @@ export class Metrics {
     this.#decisions.inc({ verdict, code: denial?.code ?? '', stage: denial?.reason.stage ?? '' });
     if (denial?.reason.stage === 'approval') this.#onApprovalAsked();
     this.#seconds.observe({ verdict }, durationMs / 1000);
+  }
+
+  /** What became of a notice (`notifications`). */
+  notified(event: string, result: string): void {
+    this.#notices.inc({ event, result });
   }
 
   text(): Promise<string> {

@@ -58,7 +58,7 @@ describe('spans of a daemon', () => {
     vi.unstubAllEnvs();
     if (opened === undefined) throw new Error('nothing is traced');
     traces = opened;
-    running = await ApiDaemon.start({}, systemClock, traces.tracer);
+    running = await ApiDaemon.start({}, systemClock, { tracer: traces.tracer });
     const connected = await connectGovernor({ home: running.domain.home, name: 'fs', components: [] });
     if (connected === undefined || isDenial(connected)) throw new Error('no daemon');
     point = connected;
