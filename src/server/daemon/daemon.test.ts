@@ -8,6 +8,7 @@ import {
   connectGovernor,
   findExecution,
   type Outcome,
+  programVersion,
   revoke,
   systemClock,
 } from '../../governor/index.ts';
@@ -24,7 +25,7 @@ async function startDaemon(): Promise<Daemon> {
   const started = await Daemon.start({
     home: domain.home,
     clock: systemClock,
-    version: '0',
+    version: programVersion(),
     logger,
     drainMs: 200,
   });

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { realpathSync, rmSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import {
@@ -7,6 +7,7 @@ import {
   type GovernanceFollower,
   type Home,
   openGovernanceFollower,
+  readDaemonFile,
 } from '../../governor/index.ts';
 import { LocalGate } from '../access/gate.ts';
 import { createApi } from '../api/api.ts';
@@ -32,6 +33,8 @@ export interface DaemonOptions {
   readonly drainMs?: number;
   /** Ends when no session has been open for so long. Default: never. */
   readonly idleExitMs?: number;
+  /** Asked while another process writes the governance log: whether to wait for it. Default: not. */
+  readonly waitOn?: () => Promise<boolean>;
   /** Where else it listens, and for whom. The members above count before what stands there. */
   readonly config?: Config;
   /** Where secrets that the configuration names may be. */
@@ -60,6 +63,7 @@ export class Daemon {
   #server: Server | undefined;
   #remote: TcpListener | undefined;
   #closing: Promise<void> | undefined;
+  #idleExitMs: number | undefined;
 
   private constructor(
     options: DaemonOptions,
@@ -68,6 +72,7 @@ export class Daemon {
     follower: GovernanceFollower,
   ) {
     this.#options = options;
+    this.#idleExitMs = options.idleExitMs;
     this.#home = home;
     this.#authority = authority;
     this.#follower = follower;
@@ -79,7 +84,7 @@ export class Daemon {
 
   /** Opens the logs and listens. */
   static async start(options: DaemonOptions): Promise<Daemon | Denial> {
-    const authority = await GovernanceAuthority.open(options.home);
+    const authority = await GovernanceAuthority.open(options.home, options.waitOn);
     if (isDenial(authority)) return authority;
     const home = options.home.withWriter(authority);
     const follower = openGovernanceFollower(home, options.clock);
@@ -122,12 +127,23 @@ export class Daemon {
       },
       sessions: this.#sessions.size,
       running: this.#sessions.running,
+      ...(this.#idleExitMs === undefined ? {} : { idleExitSeconds: this.#idleExitMs / 1000 }),
     };
   }
 
-  /** Resolves when it is to be closed: the signal is aborted, or nobody needs it any more. */
+  /** It was started for as long as somebody is connected, and is to stay from now on. */
+  stay(): void {
+    if (this.#idleExitMs === undefined) return;
+    this.#idleExitMs = undefined;
+    this.#options.logger.info('told to stay, whether anybody is connected or not');
+  }
+
+  /**
+   * Resolves when it is to be closed: the signal is aborted, or nobody needs it any more, or nobody could find it, because
+   * its home or its address in it is gone.
+   */
   async untilEnd(signal: AbortSignal): Promise<void> {
-    const { idleExitMs, logger } = this.#options;
+    const { logger } = this.#options;
     let idleSinceMs = performance.now();
     while (!signal.aborted) {
       await new Promise<void>((resolve) => {
@@ -140,12 +156,21 @@ export class Daemon {
         signal.addEventListener('abort', done);
       });
       if (this.#sessions.size > 0) idleSinceMs = performance.now();
-      if (idleExitMs !== undefined && performance.now() - idleSinceMs > idleExitMs) {
+      if (this.#idleExitMs !== undefined && performance.now() - idleSinceMs > this.#idleExitMs) {
         logger.info('nobody has been connected: ending');
+        return;
+      }
+      if (!this.#canBeFound()) {
+        logger.warn('the home is gone, or names another daemon: ending');
         return;
       }
     }
     logger.info('told to end');
+  }
+
+  #canBeFound(): boolean {
+    const address = readDaemonFile(this.#home);
+    return address !== undefined && !isDenial(address) && address.pid === process.pid;
   }
 
   /** Lets what runs end, stops the rest, publishes and closes the logs, and leaves nothing to be found. */
@@ -160,7 +185,7 @@ export class Daemon {
     await this.#sessions.close();
     await this.#remote?.close();
     if (server !== undefined) {
-      rmSync(this.#home.daemonFile, { force: true });
+      if (this.#canBeFound()) rmSync(this.#home.daemonFile, { force: true });
       const ended = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
       await ended;
@@ -179,7 +204,8 @@ export class Daemon {
     this.#remote = await serveRemotely(ports, config, environment);
     this.#server = await listenOnSocket(this.socketPath, createApi(ports, new LocalGate(owner)));
     const socket = this.socketPath;
-    writeDaemonFile(this.#home, { pid: process.pid, socket, version, startedAt: this.#startedAt });
+    const home = realpathSync(this.#home.folder);
+    writeDaemonFile(this.#home, { pid: process.pid, home, socket, version, startedAt: this.#startedAt });
     this.#options.logger.info(
       { socket, domain: this.#home.domain, version, ...(this.#remote && { url: this.#remote.url }) },
       'listening',
