@@ -7,6 +7,7 @@ import { writ } from '../../src/cli/run.test-support.ts';
 import { isDenial } from '../../src/denial/index.ts';
 import { type DecisionReceipt, parseDecisionReceipt } from '../../src/receipt/index.ts';
 import { openSqliteLogReader } from '../../src/storage/index.ts';
+import { processesIn } from './cli-program.ts';
 
 /** What each of the eight conditions must leave on disk: nothing, or what was there before. */
 const CONDITIONS: Readonly<Record<string, { code: string; file: string; content?: string }>> = {
@@ -46,6 +47,8 @@ describe('the demo', () => {
     expect(report.steps.length).toBeGreaterThanOrEqual(16);
     expect(report).toMatchObject({ ok: true, logVerified: true, bundleVerified: true });
     expect(output).not.toContain('UNEXPECTED');
+    // It leaves files to look at, and no process.
+    expect(processesIn(folder)).toEqual([]);
   });
 
   it('is derived again from its logs, and comes out the same', async () => {
