@@ -1,4 +1,4 @@
-import { realpathSync, rmSync } from 'node:fs';
+import { realpathSync, rmSync, statSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import {
@@ -7,7 +7,6 @@ import {
   type GovernanceFollower,
   type Home,
   openGovernanceFollower,
-  readDaemonFile,
 } from '../../governor/index.ts';
 import { LocalGate } from '../access/gate.ts';
 import { createApi } from '../api/api.ts';
@@ -139,8 +138,7 @@ export class Daemon {
   }
 
   /**
-   * Resolves when it is to be closed: the signal is aborted, or nobody needs it any more, or nobody could find it, because
-   * its home or its address in it is gone.
+   * Resolves when it is to be closed: the signal is aborted, nobody needs it any more, or its home is gone.
    */
   async untilEnd(signal: AbortSignal): Promise<void> {
     const { logger } = this.#options;
@@ -160,17 +158,32 @@ export class Daemon {
         logger.info('nobody has been connected: ending');
         return;
       }
-      if (!this.#canBeFound()) {
-        logger.warn('the home is gone, or names another daemon: ending');
+      if (!this.#keepFindable()) {
+        logger.warn('the home is gone: ending');
         return;
       }
     }
     logger.info('told to end');
   }
 
-  #canBeFound(): boolean {
-    const address = readDaemonFile(this.#home);
-    return address !== undefined && !isDenial(address) && address.pid === process.pid;
+  /** An address that was deleted is written again: who holds the locks must be found. False where the home is gone. */
+  #keepFindable(): boolean {
+    const { daemonFile } = this.#home;
+    if (!isGone(daemonFile)) return true;
+    if (isGone(this.#home.folder)) return false;
+    try {
+      this.#tellAddress();
+    } catch {
+      this.#options.logger.warn(`${daemonFile} is gone, and cannot be written`);
+    }
+    return true;
+  }
+
+  #tellAddress(): void {
+    const { version } = this.#options;
+    const home = realpathSync(this.#home.folder);
+    const socket = this.socketPath;
+    writeDaemonFile(this.#home, { pid: process.pid, home, socket, version, startedAt: this.#startedAt });
   }
 
   /** Lets what runs end, stops the rest, publishes and closes the logs, and leaves nothing to be found. */
@@ -185,7 +198,7 @@ export class Daemon {
     await this.#sessions.close();
     await this.#remote?.close();
     if (server !== undefined) {
-      if (this.#canBeFound()) rmSync(this.#home.daemonFile, { force: true });
+      rmSync(this.#home.daemonFile, { force: true });
       const ended = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
       await ended;
@@ -204,8 +217,7 @@ export class Daemon {
     this.#remote = await serveRemotely(ports, config, environment);
     this.#server = await listenOnSocket(this.socketPath, createApi(ports, new LocalGate(owner)));
     const socket = this.socketPath;
-    const home = realpathSync(this.#home.folder);
-    writeDaemonFile(this.#home, { pid: process.pid, home, socket, version, startedAt: this.#startedAt });
+    this.#tellAddress();
     this.#options.logger.info(
       { socket, domain: this.#home.domain, version, ...(this.#remote && { url: this.#remote.url }) },
       'listening',
@@ -245,5 +257,15 @@ export class Daemon {
     }
     if (view.policy === undefined) problems.push('no policy is active: run "writ policy publish"');
     return problems;
+  }
+}
+
+/** Not: cannot be looked at now, for want of file descriptors or such. */
+function isGone(path: string): boolean {
+  try {
+    statSync(path);
+    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT';
   }
 }
