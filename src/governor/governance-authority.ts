@@ -31,15 +31,21 @@ export class GovernanceAuthority {
     log.onReopened = () => this.#readAgain();
   }
 
-  /** @returns `log.unavailable` where the log cannot be opened, or has a writer already; the detail says which. */
-  static async open(home: Home): Promise<GovernanceAuthority | Denial> {
+  /**
+   * @param waitOn asked while the log has another writer: whether to wait for that one to end. Default: not.
+   * @returns `log.unavailable` where the log cannot be opened, or has a writer already; the detail says which.
+   */
+  static async open(
+    home: Home,
+    waitOn: () => Promise<boolean> = async () => false,
+  ): Promise<GovernanceAuthority | Denial> {
     const signer = readKeyFile(home.keyFile('governance'));
     if (isDenial(signer)) return signer;
     const { governanceFolder: directory, governanceOrigin: origin } = home;
     const cosigner = cosignerFor(home, noteVerifier(origin, signer.publicKey));
     if (isDenial(cosigner)) return cosigner;
     try {
-      const log = await ReopeningLog.open({ directory, origin, signer, ...(cosigner && { cosigner }) });
+      const log = await openWhenFree({ directory, origin, signer, ...(cosigner && { cosigner }) }, waitOn);
       const state = foldGovernance(log.read(0, log.head().size));
       if (!isDenial(state)) return new GovernanceAuthority(log, state);
       await log.close();
@@ -143,4 +149,20 @@ export class GovernanceAuthority {
 function unwritable(error: unknown): Denial {
   const reason = error instanceof Error ? error.message : 'unknown error';
   return deny('log.unavailable', `the governance log cannot be written: ${reason}`);
+}
+
+const LOCK_STEP_MS = 50;
+
+async function openWhenFree(
+  options: Parameters<typeof ReopeningLog.open>[0],
+  waitOn: () => Promise<boolean>,
+): Promise<ReopeningLog> {
+  for (;;) {
+    try {
+      return await ReopeningLog.open(options);
+    } catch (error) {
+      if (!(error instanceof LogLocked) || !(await waitOn())) throw error;
+      await new Promise((resolve) => setTimeout(resolve, LOCK_STEP_MS));
+    }
+  }
 }

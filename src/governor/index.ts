@@ -18,6 +18,7 @@ export {
 } from './approvals/sign-off.ts';
 export { artifactPath, readArtifactFile } from './artifact-file.ts';
 export { attestExecution, type ExecutionAttestation } from './attest-execution.ts';
+export { chooseGovernor, type DaemonUse } from './choose-governor.ts';
 export { type Clock, systemClock } from './clock.ts';
 export {
   type ConnectedGovernor,
@@ -28,7 +29,9 @@ export { type DaemonAnswer, denialOf } from './daemon/daemon-answer.ts';
 export { DaemonAbsent, DaemonFailed } from './daemon/daemon-error.ts';
 export { DAEMON, type DaemonAddress, readDaemonFile } from './daemon/daemon-file.ts';
 export { DaemonLink, linkToDaemon } from './daemon/daemon-link.ts';
+export { type AnsweringDaemon, reachDaemon } from './daemon/reach-daemon.ts';
 export { RemoteGovernor, type RemoteGovernorOptions } from './daemon/remote-governor.ts';
+export { daemonLogFile, type StartOptions, startDaemon } from './daemon/start-daemon.ts';
 export {
   type DecisionPage,
   type DecisionWithOutcome,
@@ -81,6 +84,7 @@ export { type LineageAround, LineageReader, type LoggedDecision } from './lineag
 export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';
 export { parentFactOf } from './parent-fact.ts';
 export type { GovernorPorts } from './ports.ts';
+export { programVersion } from './program.ts';
 export { currentInputs } from './proposal/current-snapshot.ts';
 export { type Proposal, proposeChange } from './proposal/propose-change.ts';
 export { type LogPublication, publishLogs } from './publish-logs.ts';

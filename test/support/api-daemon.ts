@@ -1,6 +1,12 @@
 import { Writable } from 'node:stream';
 import type { Role } from '../../src/governance/index.ts';
-import { admitCaller, type Clock, type DecisionTracer, systemClock } from '../../src/governor/index.ts';
+import {
+  admitCaller,
+  type Clock,
+  type DecisionTracer,
+  programVersion,
+  systemClock,
+} from '../../src/governor/index.ts';
 import { newApiToken, tokenCallerId } from '../../src/server/access/index.ts';
 import { type Config, DEFAULT_CONFIG } from '../../src/server/config/index.ts';
 import { createLogger, Daemon, type DaemonOptions } from '../../src/server/daemon/index.ts';
@@ -52,7 +58,7 @@ export class ApiDaemon {
     const logger = createLogger(new Writable({ write }));
     const config = { ...DEFAULT_CONFIG, listen, ...change };
     const { home } = domain;
-    const base = { home, clock, version: '0', logger, drainMs: 0, config, environment };
+    const base = { home, clock, version: programVersion(), logger, drainMs: 0, config, environment };
     const options = { ...base, ...(tracer && { tracer }) };
     return new ApiDaemon(domain, options, must(await Daemon.start(options)));
   }

@@ -10,10 +10,11 @@ import {
   findExecution,
   listExecutionLogs,
   type Outcome,
+  programVersion,
   revoke,
   systemClock,
 } from '../../governor/index.ts';
-import { Daemon } from './daemon.ts';
+import { Daemon, type DaemonOptions } from './daemon.ts';
 import { createLogger } from './logger.ts';
 
 let domain: TestDomain;
@@ -22,13 +23,14 @@ let connected: ConnectedGovernor;
 
 const logger = createLogger(new Writable({ write: (_chunk, _encoding, done) => done() }));
 
-async function startDaemon(): Promise<Daemon> {
+async function startDaemon(change: Partial<DaemonOptions> = {}): Promise<Daemon> {
   const started = await Daemon.start({
     home: domain.home,
     clock: systemClock,
-    version: '0',
+    version: programVersion(),
     logger,
     drainMs: 200,
+    ...change,
   });
   if (isDenial(started)) throw new Error(started.detail);
   return started;
@@ -247,5 +249,15 @@ describe('a governor behind a socket', () => {
     // As when its process dies: the connection breaks, nothing more is said.
     void vanishing.close();
     await expect.poll(() => recordOf({ executionId: id })?.outcome).toMatchObject({ status: 'unknown' });
+  });
+
+  it('ends when nobody has been connected for its time', async () => {
+    await connected.close();
+    await daemon.close();
+    daemon = await startDaemon({ idleExitMs: 1 });
+    expect(daemon.status().idleExitSeconds).toBe(0.001);
+    await daemon.untilEnd(new AbortController().signal);
+    daemon.stay();
+    expect(daemon.status().idleExitSeconds).toBeUndefined();
   });
 });

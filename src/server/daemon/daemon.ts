@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { realpathSync, rmSync, statSync } from 'node:fs';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import {
   type Clock,
@@ -38,6 +38,8 @@ export interface DaemonOptions {
   readonly drainMs?: number;
   /** Ends when no session has been open for so long. Default: never. */
   readonly idleExitMs?: number;
+  /** Asked while another process writes the governance log: whether to wait for it. Default: not. */
+  readonly waitOn?: () => Promise<boolean>;
   /** Where else it listens, and for whom. The members above count before what stands there. */
   readonly config?: Config;
   /** Where secrets that the configuration names may be. */
@@ -68,6 +70,7 @@ export class Daemon {
   #remote: TcpListener | undefined;
   #notifications: Notifications | undefined;
   #closing: Promise<void> | undefined;
+  #idleExitMs: number | undefined;
 
   private constructor(
     options: DaemonOptions,
@@ -76,6 +79,7 @@ export class Daemon {
     follower: GovernanceFollower,
   ) {
     this.#options = options;
+    this.#idleExitMs = options.idleExitMs;
     this.#home = home;
     this.#authority = authority;
     this.#follower = follower;
@@ -88,7 +92,7 @@ export class Daemon {
 
   /** Opens the logs and listens. */
   static async start(options: DaemonOptions): Promise<Daemon | Denial> {
-    const authority = await GovernanceAuthority.open(options.home);
+    const authority = await GovernanceAuthority.open(options.home, options.waitOn);
     if (isDenial(authority)) return authority;
     const home = options.home.withWriter(authority);
     const follower = openGovernanceFollower(home, options.clock);
@@ -131,12 +135,22 @@ export class Daemon {
       },
       sessions: this.#sessions.size,
       running: this.#sessions.running,
+      ...(this.#idleExitMs === undefined ? {} : { idleExitSeconds: this.#idleExitMs / 1000 }),
     };
   }
 
-  /** Resolves when it is to be closed: the signal is aborted, or nobody needs it any more. */
+  /** It was started for as long as somebody is connected, and is to stay from now on. */
+  stay(): void {
+    if (this.#idleExitMs === undefined) return;
+    this.#idleExitMs = undefined;
+    this.#options.logger.info('told to stay, whether anybody is connected or not');
+  }
+
+  /**
+   * Resolves when it is to be closed: the signal is aborted, nobody needs it any more, or its home is gone.
+   */
   async untilEnd(signal: AbortSignal): Promise<void> {
-    const { idleExitMs, logger } = this.#options;
+    const { logger } = this.#options;
     let idleSinceMs = performance.now();
     while (!signal.aborted) {
       await new Promise<void>((resolve) => {
@@ -149,12 +163,36 @@ export class Daemon {
         signal.addEventListener('abort', done);
       });
       if (this.#sessions.size > 0) idleSinceMs = performance.now();
-      if (idleExitMs !== undefined && performance.now() - idleSinceMs > idleExitMs) {
+      if (this.#idleExitMs !== undefined && performance.now() - idleSinceMs > this.#idleExitMs) {
         logger.info('nobody has been connected: ending');
+        return;
+      }
+      if (!this.#keepFindable()) {
+        logger.warn('the home is gone: ending');
         return;
       }
     }
     logger.info('told to end');
+  }
+
+  /** An address that was deleted is written again: who holds the locks must be found. False where the home is gone. */
+  #keepFindable(): boolean {
+    const { daemonFile } = this.#home;
+    if (!isGone(daemonFile)) return true;
+    if (isGone(this.#home.folder)) return false;
+    try {
+      this.#tellAddress();
+    } catch {
+      this.#options.logger.warn(`${daemonFile} is gone, and cannot be written`);
+    }
+    return true;
+  }
+
+  #tellAddress(): void {
+    const { version } = this.#options;
+    const home = realpathSync(this.#home.folder);
+    const socket = this.socketPath;
+    writeDaemonFile(this.#home, { pid: process.pid, home, socket, version, startedAt: this.#startedAt });
   }
 
   /** Lets what runs end, stops the rest, publishes and closes the logs, and leaves nothing to be found. */
@@ -192,7 +230,7 @@ export class Daemon {
     this.#server = await listenOnSocket(this.socketPath, createApi(ports, new LocalGate(owner)), local);
     const socket = this.socketPath;
     await this.#notifications.start();
-    writeDaemonFile(this.#home, { pid: process.pid, socket, version, startedAt: this.#startedAt });
+    this.#tellAddress();
     this.#options.logger.info(
       { socket, domain: this.#home.domain, version, ...(this.#remote && { url: this.#remote.url }) },
       'listening',
@@ -237,5 +275,15 @@ export class Daemon {
     }
     if (view.policy === undefined) problems.push('no policy is active: run "writ policy publish"');
     return problems;
+  }
+}
+
+/** Not: cannot be looked at now, for want of file descriptors or such. */
+function isGone(path: string): boolean {
+  try {
+    statSync(path);
+    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT';
   }
 }
