@@ -30,6 +30,8 @@ export async function makeGovernedServer(morePolicies: readonly string[] = []): 
     'planner',
     '--artifact',
     'planner',
+    '--daemon',
+    'never',
   ];
   return {
     world,

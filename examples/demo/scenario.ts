@@ -75,6 +75,8 @@ class Stage {
       WRIT,
       'mcp',
       ...['--home', home.folder, '--name', SERVER, '--agent', artifact, '--artifact', artifact],
+      // Each gateway by itself: the demo leaves no process behind.
+      ...['--daemon', 'never'],
       '--',
       upstream.command,
       ...upstream.args,

@@ -1,5 +1,5 @@
-import { isDenial } from '../denial/index.ts';
-import { DaemonAbsent, type DaemonLink, type Home, linkToDaemon, readDaemonFile } from '../governor/index.ts';
+import { type Denial, isDenial } from '../denial/index.ts';
+import { type AnsweringDaemon, daemonLogFile, type Home, reachDaemon } from '../governor/index.ts';
 import { denied, failure } from './cli-error.ts';
 
 export interface RunningDaemon {
@@ -13,32 +13,30 @@ export interface RunningDaemon {
     readonly governance: { readonly size: number; readonly ageSeconds: number };
     readonly sessions: number;
     readonly running: number;
+    /** Where it ends by itself: once nobody has been connected for so long. */
+    readonly idleExitSeconds?: number;
   };
 }
 
 /** The daemon of a domain, if one answers; ends the command where one is there and does not. */
 export async function findDaemon(home: Home): Promise<RunningDaemon | undefined> {
-  const address = readDaemonFile(home);
-  const link = linkToDaemon(home);
-  if (isDenial(link)) throw denied(link, `look at ${home.daemonFile}`);
-  if (address === undefined || isDenial(address) || link === undefined) return undefined;
+  let daemon: AnsweringDaemon | Denial | undefined;
   try {
-    return { socket: address.socket, status: await statusOf(link) };
+    daemon = await reachDaemon(home);
   } catch (error) {
-    if (error instanceof DaemonAbsent) return undefined;
     const reason = error instanceof Error ? error.message : 'unknown error';
     throw failure(
       'daemon.failed',
-      `the daemon of ${home.domain} (process ${address.pid}) does not answer: ${reason}`,
-      `see ${home.folder}/run/daemon.log, or end that process`,
+      `the daemon of ${home.domain} does not answer: ${reason}`,
+      `see ${daemonLogFile(home)}, or end the process that ${home.daemonFile} names`,
     );
-  } finally {
-    link.close();
   }
+  if (isDenial(daemon)) throw denied(daemon, `look at ${home.daemonFile}`);
+  return daemon && runningDaemon(daemon);
 }
 
-async function statusOf(link: DaemonLink): Promise<RunningDaemon['status']> {
-  const { body } = await link.send('GET', '/v1/status');
+export function runningDaemon({ socket, status, link }: AnsweringDaemon): RunningDaemon {
+  link.close();
   // Told to people and passed on as it is; nothing is decided on it.
-  return body as unknown as RunningDaemon['status'];
+  return { socket, status: status as unknown as RunningDaemon['status'] };
 }

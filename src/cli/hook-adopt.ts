@@ -49,7 +49,9 @@ async function adopt(session: Session, client: string, options: Options): Promis
   const project = resolve(surroundings.cwd, options.project ?? '.');
   refuseExposedHome(home.folder, { args: [project], cwd: surroundings.cwd });
   const { program } = surroundings;
-  const line = `${shellLine([...program, '--home', home.folder, 'hook', CLAUDE_CODE])} || exit 2`;
+  const asked = shellLine([...program, '--home', home.folder, 'hook', CLAUDE_CODE]);
+  const told = { matcher: '*', hooks: [{ type: 'command', command: asked, timeout: HOOK_TIMEOUT_SECONDS }] };
+  const line = `${asked} --await-outcome || exit 2`;
   const settings = {
     hooks: {
       PreToolUse: [
@@ -58,6 +60,8 @@ async function adopt(session: Session, client: string, options: Options): Promis
           hooks: [{ type: 'command', command: line, timeout: HOOK_TIMEOUT_SECONDS, onFailure: 'block' }],
         },
       ],
+      PostToolUse: [told],
+      PostToolUseFailure: [told],
     },
   };
   const definitions = claudeCodeDefinitions();

@@ -3,8 +3,18 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startDaemon } from '../../test/support/daemon-client.ts';
+import { must } from '../../test/support/trust-domain.ts';
 import { isDenial } from '../denial/index.ts';
-import { type DecisionReceipt, parseDecisionReceipt } from '../receipt/index.ts';
+import { openWrit, type Writ } from '../enforce/sdk/index.ts';
+import { openHome } from '../governor/index.ts';
+import {
+  type DecisionReceipt,
+  type OutcomeReceipt,
+  parseDecisionReceipt,
+  parseOutcomeReceipt,
+} from '../receipt/index.ts';
+import type { Daemon } from '../server/daemon/index.ts';
 import { openSqliteLogReader } from '../storage/index.ts';
 import { makeFolder, writ } from './run.test-support.ts';
 
@@ -85,8 +95,10 @@ describe('writ hook', () => {
       file_path: { constraint_type: 'path_containment', root: project },
     });
     const { out } = await writ({ cwd: project }, '--home', home, 'hook', 'adopt', 'claude-code');
-    expect(out).toContain(`"command": "writ --home ${home} hook claude-code || exit 2"`);
+    expect(out).toContain(`"command": "writ --home ${home} hook claude-code --await-outcome || exit 2"`);
     expect(out).toContain('"onFailure": "block"');
+    expect(out).toContain('"PostToolUse"');
+    expect(out).toContain('"PostToolUseFailure"');
     expect(out).toContain('unchanged agent-claude-code');
   });
 
@@ -145,7 +157,7 @@ describe('writ hook', () => {
       '{"hook_event_name":"PreToolUse","tool_name":"Read","tool_name":"Bash","tool_input":{}}',
     ],
     ['no UTF-8', Buffer.from([0x7b, 0xff, 0x7d])],
-    ['another event', preToolUse('Read', {}).replace('PreToolUse', 'PostToolUse')],
+    ['another event', preToolUse('Read', {}).replace('PreToolUse', 'Stop')],
     ['no tool', '{"hook_event_name":"PreToolUse","tool_input":{}}'],
     ['no input', '{"hook_event_name":"PreToolUse","tool_name":"Read"}'],
     ['a list for input', '{"hook_event_name":"PreToolUse","tool_name":"Read","tool_input":[]}'],
@@ -186,6 +198,124 @@ describe('writ hook', () => {
       expect(ran).toMatchObject({ code: 2, out: '' });
       expect(ran.err).toContain('name the trust domain');
     }
+  });
+
+  describe.each(['in its own process', 'by the daemon'])('the outcome, recorded %s', (where) => {
+    let daemon: Daemon | undefined;
+    const SECRET = 'hunter2-in-the-result';
+    const input = { file_path: join(project, 'a') };
+    let uses = 0;
+
+    beforeAll(async () => {
+      if (where === 'by the daemon') daemon = await startDaemon(must(openHome(home)));
+    });
+    afterAll(() => daemon?.close());
+
+    const named = (event: string, useId: string, more: object = {}) =>
+      JSON.stringify({
+        ...JSON.parse(preToolUse('Read', input)),
+        hook_event_name: event,
+        tool_use_id: useId,
+        ...more,
+      });
+
+    /** A use that was permitted, with its execution. */
+    async function permitted(): Promise<{ readonly useId: string; readonly id: string }> {
+      uses += 1;
+      const useId = `toolu_${where}_${uses}`;
+      const { json } = await hook(named('PreToolUse', useId), '--await-outcome');
+      expect(json).toMatchObject({ hookSpecificOutput: { permissionDecision: 'allow' } });
+      const id = lastDecision()?.id ?? '';
+      expect(outcomesOf(id)).toEqual([]);
+      return { useId, id };
+    }
+
+    function outcomesOf(id: string): OutcomeReceipt[] {
+      const reader = openSqliteLogReader(join(home, 'execution', 'claude-code'));
+      const entries = reader.read(0, reader.head().size).map(parseOutcomeReceipt);
+      reader.close();
+      return entries.flatMap((entry) => (isDenial(entry) || entry.id !== id ? [] : [entry]));
+    }
+
+    it('is what PostToolUse tells, once, by its digest', async () => {
+      const { useId, id } = await permitted();
+      const told = named('PostToolUse', useId, { tool_response: { content: SECRET } });
+      expect(await hook(told)).toMatchObject({ code: 0, out: '' });
+      const [outcome, ...others] = outcomesOf(id);
+      expect([outcome?.status, others]).toEqual(['succeeded', []]);
+      expect(outcome?.result).toBeDefined();
+      expect(JSON.stringify(outcome)).not.toContain(SECRET);
+      expect(await hook(told)).toMatchObject({ code: 1, out: '' });
+      expect(outcomesOf(id)).toHaveLength(1);
+      const again = await withWrit((writ) => writ.tell(id, { status: 'failed' }));
+      expect(again?.code).toBe('replay.detected');
+      expect(outcomesOf(id)).toHaveLength(1);
+    });
+
+    it('is a failure where PostToolUseFailure tells it', async () => {
+      const { useId, id } = await permitted();
+      expect(await hook(named('PostToolUseFailure', useId, { error: SECRET }))).toMatchObject({ code: 0 });
+      expect(outcomesOf(id)).toMatchObject([{ status: 'failed' }]);
+    });
+
+    it('is told by nobody else: not of another session, not of a use that was not permitted', async () => {
+      const { useId, id } = await permitted();
+      for (const forged of [
+        named('PostToolUse', useId, { session_id: 'another' }),
+        named('PostToolUse', 'toolu_unknown'),
+        named('PostToolUse', `../${useId}`),
+        named('PostToolUse', 'x'.repeat(300)),
+        JSON.stringify({ ...JSON.parse(named('PostToolUse', '')), tool_use_id: undefined }),
+      ]) {
+        expect(await hook(forged)).toMatchObject({ code: 1, out: '' });
+      }
+      expect(outcomesOf(id)).toEqual([]);
+      const denied = await hook(
+        named('PreToolUse', 'toolu_denied', { tool_name: 'Bash' }),
+        '--await-outcome',
+      );
+      expect(denied.json).toMatchObject({ hookSpecificOutput: { permissionDecision: 'deny' } });
+      const refused = lastDecision()?.id ?? '';
+      expect(await hook(named('PostToolUse', 'toolu_denied', { tool_name: 'Bash' }))).toMatchObject({
+        code: 1,
+      });
+      const told = await withWrit((writ) => writ.tell(refused, { status: 'succeeded' }));
+      expect(told?.code).toBe('request.malformed');
+      expect(outcomesOf(refused)).toEqual([]);
+    });
+
+    it('is unknown, and said aloud, where the tool ran with other arguments than were permitted', async () => {
+      const { useId, id } = await permitted();
+      const ran = await hook(named('PostToolUse', useId, { tool_input: { file_path: '/etc/shadow' } }));
+      expect(ran.code).toBe(1);
+      expect(ran.err).toContain('other arguments than were permitted');
+      expect(outcomesOf(id)).toMatchObject([
+        { status: 'unknown', note: expect.stringContaining('other arguments') },
+      ]);
+    });
+  });
+
+  async function withWrit<T>(use: (one: Writ) => Promise<T>): Promise<T> {
+    const one = await openWrit({
+      home,
+      name: 'claude-code',
+      scheme: 'hook',
+      lockTimeoutMs: 5000,
+      measure: async () => [],
+    });
+    try {
+      return await use(one);
+    } finally {
+      await one.close();
+    }
+  }
+
+  it('has an unknown outcome at once where nobody will tell', async () => {
+    await hook(preToolUse('Read', { file_path: join(project, 'a') }));
+    const reader = openSqliteLogReader(join(home, 'execution', 'claude-code'));
+    const last = parseOutcomeReceipt(reader.read(reader.head().size - 1, 1)[0] ?? new Uint8Array());
+    reader.close();
+    expect(last).toMatchObject({ id: lastDecision()?.id, status: 'unknown' });
   });
 
   it('denies without an artifact, on record', async () => {

@@ -13,14 +13,25 @@ import {
   type OpenChannel,
   type Presenter,
 } from '../enforce/mcp/index.ts';
-import { type Home, type OpenedGovernor, openGovernor } from '../governor/index.ts';
+import {
+  type ConnectedGovernor,
+  type GovernanceFollower,
+  type Home,
+  openGovernanceFollower,
+  systemClock,
+} from '../governor/index.ts';
 import { denied, failure, usageError } from './cli-error.ts';
 import { collect, type Define, examples } from './command.ts';
 import { isLoopback, parseListen, urlOf } from './listen-address.ts';
 import {
+  currentAnchors,
+  DAEMON_HELP,
+  DAEMON_OPTION,
+  daemonUseOf,
   denialStyleOf,
   type GatewayChoice,
   holderOf,
+  openGovernorFor,
   openHomeFor,
   serverNameOf,
   upstreamOf,
@@ -41,6 +52,7 @@ import { withSignals } from './with-signals.ts';
 
 interface Options extends GatewayChoice {
   readonly denials: string;
+  readonly daemon: string;
   readonly listen: string;
   readonly path: string;
   readonly tokenFile?: string;
@@ -97,6 +109,8 @@ Whoever reaches the URL acts as the agent: it listens on this machine only, unle
       'how denied calls are answered: error, or tool-result where a model can act',
       'error',
     )
+    .option(...DAEMON_OPTION)
+    .addHelpText('after', DAEMON_HELP)
     .addHelpText(
       'after',
       examples(
@@ -114,6 +128,7 @@ async function serve(session: Session, command: readonly string[], options: Opti
   const { surroundings, output } = session;
   const name = serverNameOf(options.name);
   const denialStyle = denialStyleOf(options.denials);
+  const use = daemonUseOf(options.daemon);
   const address = parseListen(options.listen, DEFAULT_LISTEN);
   const tokens = options.tokenFile === undefined ? [] : readTokenFile(surroundings.cwd, options.tokenFile);
   if (tokens.length === 0 && !isLoopback(address.host)) {
@@ -128,12 +143,13 @@ async function serve(session: Session, command: readonly string[], options: Opti
   const { requirePresentation = false } = options;
   const held = requirePresentation ? undefined : holderOf(home, surroundings.cwd, options, command);
   const measuring = measureUpstreams(home, surroundings, upstreams);
-  const opened = await openGovernor({ home, name, components: measuring });
-  if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
+  const opened = await openGovernorFor(session, use, { home, name, components: measuring });
+  let follower: GovernanceFollower | undefined;
   try {
-    const presenter = held === undefined ? ABSENT : localPresenter(session, opened, held, name);
+    const presenter = held === undefined ? ABSENT : localPresenter(session, home, opened, held, name);
+    follower = requirePresentation ? mustFollow(home) : undefined;
     const stands = (chain: readonly string[]): boolean =>
-      !isDenial(verifyChain(chain, { anchors: opened.view().state.anchors, nowSeconds: session.nowSeconds }));
+      follower !== undefined && standsNow(follower, chain, session.nowSeconds);
     const diagnose = createDiagnose(surroundings.stderr, name);
     const listed = new Map<string, readonly ListedTool[]>();
     const governed = upstreams.map(({ id, open: openLink }): [string, OpenChannel] => [
@@ -143,7 +159,7 @@ async function serve(session: Session, command: readonly string[], options: Opti
         openLink,
         governor: opened.governor,
         presenter,
-        pinnedDigest: (tool) => opened.view().policy?.bundle.tools.get(tool)?.digest,
+        pinnedDigest: (tool) => opened.pinnedDigest(tool),
         onDefinitions: (tools) => {
           listed.set(id, tools);
           opened.setTools([...listed.values()].flat());
@@ -195,8 +211,21 @@ async function serve(session: Session, command: readonly string[], options: Opti
       await endpoint.close();
     });
   } finally {
+    follower?.close();
     await opened.close();
   }
+}
+
+/** What artifacts are shown to list by is verified against the anchors that stand now; decisions are made elsewhere. */
+function mustFollow(home: Home): GovernanceFollower {
+  const follower = openGovernanceFollower(home, systemClock, { policy: false });
+  if (isDenial(follower)) throw denied(follower, 'see what is wrong with "writ doctor"');
+  return follower;
+}
+
+function standsNow(follower: GovernanceFollower, chain: readonly string[], nowSeconds: number): boolean {
+  const { anchors } = follower.refresh().state;
+  return !isDenial(verifyChain(chain, { anchors, nowSeconds }));
 }
 
 /** Where calls bring their own presentations: what brings none has none. */
@@ -207,11 +236,12 @@ const ABSENT: Presenter = {
 
 function localPresenter(
   session: Session,
-  opened: OpenedGovernor,
+  home: Home,
+  opened: ConnectedGovernor,
   { chain, key }: ReturnType<typeof holderOf>,
   name: string,
 ): Presenter {
-  warnOfArtifact(session, opened.view().state.anchors, chain, name);
+  warnOfArtifact(session, currentAnchors(home), chain, name);
   const presenter = createPresenter({ chain, signer: key, audience: opened.audience });
   if (isDenial(presenter)) throw denied(presenter, 'see it with "writ artifact inspect"');
   return presenter;

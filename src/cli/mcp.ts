@@ -1,7 +1,7 @@
 import { delimiter, join, resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { readToken, verifyChain } from '../artifact/index.ts';
-import { type Denial, isDenial } from '../denial/index.ts';
+import { isDenial } from '../denial/index.ts';
 import {
   createPresenter,
   type DenialStyle,
@@ -12,12 +12,14 @@ import {
 } from '../enforce/mcp/index.ts';
 import {
   type ConnectedGovernor,
-  type ConnectOptions,
-  connectGovernor,
+  chooseGovernor,
+  type DaemonUse,
+  type GovernanceView,
+  type GovernorOptions,
   type Home,
   isLocalName,
-  type OpenedGovernor,
-  openGovernor,
+  openGovernanceFollower,
+  systemClock,
 } from '../governor/index.ts';
 import { readKeyFile, type SigningKey } from '../key/index.ts';
 import { findHolderKey, localAgents } from './agents.ts';
@@ -31,7 +33,7 @@ import { measure } from './measure.ts';
 import { withoutSecretWords } from './secret-words.ts';
 import { readServer, type StoredServer } from './server-file.ts';
 import type { Session } from './session.ts';
-import { startDaemon } from './up.ts';
+import { tracesOf } from './traces.ts';
 import { withSignals } from './with-signals.ts';
 
 interface Options {
@@ -46,9 +48,19 @@ interface Options {
 }
 
 const DENIAL_STYLES: Readonly<Record<string, DenialStyle>> = { error: 'error', 'tool-result': 'tool-result' };
-/** One that was started for a gateway ends when nobody needs it any more. */
-const IDLE_EXIT = '15m';
-const DAEMON_USES = ['auto', 'running', 'never'];
+const DAEMON_USES = ['auto', 'running', 'never'] as const;
+export const DAEMON_OPTION = [
+  '--daemon <use>',
+  'who decides: auto, the governor of this machine, started where none runs; running, one that runs; never, this process',
+  'auto',
+] as const;
+export const DAEMON_HELP = `
+Which --daemon:
+  auto     one governor for all gateways of the trust domain, as an agent for keys: started by the first, ends 15 minutes
+           after the last. Counters and approvals are shared. Where it cannot be started, nothing is permitted.
+  running  where a service manager runs "writ up", and nothing else should: without it, nothing is permitted.
+  never    one gateway by itself, or no process may be left in the background (containers, tests): it keeps its own log.
+`;
 const DEFAULT_AGENT = 'agent';
 
 export const define: Define = (command, act) => {
@@ -68,20 +80,19 @@ everything else is denied, and every decision is durable before anything happens
       'how denied calls are answered: error, or tool-result where a model can act',
       'error',
     )
-    .option(
-      '--daemon <use>',
-      'auto: start "writ up" where none runs; running: use one that runs; never: decide in this process',
-      'running',
-    )
+    .option(...DAEMON_OPTION)
     .option(
       '--kill-grace <duration|never>',
       'a call whose authority ends is cancelled; a server that has not answered it by then is killed',
       '5s',
     )
-    .option('--console-url <url>', 'where people approve: clients that can show a URL are sent there')
+    .option(
+      '--console-url <url>',
+      'where people approve: clients that can show a URL are sent there (default: what the daemon is configured with)',
+    )
     .addHelpText(
       'after',
-      `
+      `${DAEMON_HELP}
 Others that start with it:
   writ mcp serve    the gateway over HTTP, in front of one or several servers
   writ mcp connect  present calls to such a gateway, from stdio
@@ -101,9 +112,7 @@ async function mcp(session: Session, command: readonly string[], options: Option
     throw usageError(`--agent "${options.agent}" is no name: letters, digits and . _ ~ - only`);
   }
   const denialStyle = denialStyleOf(options.denials);
-  if (!DAEMON_USES.includes(options.daemon)) {
-    throw usageError(`--daemon "${options.daemon}" is none of ${DAEMON_USES.join(', ')}`);
-  }
+  const use = daemonUseOf(options.daemon);
   const killGraceMs =
     options.killGrace === 'never'
       ? Number.POSITIVE_INFINITY
@@ -121,12 +130,12 @@ async function mcp(session: Session, command: readonly string[], options: Option
   // The server starts while the governor opens: nothing reaches it before both are there.
   const server = new UpstreamProcess({ ...upstream, env: surroundings.environment });
   try {
-    const opened = await openFor(session, options.daemon, { home, name, components: measuring });
-    if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
+    const opened = await openGovernorFor(session, use, { home, name, components: measuring });
     try {
-      if (opened.anchors !== undefined) warnOfArtifact(session, opened.anchors, chain, name);
+      warnOfArtifact(session, currentAnchors(home), chain, name);
       const presenter = createPresenter({ chain, signer: key, audience: opened.audience });
       if (isDenial(presenter)) throw denied(presenter, 'see it with "writ artifact inspect"');
+      const consoleUrl = options.consoleUrl ?? opened.approvalsUrl;
       // Signals end the gateway in order: calls are concluded, the log is published.
       const exit = await withSignals((signal) =>
         runMcpGateway({
@@ -139,7 +148,7 @@ async function mcp(session: Session, command: readonly string[], options: Option
           onDefinitions: (tools) => opened.setTools(tools),
           stderr: surroundings.stderr,
           limits: { denialStyle, killGraceMs },
-          ...(options.consoleUrl === undefined ? {} : { consoleUrl: options.consoleUrl }),
+          ...(consoleUrl === undefined ? {} : { consoleUrl }),
           signal,
         }),
       );
@@ -174,6 +183,12 @@ export function denialStyleOf(text: string): DenialStyle {
   const style = DENIAL_STYLES[text];
   if (style === undefined) throw usageError(`--denials "${text}" is neither error nor tool-result`);
   return style;
+}
+
+export function daemonUseOf(text: string): DaemonUse {
+  const use = DAEMON_USES.find((one) => one === text);
+  if (use === undefined) throw usageError(`--daemon "${text}" is none of ${DAEMON_USES.join(', ')}`);
+  return use;
 }
 
 export async function openHomeFor(session: Session, name: string, command: readonly string[]): Promise<Home> {
@@ -247,35 +262,50 @@ function holderThumbprint(chain: readonly string[]): string | undefined {
   return isDenial(leaf) ? undefined : leaf.holder.thumbprint;
 }
 
-type TrustAnchors = ReturnType<OpenedGovernor['view']>['state']['anchors'];
-
-/** The governor of the daemon, or one in this process, whose trust anchors are at hand, too. */
-async function openFor(
+/** The governor that decides for a gateway, or the end of the command. */
+export async function openGovernorFor(
   session: Session,
-  use: string,
-  options: ConnectOptions,
-): Promise<(ConnectedGovernor & { readonly anchors?: TrustAnchors }) | Denial> {
-  const { home } = options;
-  const start = async () => void (await startDaemon(session, home, IDLE_EXIT));
-  const connected =
-    use === 'never' ? undefined : await connectGovernor({ ...options, ...(use === 'auto' && { start }) });
-  if (connected !== undefined) return connected;
-  const opened = await openGovernor(options);
-  if (isDenial(opened)) return opened;
-  return {
-    ...opened,
-    anchors: opened.view().state.anchors,
-    pinnedDigest: (tool) => opened.view().policy?.bundle.tools.get(tool)?.digest,
-  };
+  use: DaemonUse,
+  options: GovernorOptions,
+): Promise<ConnectedGovernor> {
+  // What a daemon decides, it traces itself.
+  const traces = use === 'never' ? await tracesOf(session, options.home, `writ/${options.name}`) : undefined;
+  const opened = await chooseGovernor(use, { ...options, ...(traces && { tracer: traces.tracer }) });
+  if (!isDenial(opened)) {
+    const close = async () => {
+      await opened.close();
+      await traces?.close();
+    };
+    return { ...opened, close };
+  }
+  await traces?.close();
+  throw denied(
+    opened,
+    use === 'never'
+      ? 'see what is wrong with "writ doctor"'
+      : 'see "writ up status" and "writ doctor"; --daemon never decides without one',
+  );
 }
+
+/** Trust anchors as they now stand; undefined where the governance log cannot be read. */
+export function currentAnchors(home: Home): TrustAnchors | undefined {
+  const follower = openGovernanceFollower(home, systemClock, { policy: false });
+  if (isDenial(follower)) return undefined;
+  const { anchors } = follower.view.state;
+  follower.close();
+  return anchors;
+}
+
+type TrustAnchors = GovernanceView['state']['anchors'];
 
 /** Said once, at the start: an artifact that is denied will be denied at every call. */
 export function warnOfArtifact(
   { output, nowSeconds }: Session,
-  anchors: TrustAnchors,
+  anchors: TrustAnchors | undefined,
   chain: readonly string[],
   name: string,
 ): void {
+  if (anchors === undefined) return;
   const verified = verifyChain(chain, { anchors, nowSeconds });
   if (isDenial(verified)) output.note(`writ mcp ${name}: the artifact will be denied: ${verified.detail}`);
 }

@@ -1,15 +1,13 @@
-import { spawn } from 'node:child_process';
-import { mkdirSync, openSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { isDenial } from '../denial/index.ts';
 import type { Home } from '../governor/index.ts';
 import { denied, type ExitCode, failure } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
 import { mustReadConfig } from './config-check.ts';
-import { findDaemon, type RunningDaemon } from './daemon-status.ts';
+import { findDaemon, type RunningDaemon, runningDaemon } from './daemon-status.ts';
 import { parseDuration } from './duration.ts';
 import type { Session } from './session.ts';
 import { faint, good } from './text.ts';
+import { openTracesFor } from './traces.ts';
 import { version } from './version.ts';
 import { withSignals } from './with-signals.ts';
 
@@ -18,16 +16,17 @@ interface Options {
   readonly idleExit?: string;
 }
 
-/** A daemon that starts opens its logs and loads the policy engine. */
-const START_TIMEOUT_MS = 20_000;
-const START_STEP_MS = 25;
+/** How long another writer of the governance log is waited for, while no daemon answers. */
+const LOCK_WAIT_MS = 15_000;
+const END_TIMEOUT_MS = 20_000;
+const END_STEP_MS = 25;
 
 export const define: Define = (command, act) => {
   command
     .description(
       `Run the governor of this machine: one process that owns the trust domain's logs, decides for every enforcement point
-on it, and serves them on a Unix socket that only this user can reach. "writ mcp" uses it where it runs. Logs JSON
-lines on stderr. SIGTERM ends it in order: what runs may end, outcomes are recorded, logs are published.`,
+on it, and serves them on a Unix socket that only this user can reach. Gateways use it, and start one where none runs,
+which ends by itself 15 minutes after the last of them; one started here stays. Logs JSON lines on stderr. SIGTERM ends it in order: what runs may end, outcomes are recorded, logs are published.`,
     )
     .argument('[action]', 'status: what a running one does; down: end it', (value: string) => value)
     .option('--detach', 'go on in the background, once it is ready')
@@ -55,7 +54,15 @@ async function serve(session: Session, home: Home, { idleExit }: Options): Promi
   const logger = createLogger(surroundings.stderr, config.log.level);
   const idleExitMs =
     1000 * (idleExit === undefined ? (idleExitSeconds ?? 0) : parseDuration(idleExit, '--idle-exit'));
-  const daemon = await Daemon.start({
+  const traces = await openTracesFor(session, home, 'writ', config.telemetry);
+  const untilMs = performance.now() + LOCK_WAIT_MS;
+  let daemon: Awaited<ReturnType<typeof Daemon.start>> | undefined;
+  // Its default would end the process.
+  process.on('SIGUSR2', () => {
+    if (daemon !== undefined && !isDenial(daemon)) daemon.stay();
+  });
+  daemon = await Daemon.start({
+    ...(traces && { tracer: traces.tracer }),
     home,
     clock: systemClock,
     version: version(),
@@ -67,6 +74,8 @@ async function serve(session: Session, home: Home, { idleExit }: Options): Promi
     config,
     environment: surroundings.environment,
     owner: session.actor(home),
+    // A command that writes is done in a moment; another daemon that starts answers soon, and then is the one.
+    waitOn: async () => performance.now() < untilMs && (await findDaemon(home)) === undefined,
   });
   if (isDenial(daemon)) {
     const running = await findDaemon(home);
@@ -75,24 +84,32 @@ async function serve(session: Session, home: Home, { idleExit }: Options): Promi
       : failure(
           'daemon.running',
           `the daemon of ${home.domain} runs already: process ${running.status.pid}, since ${running.status.startedAt}`,
-          'see "writ up status"; "writ up down" ends it',
+          running.status.idleExitSeconds === undefined
+            ? 'see "writ up status"; "writ up down" ends it'
+            : 'it was started on demand: "writ up --detach" makes it stay, "writ up down" ends it',
         );
   }
-  const { socketPath, url } = daemon;
+  const started = daemon;
+  const { socketPath, url } = started;
   const answer = { event: 'listening', socket: socketPath, domain: home.domain, pid: process.pid };
   output.answer({ ...answer, ...(url === undefined ? {} : { url }) }, () => {
     output.line(good('listening '), socketPath, faint(`  for ${home.domain}, process ${process.pid}`));
     if (url !== undefined) output.line(good('listening '), url);
   });
-  await withSignals((signal) => daemon.untilEnd(signal));
-  await daemon.close();
+  await withSignals((signal) => started.untilEnd(signal));
+  await started.close();
+  await traces?.close();
   return 0;
 }
 
 async function detach(session: Session, home: Home, { idleExit }: Options): Promise<ExitCode> {
   const { output } = session;
   const before = await findDaemon(home);
-  const running = before ?? (await startDaemon(session, home, idleExit));
+  const running = before ?? (await start(home, idleExit));
+  // One that was started on demand for a gateway does not end any more when that has gone.
+  if (before?.status.idleExitSeconds !== undefined && idleExit === undefined) {
+    process.kill(before.status.pid, 'SIGUSR2');
+  }
   output.answer({ ...running.status, socket: running.socket, started: before === undefined }, () =>
     output.line(
       good(before === undefined ? 'started ' : 'running '),
@@ -103,49 +120,17 @@ async function detach(session: Session, home: Home, { idleExit }: Options): Prom
   return 0;
 }
 
-/** Starts a daemon that outlives this command; resolves when it answers. */
-export async function startDaemon(
-  { surroundings }: Session,
-  home: Home,
-  idleExit?: string,
-): Promise<RunningDaemon> {
-  const [program = process.execPath, ...args] = surroundings.program;
-  const log = join(dirname(home.daemonFile), 'daemon.log');
-  mkdirSync(dirname(log), { recursive: true, mode: 0o700 });
-  const child = spawn(
-    program,
-    [
-      ...args,
-      '--home',
-      home.folder,
-      'up',
-      '--json',
-      ...(idleExit === undefined ? [] : ['--idle-exit', idleExit]),
-    ],
-    {
-      detached: true,
-      cwd: home.folder,
-      env: { ...surroundings.environment },
-      stdio: ['ignore', 'ignore', openSync(log, 'a', 0o600)],
-    },
-  );
-  let ended: string | undefined;
-  child.once('error', (error) => (ended = error.message));
-  child.once('exit', (code) => (ended = `it exited with ${code}`));
-  child.unref();
-  const until = performance.now() + START_TIMEOUT_MS;
-  while (performance.now() < until) {
-    const running = await findDaemon(home);
-    // Another one may have been faster; then this one ends by itself.
-    if (running !== undefined) return running;
-    if (ended !== undefined) break;
-    await new Promise((resolve) => setTimeout(resolve, START_STEP_MS));
+async function start(home: Home, idleExit: string | undefined): Promise<RunningDaemon> {
+  const { startDaemon } = await import('../governor/index.ts');
+  const idleExitSeconds = idleExit === undefined ? undefined : parseDuration(idleExit, '--idle-exit');
+  try {
+    return runningDaemon(
+      await startDaemon(home, { ...(idleExitSeconds === undefined ? {} : { idleExitSeconds }) }),
+    );
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'unknown error';
+    throw failure('daemon.failed', reason, 'run "writ up" here to see why');
   }
-  throw failure(
-    'daemon.failed',
-    `the daemon did not start: ${ended ?? 'it does not answer'}`,
-    `see ${log}, or run "writ up" here`,
-  );
 }
 
 async function status({ output }: Session, home: Home): Promise<ExitCode> {
@@ -179,13 +164,13 @@ async function down({ output }: Session, home: Home): Promise<ExitCode> {
   }
   const { pid } = running.status;
   process.kill(pid, 'SIGTERM');
-  const until = performance.now() + START_TIMEOUT_MS;
+  const until = performance.now() + END_TIMEOUT_MS;
   while (performance.now() < until) {
     if (!isAlive(pid)) {
       output.answer({ running: false, ended: pid }, () => output.line(good('ended '), `process ${pid}`));
       return 0;
     }
-    await new Promise((resolve) => setTimeout(resolve, START_STEP_MS));
+    await new Promise((resolve) => setTimeout(resolve, END_STEP_MS));
   }
   throw failure(
     'daemon.failed',

@@ -1,9 +1,2 @@
-import { readFileSync } from 'node:fs';
-
-/** This program's version, as its package says. */
-export function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest
-    ? String(manifest.version)
-    : 'unknown';
-}
+// Not through the folder's index, which would load the whole governor for `writ --version`.
+export { programVersion as version } from '../governor/program.ts';

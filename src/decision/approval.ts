@@ -1,7 +1,7 @@
 import { canonicalize, type Digest } from '../codec/index.ts';
 import { type Denial, deny } from '../denial/index.ts';
 import type { SaltedDigest } from '../receipt/index.ts';
-import { assignPeople } from './assign-people.ts';
+import { assignPeople, findVacancies } from './assign-people.ts';
 
 /** How many distinct people of a role must consent. */
 export interface ApprovalRequirement {
@@ -102,10 +102,7 @@ export function checkApprovals(
     return deny('approval.rejected', 'an approver rejected this action');
   }
   const begun = given.filter(({ nbfSeconds }) => nbfSeconds <= nowSeconds);
-  const standing = begun.filter(
-    ({ expSeconds, requestedAtSeconds }) =>
-      nowSeconds < Math.min(expSeconds, requestedAtSeconds + withinSeconds),
-  );
+  const standing = begun.filter((fact) => isInTime(fact, nowSeconds, withinSeconds));
   const missing = findMissing(requirements, standing);
   if (missing === undefined) return undefined;
   if (findMissing(requirements, begun) === undefined) {
@@ -113,6 +110,31 @@ export function checkApprovals(
   }
   const { role, threshold } = missing;
   return deny('approval.required', `${threshold} of role ${role} must approve`);
+}
+
+/** How many people more must consent, by role; empty where nobody is needed any more. A rejection is another matter. */
+export function missingApprovals(
+  requirements: readonly ApprovalRequirement[],
+  given: readonly ApprovalFact[],
+  nowSeconds: number,
+  withinSeconds = Number.POSITIVE_INFINITY,
+): { readonly role: string; readonly people: number }[] {
+  const standing = given.filter(
+    (fact) =>
+      fact.decision === 'approve' &&
+      fact.nbfSeconds <= nowSeconds &&
+      isInTime(fact, nowSeconds, withinSeconds),
+  );
+  if (standing.some(({ role }) => role === BREAK_GLASS)) return [];
+  return findVacancies(requirements, standing).map(({ requirement: { role }, people }) => ({ role, people }));
+}
+
+function isInTime(
+  { expSeconds, requestedAtSeconds }: ApprovalFact,
+  nowSeconds: number,
+  withinSeconds: number,
+): boolean {
+  return nowSeconds < Math.min(expSeconds, requestedAtSeconds + withinSeconds);
 }
 
 /** A requirement for which there are not enough people; undefined where all are met. */

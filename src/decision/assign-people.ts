@@ -18,6 +18,14 @@ export function assignPeople<R extends Requirement>(
   requirements: readonly R[],
   consents: readonly Consent[],
 ): R | undefined {
+  return findVacancies(requirements, consents)[0]?.requirement;
+}
+
+/** The requirements whose places cannot all be taken, in their order, each with how many people more it takes. */
+export function findVacancies<R extends Requirement>(
+  requirements: readonly R[],
+  consents: readonly Consent[],
+): { readonly requirement: R; readonly people: number }[] {
   const rolesOf = new Map<string, Set<string>>();
   for (const { approver, role } of consents) {
     const roles = rolesOf.get(approver) ?? new Set();
@@ -39,12 +47,10 @@ export function assignPeople<R extends Requirement>(
     return false;
   };
 
-  for (const requirement of requirements) {
+  return requirements.flatMap((requirement) => {
     const { role, threshold } = requirement;
-    if (!(threshold <= rolesOf.size)) return requirement;
-    for (let seat = 0; seat < threshold; seat += 1) {
-      if (!place(role, new Set())) return requirement;
-    }
-  }
-  return undefined;
+    let seated = 0;
+    while (seated < threshold && place(role, new Set())) seated += 1;
+    return seated < threshold ? [{ requirement, people: threshold - seated }] : [];
+  });
 }

@@ -4,7 +4,7 @@ export type {
   ApprovalRequirement,
   ApprovalsOfAction,
 } from './approval.ts';
-export { approvalsOfOthers, canonicalAction, checkApprovals } from './approval.ts';
+export { approvalsOfOthers, canonicalAction, checkApprovals, missingApprovals } from './approval.ts';
 export { type Decision, decide, type Findings } from './decide.ts';
 export { Permit } from './permit.ts';
 export { checkAuthority, checkPolicy, type Ground, groundOf, redecide } from './redecide.ts';

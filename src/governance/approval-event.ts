@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { isDenial } from '../denial/index.ts';
+import type { JsonObject } from '../codec/index.ts';
+import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { parseSshPublicKey } from '../key/index.ts';
 import type { SaltedDigest } from '../receipt/index.ts';
 import {
@@ -156,6 +157,14 @@ export const APPROVAL_EVENTS = {
   'approval.given': { statement: approvalStatement, signature },
   'approval.reviewed': { statement: reviewStatement, signature },
 } as const;
+
+/** A statement that somebody hands over to be recorded. Its digests and its signature are another matter. */
+export function parseApprovalStatement(json: JsonObject): ApprovalStatement | Denial {
+  const parsed = approvalStatement.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const where = parsed.error.issues[0]?.path.join('.') || 'it';
+  return deny('request.malformed', `the statement is none: ${where} is not as documented`);
+}
 
 /** Whether text is a role an approver can be enrolled in. */
 export function isRole(value: string): boolean {

@@ -1,4 +1,10 @@
-export { type ApproverKey, type CredentialJwk, isReasonText, isRole } from './approval-event.ts';
+export {
+  type ApproverKey,
+  type CredentialJwk,
+  isReasonText,
+  isRole,
+  parseApprovalStatement,
+} from './approval-event.ts';
 export {
   APPROVAL,
   APPROVAL_NAMESPACE,

@@ -9,13 +9,17 @@ import {
   measurementOf,
   toolComponents,
 } from '../environment/index.ts';
+import type { LogProgress } from '../tlog/index.ts';
 import type { Clock } from './clock.ts';
 import { readEvidenceKey } from './evidence-key.ts';
+import type { ExecutionEnd } from './execution.ts';
 import { ExecutionFinder } from './execution-finder.ts';
 import type { GovernanceFollower } from './governance-follower.ts';
 import { Governor } from './governor.ts';
 import type { Home } from './home.ts';
 import { type InstanceLog, openInstanceLog } from './instance-log.ts';
+import { recordLateOutcome } from './late-outcome.ts';
+import type { DecisionTracer } from './tracing/decision-tracer.ts';
 
 export interface EnforcementPointOptions {
   readonly home: Home;
@@ -27,6 +31,8 @@ export interface EnforcementPointOptions {
   /** Governance knowledge older than this denies. */
   readonly maxStalenessSeconds?: number;
   readonly maxLineageDepth?: number;
+  /** Default: nothing is traced. */
+  readonly tracer?: DecisionTracer;
   /**
    * For a process that decides once and ends: commits run on its own thread, and it waits up to this long for the first
    * log of this name, whose counters are the ones that count, instead of opening another one beside it.
@@ -82,9 +88,14 @@ export class EnforcementPoint {
     return isDenial(instance) ? instance : new EnforcementPoint(options, instance, evidenceKey);
   }
 
+  /** Why no decision can be recorded now, if so. */
+  get failure(): string | undefined {
+    return this.#instance.log.failure?.message;
+  }
+
   /** @param measuredAtSeconds when the oldest of the components was measured: listing tools again makes none younger. */
   openSession(components: readonly Component[], measuredAtSeconds: number): PointSession {
-    const { home, name, clock, follower } = this.#options;
+    const { home, name, clock, follower, tracer } = this.#options;
     const { maxStalenessSeconds = DEFAULT_MAX_STALENESS_SECONDS } = this.#options;
     const { maxLineageDepth = DEFAULT_MAX_LINEAGE_DEPTH } = this.#options;
     const { log, primary } = this.#instance;
@@ -95,6 +106,7 @@ export class EnforcementPoint {
       origin: home.executionOrigin(this.log),
       evidenceKey: createSecretKey(this.#evidenceKey),
       clock,
+      ...(tracer && { tracer }),
       governance: follower,
       awaitParent: (executionId) => this.#finder.awaitCovered(executionId),
       surroundings: () => ({
@@ -116,6 +128,19 @@ export class EnforcementPoint {
         void governor.reverify();
       },
     };
+  }
+
+  /** As `recordLateOutcome`, whose conditions are the caller's to see to. */
+  concludeLater(executionId: string, end: ExecutionEnd): Promise<Denial | undefined> {
+    const { log } = this.#instance;
+    const origin = this.#options.home.executionOrigin(this.log);
+    const evidenceKey = createSecretKey(this.#evidenceKey);
+    return recordLateOutcome({ log, origin, evidenceKey, clock: this.#options.clock }, executionId, end);
+  }
+
+  /** Of its execution log. */
+  progress(): LogProgress {
+    return this.#instance.log.progress();
   }
 
   /** Publishes and closes the log: to be called after the governors of all sessions were stopped. */

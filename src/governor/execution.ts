@@ -20,6 +20,8 @@ export interface ExecutionEnd {
 /** What came of an effect that ran. */
 export interface EffectResult<T> extends ExecutionEnd {
   readonly value: T;
+  /** It goes on elsewhere: how it ends is told later, by somebody else. Nothing is recorded now. */
+  readonly isLeft?: boolean;
 }
 
 export interface Execution {
@@ -64,4 +66,9 @@ export interface OpenExecution {
    * @returns the denial the execution was stopped with, if it was.
    */
   conclude(end: ExecutionEnd): Denial | undefined;
+  /**
+   * Gives it up without an outcome, which may be told later (`concludeLater`); until then it counts as unknown. It is not
+   * watched any more. One that was stopped is recorded as `terminated`.
+   */
+  leave(): Denial | undefined;
 }

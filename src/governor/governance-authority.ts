@@ -1,8 +1,8 @@
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { foldGovernance, type GovernanceState, serializeGovernanceEvent } from '../governance/index.ts';
 import { readKeyFile } from '../key/index.ts';
-import { LogLocked, openSqliteLog, type SqliteLog } from '../storage/index.ts';
-import { LogUnavailable, noteVerifier, QuorumUnmet } from '../tlog/index.ts';
+import { LogLocked, ReopeningLog } from '../storage/index.ts';
+import { type LogProgress, LogUnavailable, noteVerifier, QuorumUnmet } from '../tlog/index.ts';
 import { completeEvent, type NewGovernanceEvent, notInForceYet } from './governance-event.ts';
 import type { Home } from './home.ts';
 import { cosignerFor } from './witness-policy-file.ts';
@@ -17,7 +17,7 @@ const MAX_WAITING_EVENTS = 20_000;
  * success only when a published checkpoint covers its events, so that every follower honours them from then on.
  */
 export class GovernanceAuthority {
-  readonly #log: SqliteLog;
+  readonly #log: ReopeningLog;
   #state: GovernanceState;
   #waiting = 0;
   /** The checkpoint that is being published, and the one after it, which later events share. */
@@ -25,20 +25,27 @@ export class GovernanceAuthority {
   #next: Promise<void> | undefined;
   #failure: Denial | undefined;
 
-  private constructor(log: SqliteLog, state: GovernanceState) {
+  private constructor(log: ReopeningLog, state: GovernanceState) {
     this.#log = log;
     this.#state = state;
+    log.onReopened = () => this.#readAgain();
   }
 
-  /** @returns `log.unavailable` where the log cannot be opened, or has a writer already; the detail says which. */
-  static async open(home: Home): Promise<GovernanceAuthority | Denial> {
+  /**
+   * @param waitOn asked while the log has another writer: whether to wait for that one to end. Default: not.
+   * @returns `log.unavailable` where the log cannot be opened, or has a writer already; the detail says which.
+   */
+  static async open(
+    home: Home,
+    waitOn: () => Promise<boolean> = async () => false,
+  ): Promise<GovernanceAuthority | Denial> {
     const signer = readKeyFile(home.keyFile('governance'));
     if (isDenial(signer)) return signer;
     const { governanceFolder: directory, governanceOrigin: origin } = home;
     const cosigner = cosignerFor(home, noteVerifier(origin, signer.publicKey));
     if (isDenial(cosigner)) return cosigner;
     try {
-      const log = await openSqliteLog({ directory, origin, signer, ...(cosigner && { cosigner }) });
+      const log = await openWhenFree({ directory, origin, signer, ...(cosigner && { cosigner }) }, waitOn);
       const state = foldGovernance(log.read(0, log.head().size));
       if (!isDenial(state)) return new GovernanceAuthority(log, state);
       await log.close();
@@ -56,14 +63,20 @@ export class GovernanceAuthority {
     return this.#log.head().size;
   }
 
-  /** Why nothing can be written any more, if so. */
+  progress(): LogProgress {
+    return this.#log.progress();
+  }
+
+  /** Why nothing can be written now, if so. */
   get failure(): Denial | undefined {
-    return this.#failure;
+    const { failure } = this.#log;
+    return this.#failure ?? (failure && unwritable(failure));
   }
 
   /** As `appendGovernance`: all of the events or none, in force when this resolves. */
   async append(events: readonly NewGovernanceEvent[]): Promise<number | Denial> {
-    if (this.#failure !== undefined) return this.#failure;
+    const { failure } = this;
+    if (failure !== undefined) return failure;
     if (this.#waiting + events.length > MAX_WAITING_EVENTS) {
       return deny(
         'log.unavailable',
@@ -87,9 +100,9 @@ export class GovernanceAuthority {
       return 1 + Math.max(...results.map((result) => (result.kind === 'appended' ? result.index : -1)));
     } catch (error) {
       if (error instanceof QuorumUnmet) return notInForceYet(error);
-      const reason = error instanceof Error ? error.message : 'unknown error';
-      // What is checked against may be ahead of what is stored from here on: nothing more is written.
-      this.#failure = deny('log.unavailable', `the governance log cannot be written: ${reason}`);
+      // What is checked against may be ahead of what is stored from here on: nothing more is written, unless the log comes
+      // back and is read again.
+      this.#failure = unwritable(error);
       return this.#failure;
     } finally {
       this.#waiting -= events.length;
@@ -98,6 +111,17 @@ export class GovernanceAuthority {
 
   async close(): Promise<void> {
     await this.#log.close();
+  }
+
+  /** The log that is back may hold what its callers were told it does not: what it holds is what stands. */
+  #readAgain(): void {
+    const state = foldGovernance(this.#log.read(0, this.#log.head().size));
+    if (isDenial(state)) {
+      this.#failure = state;
+      return;
+    }
+    this.#state = state;
+    this.#failure = undefined;
   }
 
   /** A checkpoint that began after this was called is out. Callers that wait at the same time share one. */
@@ -119,5 +143,26 @@ export class GovernanceAuthority {
     };
     publishing.then(ended, ended);
     return publishing;
+  }
+}
+
+function unwritable(error: unknown): Denial {
+  const reason = error instanceof Error ? error.message : 'unknown error';
+  return deny('log.unavailable', `the governance log cannot be written: ${reason}`);
+}
+
+const LOCK_STEP_MS = 50;
+
+async function openWhenFree(
+  options: Parameters<typeof ReopeningLog.open>[0],
+  waitOn: () => Promise<boolean>,
+): Promise<ReopeningLog> {
+  for (;;) {
+    try {
+      return await ReopeningLog.open(options);
+    } catch (error) {
+      if (!(error instanceof LogLocked) || !(await waitOn())) throw error;
+      await new Promise((resolve) => setTimeout(resolve, LOCK_STEP_MS));
+    }
   }
 }

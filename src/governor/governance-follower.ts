@@ -54,8 +54,17 @@ export class GovernanceFollower {
   #behind = true;
   #problem: Denial | undefined;
 
+  readonly #loadsPolicy: boolean;
+
   /** @throws LogUnavailable when there is no governance log to read. */
-  constructor(home: Home, verifier: NoteVerifier, policy: WitnessPolicy | undefined, clock: Clock) {
+  constructor(
+    home: Home,
+    verifier: NoteVerifier,
+    policy: WitnessPolicy | undefined,
+    clock: Clock,
+    loadsPolicy: boolean,
+  ) {
+    this.#loadsPolicy = loadsPolicy;
     this.#home = home;
     this.#inode = inodeOf(home);
     this.#reader = openSqliteLogReader(home.governanceFolder);
@@ -171,21 +180,30 @@ export class GovernanceFollower {
   }
 
   #policyOf(state: GovernanceState): PreparedPolicy | undefined {
-    if (state.policy === undefined) return undefined;
+    if (state.policy === undefined || !this.#loadsPolicy) return undefined;
     const active = this.#view.policy;
     if (active?.bundle.digest === state.policy.digest) return active;
     return loadPolicy(this.#home, state.policy.digest);
   }
 }
 
+export interface FollowOptions {
+  /** Whether the active policy is loaded, to be evaluated; default: it is. */
+  readonly policy?: boolean;
+}
+
 /** Follows a home's governance log; denies where it cannot be read or does not verify. */
-export function openGovernanceFollower(home: Home, clock: Clock = systemClock): GovernanceFollower | Denial {
+export function openGovernanceFollower(
+  home: Home,
+  clock: Clock = systemClock,
+  { policy: loadsPolicy = true }: FollowOptions = {},
+): GovernanceFollower | Denial {
   const verifier = parseVkey(home.governanceVkey);
   if (isDenial(verifier)) return verifier;
   const policy = readWitnessPolicy(home);
   if (isDenial(policy)) return policy;
   try {
-    const follower = new GovernanceFollower(home, verifier, policy, clock);
+    const follower = new GovernanceFollower(home, verifier, policy, clock, loadsPolicy);
     follower.refresh();
     if (follower.problem === undefined) return follower;
     follower.close();

@@ -9,6 +9,7 @@ import { OutcomeRecorder } from './outcome-recorder.ts';
 import type { GovernorPorts } from './ports.ts';
 import { RunningExecution } from './running-execution.ts';
 import { StandingWatch } from './standing-watch.ts';
+import type { CallerTrace } from './tracing/caller-trace.ts';
 
 /** Decides, records, runs: the one way in for every enforcement point. */
 export class Governor {
@@ -37,9 +38,11 @@ export class Governor {
   /**
    * Runs an effect if and only if the action is permitted and the permit is durable. Never rejects because of the
    * request; an effect that throws is recorded as `unknown` and its error is thrown on, unless it was stopped.
+   *
+   * @param caller whose trace the spans become part of.
    */
-  async run<T>(asked: Action, effect: Effect<T>): Promise<Outcome<T>> {
-    const execution = await this.begin(asked);
+  async run<T>(asked: Action, effect: Effect<T>, caller?: CallerTrace): Promise<Outcome<T>> {
+    const execution = await this.begin(asked, caller);
     if (execution.verdict === 'deny') return execution;
     const { executionId, receiptIndex, signal } = execution;
     let end: EffectResult<T>;
@@ -50,7 +53,7 @@ export class Governor {
       if (denial === undefined) throw error;
       return { verdict: 'deny', denial, executionId, receiptIndex };
     }
-    const denial = execution.conclude(end);
+    const denial = end.isLeft === true ? execution.leave() : execution.conclude(end);
     return denial === undefined
       ? { verdict: 'permit', executionId, receiptIndex, value: end.value }
       : { verdict: 'deny', denial, executionId, receiptIndex };
@@ -60,10 +63,12 @@ export class Governor {
    * The two halves of `run`, for enforcement points whose effect is not a function here: a permit that is returned is
    * durable and spent, and the effect may start. Never rejects because of the request.
    */
-  async begin(asked: Action): Promise<OpenExecution | DeniedOutcome> {
+  async begin(asked: Action, caller?: CallerTrace): Promise<OpenExecution | DeniedOutcome> {
     // What is decided twice must be the same twice, whatever becomes of the caller's object in between.
     const action = Object.freeze({ ...asked });
     const id = newUuidV7(this.#ports.clock.wallMs());
+    const { tracer, origin } = this.#ports;
+    const span = tracer?.start(id, { tool: action.tool, origin }, caller);
     let recorded: Recorded;
     try {
       recorded = await this.#decisions.record(id, action);
@@ -73,6 +78,7 @@ export class Governor {
     }
     if (recorded.permit === undefined) {
       const { denial, index } = recorded;
+      span?.denied(denial, index);
       return { verdict: 'deny', denial, executionId: id, receiptIndex: index };
     }
     const running = new RunningExecution({ id, recorded }, this.#ports, this.#outcomes, () => {
@@ -82,8 +88,10 @@ export class Governor {
     const withdrawn = this.#withdrawal(action, recorded);
     if (withdrawn !== undefined) {
       running.withdraw(withdrawn);
+      span?.withdrawn(withdrawn, recorded.index);
       return { verdict: 'deny', denial: withdrawn, executionId: id, receiptIndex: recorded.index };
     }
+    running.trace = span?.permitted(recorded.index);
     this.#running.set(id, running);
     this.#watch.add(running, recorded.snapshot);
     return running;

@@ -2,6 +2,9 @@ export { findHolderKey, localAgents } from './agent-keys.ts';
 export { admitCaller, dismissCaller } from './api-callers.ts';
 export type { ApprovalRequest, RequestStatus } from './approvals/approval-request.ts';
 export { ApprovalRequests } from './approvals/approval-requests.ts';
+export { approvalUrl } from './approvals/approval-url.ts';
+export { type ApprovalChange, ApprovalWatch } from './approvals/approval-watch.ts';
+export { findSignOffProblem } from './approvals/check-sign-off.ts';
 export type { ShownAction } from './approvals/shown-action.ts';
 export {
   enrollApprover,
@@ -15,22 +18,20 @@ export {
 } from './approvals/sign-off.ts';
 export { artifactPath, readArtifactFile } from './artifact-file.ts';
 export { attestExecution, type ExecutionAttestation } from './attest-execution.ts';
+export { chooseGovernor, type DaemonUse } from './choose-governor.ts';
 export { type Clock, systemClock } from './clock.ts';
 export {
   type ConnectedGovernor,
   type ConnectOptions,
   connectGovernor,
 } from './daemon/connect-governor.ts';
+export { type DaemonAnswer, denialOf } from './daemon/daemon-answer.ts';
+export { DaemonAbsent, DaemonFailed } from './daemon/daemon-error.ts';
 export { DAEMON, type DaemonAddress, readDaemonFile } from './daemon/daemon-file.ts';
-export {
-  DaemonAbsent,
-  type DaemonAnswer,
-  DaemonFailed,
-  DaemonLink,
-  denialOf,
-  linkToDaemon,
-} from './daemon/daemon-link.ts';
+export { DaemonLink, linkToDaemon } from './daemon/daemon-link.ts';
+export { type AnsweringDaemon, reachDaemon } from './daemon/reach-daemon.ts';
 export { RemoteGovernor, type RemoteGovernorOptions } from './daemon/remote-governor.ts';
+export { daemonLogFile, type StartOptions, startDaemon } from './daemon/start-daemon.ts';
 export {
   type DecisionPage,
   type DecisionWithOutcome,
@@ -83,6 +84,7 @@ export { type LineageAround, LineageReader, type LoggedDecision } from './lineag
 export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';
 export { parentFactOf } from './parent-fact.ts';
 export type { GovernorPorts } from './ports.ts';
+export { programVersion } from './program.ts';
 export { currentInputs } from './proposal/current-snapshot.ts';
 export { type Proposal, proposeChange } from './proposal/propose-change.ts';
 export { type LogPublication, publishLogs } from './publish-logs.ts';
@@ -104,4 +106,6 @@ export {
 export { revoke } from './revoke.ts';
 export { type SimulationOptions, simulatePolicy } from './simulation/simulate-policy.ts';
 export type { Change, ChangeGroup, NewVerdict, SimulationReport } from './simulation/simulation-report.ts';
+export { type CallerTrace, parseCallerTrace } from './tracing/caller-trace.ts';
+export { DecisionTracer } from './tracing/decision-tracer.ts';
 export { cosignerFor, readWitnessPolicy } from './witness-policy-file.ts';

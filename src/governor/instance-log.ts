@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import type { GovernanceState } from '../governance/index.ts';
 import { parseDecisionReceipt } from '../receipt/index.ts';
-import { LogLocked, openShortSqliteLog, openSqliteLog } from '../storage/index.ts';
+import { LogLocked, openShortSqliteLog, ReopeningLog } from '../storage/index.ts';
 import { formatVkey, type Log, noteVerifier } from '../tlog/index.ts';
 import type { Clock } from './clock.ts';
 import { openLogKey } from './domain.ts';
@@ -89,7 +89,7 @@ async function takeInstanceLog(
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       const options = { directory, origin, signer, evidenceKey, clock, ...(cosigner && { cosigner }) };
       const log = await (lockTimeoutMs === undefined
-        ? openSqliteLog(options)
+        ? ReopeningLog.open(options)
         : openShortSqliteLog({ ...options, lockTimeoutMs }));
       return { log, logName, primary: number === 1 };
     } catch (error) {

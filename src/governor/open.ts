@@ -2,9 +2,11 @@ import { type Denial, isDenial } from '../denial/index.ts';
 import type { Component } from '../environment/index.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { EnforcementPoint, type MeasuredTool, type PointSession } from './enforcement-point.ts';
+import type { ExecutionEnd } from './execution.ts';
 import { type GovernanceView, openGovernanceFollower } from './governance-follower.ts';
 import type { Governor } from './governor.ts';
 import type { Home } from './home.ts';
+import type { DecisionTracer } from './tracing/decision-tracer.ts';
 
 export interface GovernorOptions {
   readonly home: Home;
@@ -16,6 +18,8 @@ export interface GovernorOptions {
   /** Governance knowledge older than this denies. */
   readonly maxStalenessSeconds?: number;
   readonly maxLineageDepth?: number;
+  /** Default: nothing is traced. */
+  readonly tracer?: DecisionTracer;
   /**
    * For a process that decides once and ends: commits run on its own thread, and it waits up to this long for the first
    * log of this name, whose counters are the ones that count, instead of opening another one beside it.
@@ -31,6 +35,8 @@ export interface OpenedGovernor {
   readonly view: () => GovernanceView;
   /** Tells the definitions of the upstream's tools as they now are; they join the measurement, and what runs is decided again. */
   setTools(tools: readonly MeasuredTool[]): void;
+  /** Says how an execution ended that was left by its caller, in this process or another one; durable when it resolves. */
+  concludeLater(executionId: string, end: ExecutionEnd): Promise<Denial | undefined>;
   close(): Promise<void>;
 }
 
@@ -69,6 +75,10 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
     audience: point.audience,
     view: () => follower.refresh(),
     setTools: (tools) => session.setTools(tools),
+    async concludeLater(executionId, end) {
+      await session.governor.settle();
+      return point.concludeLater(executionId, end);
+    },
     close: () => close(session),
   };
 }

@@ -6,7 +6,7 @@ const MAX_WAIT_MS = 10;
 /**
  * Records outcomes beside the decisions: one that waits for the next decision costs no commit of its own, and the next
  * decision never waits for one. Callers don't wait at all: an execution whose outcome was lost with the process counts
- * as unknown, which is what it then is.
+ * as unknown, which is what it then is. Where only the log was lost, it gets them when it is back.
  */
 export class OutcomeRecorder {
   readonly #log: Log;
@@ -28,7 +28,7 @@ export class OutcomeRecorder {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     for (const request of this.#waiting.splice(0)) {
-      const appended = this.#log.append(request).catch(() => undefined);
+      const appended = this.#log.append(request).catch(() => this.#log.keep?.(request));
       this.#appending.add(appended);
       void appended.then(() => this.#appending.delete(appended));
     }

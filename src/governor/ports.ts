@@ -4,6 +4,7 @@ import type { Log } from '../tlog/index.ts';
 import { approvalFinder } from './approvals/find-approvals.ts';
 import type { Clock } from './clock.ts';
 import type { GovernanceView } from './governance-follower.ts';
+import type { DecisionTracer } from './tracing/decision-tracer.ts';
 
 /** What a governor stands on; `openGovernor` composes it from a trust domain on disk. */
 export interface GovernorPorts {
@@ -12,6 +13,8 @@ export interface GovernorPorts {
   readonly origin: string;
   readonly evidenceKey: EvidenceKey;
   readonly clock: Clock;
+  /** Without one nothing is traced, and nothing done for it. */
+  readonly tracer?: DecisionTracer;
   /** Brings governance knowledge up to date. */
   readonly governance: { refresh(): GovernanceView };
   /**

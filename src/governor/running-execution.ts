@@ -11,6 +11,7 @@ import type { OutcomeRecorder } from './outcome-recorder.ts';
 import type { GovernorPorts } from './ports.ts';
 import { type OutcomeFacts, outcomeReceiptOf } from './receipts.ts';
 import type { Watched } from './standing-watch.ts';
+import type { EffectTrace } from './tracing/decision-tracer.ts';
 
 const OVERDUE = deny('scope.use_exhausted', 'ran longer than the artifact allows');
 
@@ -35,6 +36,8 @@ export class RunningExecution implements OpenExecution, Watched {
   readonly executionId: string;
   readonly receiptIndex: number;
   readonly ground: Ground;
+  /** Set once the effect may start, where it is traced. */
+  trace: EffectTrace | undefined;
   readonly #abort = new AbortController();
   readonly #ports: GovernorPorts;
   readonly #outcomes: OutcomeRecorder;
@@ -95,6 +98,15 @@ export class RunningExecution implements OpenExecution, Watched {
     return this.#conclude(end, ENDED_NEVERTHELESS[end.status]);
   }
 
+  leave(): Denial | undefined {
+    if (this.#concluded || isDenial(this.signal.reason)) return this.conclude({ status: 'unknown' });
+    this.#concluded = true;
+    clearTimeout(this.#deadline);
+    this.#onConcluded();
+    this.trace?.end({ status: 'unknown' });
+    return undefined;
+  }
+
   /** Concludes an execution whose effect never started: its permit was withdrawn before. */
   withdraw(denial: Denial): void {
     this.#concluded = true;
@@ -135,6 +147,7 @@ export class RunningExecution implements OpenExecution, Watched {
   #record(facts: Ending): void {
     const { clock, origin } = this.#ports;
     const { salt, index, leaf } = this.#recorded;
+    this.trace?.end(facts);
     const receipt = outcomeReceiptOf({
       ...facts,
       id: this.executionId,

@@ -53,7 +53,8 @@ export class StandingWatch {
   readonly #look: GovernanceLook;
   readonly #entries = new Map<Watched, Entry>();
   #basis: Basis | undefined;
-  #pass: Promise<void> | undefined;
+  /** Resolves with whether it came to its end: one that something else overtook did not ask policy of everything. */
+  #pass: Promise<boolean> | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** The earliest end of what was added since the last pass. */
   #addedDueMs = Number.POSITIVE_INFINITY;
@@ -74,13 +75,18 @@ export class StandingWatch {
     this.#entries.delete(watched);
   }
 
-  /** Looks now rather than in a moment. Resolves when everything that no longer stands has been told to stop. */
+  /**
+   * Looks now rather than in a moment. Resolves when everything that does not stand on what is known now has been told to
+   * stop. What moves meanwhile is not waited for: in a storm of revocations it would never end.
+   */
   async reverify(): Promise<void> {
-    do {
-      while (this.#pass !== undefined) await this.#pass;
+    // It may stand on what was known before.
+    await this.#pass;
+    let complete = false;
+    while (!complete) {
       this.#start();
-      await this.#pass;
-    } while (this.#entries.size > 0 && this.#isDue());
+      complete = (await this.#pass) ?? true;
+    }
   }
 
   #tick(): void {
@@ -118,7 +124,7 @@ export class StandingWatch {
   }
 
   /** One pass. What moves meanwhile is for the next one. Never rejects: what cannot be decided again is stopped. */
-  async #decideAgain(): Promise<void> {
+  async #decideAgain(): Promise<boolean> {
     try {
       const look = this.#look.now();
       const wallMs = this.#ports.clock.wallMs();
@@ -134,11 +140,13 @@ export class StandingWatch {
         dueMs = Math.min(dueMs, endOf(watched.ground, measurement));
       }
       this.#basis = { look, measurement, wallMs, dueMs };
+      return complete;
     } catch {
       this.#basis = undefined;
       for (const entry of [...this.#entries.values()]) {
         this.#stop(entry, deny('internal.unexpected', 'an execution could not be decided again'));
       }
+      return true;
     }
   }
 

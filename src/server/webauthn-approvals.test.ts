@@ -9,9 +9,9 @@ import {
   GovernanceState,
   type StatementSignature,
 } from '../governance/index.ts';
+import type { RelyingParty } from './config/index.ts';
 import {
   assertionOptions,
-  type RelyingParty,
   registrationOptions,
   verifyAssertion,
   verifyRegistration,

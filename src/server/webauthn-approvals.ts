@@ -21,13 +21,7 @@ import {
   type StatementSignature,
   statementBytes,
 } from '../governance/index.ts';
-
-/** The site that approvers use: what credentials are made for, and the one origin they are used on. */
-export interface RelyingParty {
-  readonly rpId: string;
-  readonly name: string;
-  readonly origin: string;
-}
+import type { RelyingParty } from './config/index.ts';
 
 type WebAuthnKey = Extract<ApproverKey, { kind: 'webauthn' }>;
 

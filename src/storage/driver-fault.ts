@@ -21,6 +21,8 @@ const BY_SYSTEM_CODE: Readonly<Record<string, LogFault>> = {
   ENOSPC: 'disk_full',
   EDQUOT: 'disk_full',
   EFBIG: 'disk_full',
+  EMFILE: 'files_exhausted',
+  ENFILE: 'files_exhausted',
   EACCES: 'read_only',
   EPERM: 'read_only',
   EROFS: 'read_only',

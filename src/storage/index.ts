@@ -13,6 +13,8 @@ export {
   openSqliteLogReader,
   type RebuildOptions,
   type RebuiltLog,
+  ReopeningLog,
+  type ReopeningLogOptions,
   rebuildLog,
   SqliteLog,
   type SqliteLogOptions,

@@ -16,6 +16,7 @@ export {
   type AppendRequest,
   type AppendResult,
   type Log,
+  type LogProgress,
   type LogReader,
   LogUnavailable,
   logFault,

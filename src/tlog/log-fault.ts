@@ -3,7 +3,10 @@
  * of a governor learns none of this; to it every one of them is `log.unavailable`.
  */
 export const LOG_FAULTS = {
-  disk_full: 'free space on its file system and start again: everything acknowledged is there',
+  disk_full:
+    'free space on its file system: a daemon or gateway then goes on by itself, anything else is started again; everything acknowledged is there',
+  files_exhausted:
+    'raise how many files may be open (ulimit -n): a daemon or gateway goes on by itself once some are free, anything else is started again',
   read_only: 'let the account that runs Writ write to it (owner, permissions, mount), then start again',
   disk_failed: 'check the disk before starting again, then run "writ log verify"',
   locked: 'a log has one writer: stop it, or use another log',

@@ -36,9 +36,27 @@ export type AppendResult =
  */
 export type Acknowledgement = 'durable' | 'included' | 'witnessed';
 
+/** How many entries have come how far, and how long publication is behind. */
+export interface LogProgress {
+  readonly durable: number;
+  /** Under a published checkpoint that the witness policy of now accepts. */
+  readonly included: number;
+  /** Undefined without a witness policy; with one, nothing else is published, so that it is what is included. */
+  readonly witnessed: number | undefined;
+  /** At most how long the oldest entry that is not included has been durable, milliseconds; 0 where there is none. */
+  readonly waitingMs: number;
+}
+
 export interface Log extends LogReader {
   /** Resolves when durable. Rejects with `LogUnavailable` once the writer is poisoned. */
   append(request: AppendRequest): Promise<AppendResult>;
+  /**
+   * Takes what could not be appended and should not be lost while this process lives. A log that comes back is given it
+   * before anything else, unless it has an entry under the request's first index key by then. Others have no such thing.
+   */
+  keep?(request: AppendRequest): void;
+  /** Why nothing can be appended now, where it knows. */
+  readonly failure?: LogUnavailable | undefined;
   /**
    * A signed note that covers everything appended so far, published before it is returned. Rejects with `QuorumUnmet`
    * while the witnesses of the log's policy cannot be had.
@@ -49,6 +67,8 @@ export interface Log extends LogReader {
    * closed first, or `signal` is aborted, and with `TypeError` where there is no such entry or no witness policy.
    */
   acknowledged(index: number, level: Acknowledgement, signal?: AbortSignal): Promise<void>;
+  /** Of this moment, from memory. */
+  progress(): LogProgress;
   close(): Promise<void>;
 }
 

@@ -50,7 +50,17 @@ async function denialOf(call: Promise<unknown>): Promise<JsonObject> {
 
 describe('a filesystem server behind writ mcp', () => {
   it('does what is granted, nothing else, and leaves a receipt of each', async () => {
-    const client = await connect(folder, '--name', 'fs', '--', process.execPath, SERVER, 'work');
+    const client = await connect(
+      folder,
+      '--name',
+      'fs',
+      '--daemon',
+      'never',
+      '--',
+      process.execPath,
+      SERVER,
+      'work',
+    );
     const { tools } = await client.listTools();
     expect(tools.map(({ name }) => name)).toContain('read_text_file');
     expect(tools.map(({ name }) => name)).not.toContain('write_file');
@@ -88,14 +98,14 @@ describe('a filesystem server behind writ mcp', () => {
     const sees = (count: number) =>
       vi.waitFor(() => expect(followed.split('\n')).toHaveLength(count + 1), { timeout: 20_000 });
     await sees(1);
-    const client = await connect(folder, '--name', 'fs');
+    const client = await connect(folder, '--name', 'fs', '--daemon', 'never');
     const read = () => client.callTool({ name: 'read_text_file', arguments: { path: file } });
     await read();
     await writJson(folder, 'artifact', 'revoke', '--artifact', 'agent-fs', '--reason', 'test');
     expect((await denialOf(read())).code).toBe('revocation.revoked');
     await client.close();
     await writJson(folder, 'init', '--server', 'fs', '--', process.execPath, SERVER, 'work');
-    const again = await connect(folder, '--name', 'fs');
+    const again = await connect(folder, '--name', 'fs', '--daemon', 'never');
     expect(
       JSON.stringify(await again.callTool({ name: 'read_text_file', arguments: { path: file } })),
     ).toContain('remember the milk');
@@ -197,7 +207,18 @@ describe('a filesystem server behind writ mcp', () => {
   });
 
   it('ends in order when it is told to, with everything recorded', async () => {
-    const child = startWrit(folder, 'mcp', '--name', 'fs', '--', process.execPath, SERVER, 'work');
+    const child = startWrit(
+      folder,
+      'mcp',
+      '--name',
+      'fs',
+      '--daemon',
+      'never',
+      '--',
+      process.execPath,
+      SERVER,
+      'work',
+    );
     const ended = endOf(child);
     child.stdin.write(
       `${JSON.stringify({
@@ -222,7 +243,7 @@ describe('a filesystem server behind writ mcp', () => {
       [folder, ['--name', 'other', '--', process.execPath, SERVER], 'writ init --server other -- '],
       [folder, ['--name', 'fs', '--', './no-such-server'], 'installed'],
     ] as const) {
-      const { code, out, err } = await runWrit(cwd, 'mcp', ...args);
+      const { code, out, err } = await runWrit(cwd, 'mcp', '--daemon', 'never', ...args);
       expect({ code, out }, hint).toEqual({ code: 1, out: '' });
       expect(err).toContain(hint);
       expect(err).not.toMatch(/\n\s+at /);

@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
@@ -58,4 +58,28 @@ export async function connect(cwd: string, ...args: readonly string[]): Promise<
     }),
   );
   return client;
+}
+
+/** The first line of a program that prints JSON once it is ready. */
+export function readyLine(child: ChildProcessWithoutNullStreams): Promise<JsonObject> {
+  return new Promise((resolve, reject) => {
+    child.stdout.once('data', (chunk: Buffer) => resolve(JSON.parse(chunk.toString()) as JsonObject));
+    child.once('exit', (code) => reject(new Error(`it ended with ${code}`)));
+  });
+}
+
+/** The code of a denial, or `permitted`. */
+export async function codeOf(call: Promise<unknown>): Promise<unknown> {
+  const answered = await call.catch((error: unknown) => error);
+  if (!(answered instanceof Error)) return 'permitted';
+  return 'data' in answered ? (answered.data as JsonObject).code : answered.message;
+}
+
+/** Processes whose command line names a folder. */
+export function processesIn(folder: string): number[] {
+  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,args='], { encoding: 'utf8' });
+  return stdout
+    .split('\n')
+    .filter((line) => line.includes(folder))
+    .map((line) => Number.parseInt(line, 10));
 }

@@ -1,5 +1,14 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { request } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -108,7 +117,7 @@ describe('the daemon', () => {
     expect(metrics).toContain('writ_decisions_total{verdict="permit",code="",stage=""} 2');
     expect(metrics).toContain('verdict="deny",code="revocation.revoked",stage="revocation"} 1');
     const [, openapi] = await get('/openapi.json');
-    expect(Object.keys(JSON.parse(openapi).paths)).toContain('/v1/sessions/{session}/executions');
+    expect(Object.keys(JSON.parse(openapi).paths)).toContain('/v1/enforcement-points/{name}/session');
     const [status, problem] = await get('/v1/nothing');
     expect([status, JSON.parse(problem)]).toMatchObject([404, { status: 404 }]);
   });
@@ -122,7 +131,7 @@ describe('the daemon', () => {
   });
 
   it('killed, it lets nothing run; started again, it has lost nothing', async () => {
-    const client = await connect(folder, '--name', 'fs');
+    const client = await connect(folder, '--name', 'fs', '--daemon', 'running');
     const written = join(folder, 'work', 'copy.txt');
     const read = () => client.callTool({ name: 'read_text_file', arguments: { path: file } });
     await read();
@@ -159,21 +168,12 @@ describe('the daemon', () => {
     expect((await writ({ cwd: folder }, '--json', 'up', 'status')).json).toMatchObject({ running: false });
   }, 60_000);
 
-  it('is started by a gateway that asks for one, and ends when nobody needs it', async () => {
-    const client = await connect(folder, '--name', 'fs', '--daemon', 'auto');
-    expect(await codeOf(client.callTool({ name: 'read_text_file', arguments: { path: file } }))).toBe(
-      'permitted',
-    );
-    expect(await writJson(folder, 'up', 'status')).toMatchObject({ ready: true, sessions: 1 });
-    await client.close();
-    await writJson(folder, 'up', 'down');
-  }, 60_000);
-
   it('is not believed where others could stand behind its socket', async () => {
     const shared = mkdtempSync(join(tmpdir(), 'writ-shared-'));
     chmodSync(shared, 0o777);
     const socket = join(shared, 'writ.sock');
-    const address = { type: 'writ/daemon@v1', pid: 1, socket, version: '0', startedAt: 'now' };
+    const home = realpathSync(join(folder, '.writ'));
+    const address = { type: 'writ/daemon@v1', pid: 1, home, socket, version: '0', startedAt: 'now' };
     writeFileSync(join(folder, '.writ/run/daemon.json'), JSON.stringify(address));
     const refused = await writ({ cwd: folder }, '--json', 'agent', 'enroll', 'third', '--new');
     expect(refused.code).toBe(1);

@@ -1,12 +1,13 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type DemoReport, runDemo } from '../../examples/demo/main.ts';
 import { writ } from '../../src/cli/run.test-support.ts';
 import { isDenial } from '../../src/denial/index.ts';
 import { type DecisionReceipt, parseDecisionReceipt } from '../../src/receipt/index.ts';
 import { openSqliteLogReader } from '../../src/storage/index.ts';
+import { processesIn } from './cli-program.ts';
 
 /** What each of the eight conditions must leave on disk: nothing, or what was there before. */
 const CONDITIONS: Readonly<Record<string, { code: string; file: string; content?: string }>> = {
@@ -41,11 +42,13 @@ describe('the demo', () => {
 
   afterAll(() => rmSync(parent, { recursive: true, force: true }));
 
-  it('goes as it says: at least 16 calls, logs and bundle verified', () => {
+  it('goes as it says: at least 16 calls, logs and bundle verified', async () => {
     expect(report.steps.filter(({ ok }) => !ok)).toEqual([]);
     expect(report.steps.length).toBeGreaterThanOrEqual(16);
     expect(report).toMatchObject({ ok: true, logVerified: true, bundleVerified: true });
     expect(output).not.toContain('UNEXPECTED');
+    // It leaves files to look at, and no process.
+    await vi.waitFor(() => expect(processesIn(folder)).toEqual([]), 5_000);
   });
 
   it('is derived again from its logs, and comes out the same', async () => {

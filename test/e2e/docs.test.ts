@@ -9,6 +9,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../../src/codec/i
 import { isReasonCode, REASONS, STAGES } from '../../src/denial/index.ts';
 import { bundleExecution, type OpenedGovernor, verifyEvidence } from '../../src/governor/index.ts';
 import { DECISION_RECEIPT } from '../../src/receipt/index.ts';
+import { NOTICES } from '../../src/server/config/index.ts';
 import { openSqliteLogReader } from '../../src/storage/index.ts';
 import { parseVkey } from '../../src/tlog/index.ts';
 import { must, READ, TestDomain, WRITE } from '../support/trust-domain.ts';
@@ -145,7 +146,8 @@ describe('all pages', () => {
 });
 
 /** Members of formats and events, which look like codes. */
-const NOT_CODES = new Set([
+const NOT_CODES = new Set<string>([
+  ...NOTICES,
   'log.level',
   'artifact.issued',
   'policy.published',

@@ -32,6 +32,8 @@ beforeAll(async () => {
     '--token-file',
     'token',
     '--require-presentation',
+    '--daemon',
+    'never',
   ];
   served = startWrit(folder, '--json', 'mcp', 'serve', ...options);
   url = await new Promise<string>((resolve, reject) => {

@@ -30,7 +30,7 @@ async function whenSilent(file: string): Promise<string> {
 describe('calls that run when their artifact is revoked', () => {
   it('end behind writ mcp: the effect stops, of a server that listens and of one that does not', async () => {
     await writJson(folder, 'init', '--server', 'ticks', '--', command, ...args);
-    const client = await connect(folder, '--name', 'ticks', '--kill-grace', '1s');
+    const client = await connect(folder, '--name', 'ticks', '--kill-grace', '1s', '--daemon', 'never');
     const files = ['heeds', 'ignores'].map((name) => join(folder, name));
     const [heeds = '', ignores = ''] = files;
     const call = (name: string, file: string) =>

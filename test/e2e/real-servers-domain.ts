@@ -79,7 +79,18 @@ export async function makeRealDomain(
     folder,
     governed(server, upstream = servers[server]) {
       if (upstream === undefined) throw new TypeError(`no server ${server}`);
-      const options = ['--home', home.folder, '--name', server, '--agent', AGENT, '--artifact', AGENT];
+      const options = [
+        '--home',
+        home.folder,
+        '--name',
+        server,
+        '--agent',
+        AGENT,
+        '--artifact',
+        AGENT,
+        '--daemon',
+        'never',
+      ];
       return {
         command: process.execPath,
         args: [WRIT, 'mcp', ...options, '--', upstream.command, ...upstream.args],

@@ -73,7 +73,7 @@ async function callEverything(server: readonly string[]): Promise<void> {
   const client = new Client({ name: 'test', version: '1' });
   const transport = new StdioClientTransport({
     command: process.execPath,
-    args: [PROGRAM, 'mcp', '--name', 'vault', '--', ...server],
+    args: [PROGRAM, 'mcp', '--name', 'vault', '--daemon', 'never', '--', ...server],
     cwd: folder,
     env: {
       PATH: process.env.PATH ?? '',

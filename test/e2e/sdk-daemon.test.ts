@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { writ as cli } from '../../src/cli/run.test-support.ts';
 import { isDenial } from '../../src/denial/index.ts';
 import { SdkWorld } from '../../src/enforce/sdk/sdk.test-support.ts';
-import { revoke, systemClock } from '../../src/governor/index.ts';
+import { programVersion, revoke, systemClock } from '../../src/governor/index.ts';
 import { govern, type Writ } from '../../src/index.ts';
 import { createLogger, Daemon } from '../../src/server/daemon/index.ts';
 import { must, nowSeconds } from '../support/trust-domain.ts';
@@ -30,7 +30,7 @@ describe('functions governed by the daemon', () => {
   beforeAll(async () => {
     world = await SdkWorld.create(governRead);
     await world.grant({ [READ]: { path: { constraint_type: 'wildcard' } } });
-    const options = { home: world.home, clock: systemClock, version: '0', logger, drainMs: 200 };
+    const options = { home: world.home, clock: systemClock, version: programVersion(), logger, drainMs: 200 };
     const started = await Daemon.start(options);
     if (isDenial(started)) throw new Error(started.detail);
     daemon = started;

@@ -102,10 +102,13 @@ describe('a log with a witness policy', () => {
       /all-of-them \(has 1 of 2; missing: w1, w2\).*w[12]: it cannot be reached \(ECONNREFUSED\)/s,
     );
     expect(published()).toBe(before);
+    expect(subject.progress()).toMatchObject({ durable: 7, included: 2, witnessed: 2 });
+    expect(subject.progress().waitingMs).toBeGreaterThan(0);
     await append(subject, 1);
     await witnesses[0]?.start();
     const after = opened(await subject.checkpoint());
     expect(after.size).toBe(8);
+    expect(subject.progress()).toEqual({ durable: 8, included: 8, witnessed: 8, waitingMs: 0 });
     await expect(waiting).resolves.toBeUndefined();
     expect(
       opened(published())

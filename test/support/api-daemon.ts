@@ -1,29 +1,66 @@
 import { Writable } from 'node:stream';
 import type { Role } from '../../src/governance/index.ts';
-import { admitCaller, type Clock, systemClock } from '../../src/governor/index.ts';
+import {
+  admitCaller,
+  type Clock,
+  type DecisionTracer,
+  programVersion,
+  systemClock,
+} from '../../src/governor/index.ts';
 import { newApiToken, tokenCallerId } from '../../src/server/access/index.ts';
 import { type Config, DEFAULT_CONFIG } from '../../src/server/config/index.ts';
-import { createLogger, Daemon } from '../../src/server/daemon/index.ts';
+import { createLogger, Daemon, type DaemonOptions } from '../../src/server/daemon/index.ts';
+import { TestSession } from './test-session.ts';
 import { must, nowSeconds, TestDomain } from './trust-domain.ts';
+
+export interface ApiDaemonOptions {
+  /** Cedar. Default: everything is permitted. */
+  readonly policy?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly tracer?: DecisionTracer;
+  /** Gets each line that the daemon logs. */
+  readonly log?: (line: string) => void;
+}
 
 /** A daemon of its own domain that listens on loopback. Close it, then dispose of its domain. */
 export class ApiDaemon {
   readonly domain: TestDomain;
-  readonly daemon: Daemon;
+  readonly #options: DaemonOptions;
+  #daemon: Daemon;
 
-  private constructor(domain: TestDomain, daemon: Daemon) {
+  private constructor(domain: TestDomain, options: DaemonOptions, daemon: Daemon) {
     this.domain = domain;
-    this.daemon = daemon;
+    this.#options = options;
+    this.#daemon = daemon;
   }
 
-  static async start(change: Partial<Config> = {}, clock: Clock = systemClock): Promise<ApiDaemon> {
-    const domain = await TestDomain.create();
+  get daemon(): Daemon {
+    return this.#daemon;
+  }
+
+  /** Another daemon in its place, of the same domain; with port 0, on another port. */
+  async restart(): Promise<void> {
+    await this.#daemon.close();
+    this.#daemon = must(await Daemon.start(this.#options));
+  }
+
+  static async start(
+    change: Partial<Config> = {},
+    clock: Clock = systemClock,
+    { policy, environment = {}, log, tracer }: ApiDaemonOptions = {},
+  ): Promise<ApiDaemon> {
+    const domain = await TestDomain.create(policy);
     const listen = { address: '127.0.0.1', port: 0, allowInsecureLoopback: true };
-    const logger = createLogger(new Writable({ write: (_chunk, _encoding, done) => done() }));
+    const write = (chunk: Buffer, _encoding: string, done: () => void) => {
+      log?.(String(chunk));
+      done();
+    };
+    const logger = createLogger(new Writable({ write }));
     const config = { ...DEFAULT_CONFIG, listen, ...change };
     const { home } = domain;
-    const daemon = must(await Daemon.start({ home, clock, version: '0', logger, drainMs: 0, config }));
-    return new ApiDaemon(domain, daemon);
+    const base = { home, clock, version: programVersion(), logger, drainMs: 0, config, environment };
+    const options = { ...base, ...(tracer && { tracer }) };
+    return new ApiDaemon(domain, options, must(await Daemon.start(options)));
   }
 
   get url(): string {
@@ -60,6 +97,15 @@ export class ApiClient {
     return fetch(new URL(path, this.#url), {
       headers: { authorization: `Bearer ${this.#token}`, ...headers },
     });
+  }
+
+  async session(point: string): Promise<TestSession> {
+    const url = new URL(`/v1/enforcement-points/${point}/session`, this.#url.replace(/^http/, 'ws'));
+    const session = await TestSession.connect(url.href, {
+      headers: { authorization: `Bearer ${this.#token}` },
+    });
+    if (typeof session === 'number') throw new Error(`no session: ${session}`);
+    return session;
   }
 
   /** @param body sent as it is where it is text. */

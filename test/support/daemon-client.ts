@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http';
 import { Writable } from 'node:stream';
 import type { JsonObject } from '../../src/codec/index.ts';
-import { type Clock, type Home, systemClock } from '../../src/governor/index.ts';
+import { type Clock, type Home, programVersion, systemClock } from '../../src/governor/index.ts';
 import { createLogger, Daemon } from '../../src/server/daemon/index.ts';
 import { must } from './trust-domain.ts';
 
@@ -9,7 +9,7 @@ import { must } from './trust-domain.ts';
 export async function startDaemon(home: Home, clock: Clock = systemClock): Promise<Daemon> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   return must(
-    await Daemon.start({ home, clock, version: 'test', logger: createLogger(nowhere), drainMs: 0 }),
+    await Daemon.start({ home, clock, version: programVersion(), logger: createLogger(nowhere), drainMs: 0 }),
   );
 }
 

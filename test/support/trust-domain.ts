@@ -74,8 +74,9 @@ export class TestDomain {
     this.#issuer = issuer;
   }
 
-  static async create(policyText?: string): Promise<TestDomain> {
-    const folder = mkdtempSync(join(tmpdir(), 'writ-domain-'));
+  /** @param within where its folder is made. */
+  static async create(policyText?: string, within = tmpdir()): Promise<TestDomain> {
+    const folder = mkdtempSync(join(within, 'writ-domain-'));
     const atSeconds = nowSeconds();
     const home = must(
       await createDomain(join(folder, '.writ'), { name: 'test.local', actor: 'test', atSeconds }),

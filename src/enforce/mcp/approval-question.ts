@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject } from '../../codec/index.ts';
 import type { Denial } from '../../denial/index.ts';
+import { approvalUrl } from '../../governor/index.ts';
 import { encodeMessage, encodeRequest, META_CODE, META_RECEIPT } from './answer.ts';
 import { clientCapabilitiesOf, eraOf } from './era.ts';
 import type { RequestId } from './message.ts';
@@ -29,11 +30,6 @@ export function canAskForApproval({ method, params }: Asked): boolean {
 /** What the repeated call must say it continues. It says nothing that the client does not know. */
 export function approvalState(request: string): string {
   return `${APPROVAL_INPUT}:${request}`;
-}
-
-/** Where a request for approval is decided. */
-export function approvalUrl(consoleUrl: string, request: string): string {
-  return `${consoleUrl.replace(/\/+$/, '')}/approvals/${encodeURIComponent(request)}`;
 }
 
 /** The answer of a call that waits for approval. */

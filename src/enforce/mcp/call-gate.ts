@@ -8,7 +8,7 @@ import {
   encodeApprovalQuestion,
   withoutApprovalInput,
 } from './approval-question.ts';
-import { readCallMeta } from './call-meta.ts';
+import { readCallerTrace, readCallMeta } from './call-meta.ts';
 import { eraOf } from './era.ts';
 import type { InFlight } from './in-flight.ts';
 import { readInputQuestions } from './input-questions.ts';
@@ -118,8 +118,11 @@ export class CallGate {
     const { server, governor, presenter } = this.#ports;
     const questions = readInputQuestions(server, response);
     if (isDenial(questions)) return encodeFault(call.id, FAULTS.unsupportedAnswer, executionId);
-    const withheld = await findWithheldQuestion(governor, questions.asked, ({ tool, args }) =>
-      present(presenter, tool, args, executionId),
+    const withheld = await findWithheldQuestion(
+      governor,
+      questions.asked,
+      ({ tool, args }) => present(presenter, tool, args, executionId),
+      readCallerTrace(call.params),
     );
     if (withheld !== undefined) {
       const { denial, receipt } = withheld;

@@ -1,7 +1,9 @@
 import { isJsonObject, type JsonObject } from '../../codec/index.ts';
 import { type Denial, deny } from '../../denial/index.ts';
+import { parseCallerTrace } from '../../governor/index.ts';
 import { encodeMessage, META_PARENT, META_RECEIPT } from './answer.ts';
 import type { ResponseMessage } from './message.ts';
+import type { CallerTrace } from './ports.ts';
 
 const MAX_PARENT_CHARACTERS = 256;
 
@@ -23,6 +25,11 @@ export function readCallMeta(params: JsonObject): CallMeta | Denial {
   return typeof parent === 'string' && parent.length <= MAX_PARENT_CHARACTERS
     ? { parent, wantsReceipt }
     : deny('request.malformed', 'the named parent is not an execution id');
+}
+
+/** The trace a call is part of, as it says (2026-07-28). Whatever stands there is forwarded as it is, and refuses no call. */
+export function readCallerTrace({ _meta: meta }: JsonObject): CallerTrace | undefined {
+  return isJsonObject(meta) ? parseCallerTrace(meta.traceparent, meta.tracestate) : undefined;
 }
 
 /** The result with the receipt's id added to its `_meta`: for clients that asked, everyone else gets the very bytes. */

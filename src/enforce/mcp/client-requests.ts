@@ -10,7 +10,7 @@ import {
   type Fault,
 } from './answer.ts';
 import { asksForInput, CallGate, isComplete, isSupportedAnswer } from './call-gate.ts';
-import { addReceipt, readCallMeta } from './call-meta.ts';
+import { addReceipt, readCallerTrace, readCallMeta } from './call-meta.ts';
 import { cancelled, cancelledBeforehand, type EffectEnd, faultEffect, stoppedEffect } from './effect-end.ts';
 import { eraOf } from './era.ts';
 import { InFlight } from './in-flight.ts';
@@ -207,9 +207,9 @@ export class ClientRequests {
     const asked = this.#gate.actionsOf(call, methodClass);
     const { actions, passes } = 'then' in asked ? await asked : asked;
     if (call.cancelled) return undefined;
-    return runAll(this.#ports.governor, actions, (execution) =>
-      passes ? this.#forward(call, execution) : Promise.resolve(faultEffect(FAULTS.unsupportedMethod)),
-    );
+    const effect = (execution: Execution) =>
+      passes ? this.#forward(call, execution) : Promise.resolve(faultEffect(FAULTS.unsupportedMethod));
+    return runAll(this.#ports.governor, actions, effect, readCallerTrace(call.params));
   }
 
   /** The effect: write exactly the bytes that were parsed (but for an answer to the gateway itself), wait for the answer. */

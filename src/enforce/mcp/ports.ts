@@ -1,8 +1,15 @@
 import type { Presenter } from '../../artifact/index.ts';
 import type { Action } from '../../decision/index.ts';
-import type { Effect, EffectResult, Execution, Governor, Outcome } from '../../governor/index.ts';
+import type {
+  CallerTrace,
+  Effect,
+  EffectResult,
+  Execution,
+  Governor,
+  Outcome,
+} from '../../governor/index.ts';
 
-export type { Action, Effect, EffectResult, Execution, Outcome, Presenter };
+export type { Action, CallerTrace, Effect, EffectResult, Execution, Outcome, Presenter };
 
 /** The part of the governor that the gateway leans on. */
 export type CallGovernor = Pick<Governor, 'run'>;

@@ -1,5 +1,5 @@
 import { deny } from '../../denial/index.ts';
-import type { Action, CallGovernor, Effect, Outcome } from './ports.ts';
+import type { Action, CallerTrace, CallGovernor, Effect, Outcome } from './ports.ts';
 
 /**
  * Runs one effect under several permits: each action is decided inside the permitted effect of the one before it, so
@@ -11,21 +11,24 @@ export async function runAll<T>(
   governor: CallGovernor,
   actions: readonly (() => Action)[],
   effect: Effect<T>,
+  caller?: CallerTrace,
 ): Promise<Outcome<T>> {
   const [first, ...rest] = actions;
   if (first === undefined) throw new TypeError('no action to run');
-  if (rest.length === 0) return governor.run(first(), effect);
-  const outer = await governor.run<Outcome<T>>(first(), async (execution) => {
+  if (rest.length === 0) return governor.run(first(), effect, caller);
+  const act: Effect<Outcome<T>> = async (execution) => {
     let started = false;
-    const inner = await runAll(governor, rest, ({ signal }) => {
+    const both: Effect<T> = ({ signal }) => {
       started = true;
       return effect({ id: execution.id, signal: AbortSignal.any([execution.signal, signal]) });
-    });
+    };
+    const inner = await runAll(governor, rest, both, caller);
     if (inner.verdict === 'permit') return { status: 'succeeded', value: inner };
     return started
       ? { status: 'unknown', value: inner, note: 'another part of the request was stopped' }
       : { status: 'failed', value: inner, note: 'another part of the request was denied' };
-  });
+  };
+  const outer = await governor.run(first(), act, caller);
   return outer.verdict === 'permit' ? outer.value : outer;
 }
 

@@ -52,6 +52,19 @@ async function asked(decide?: (action: Action) => Denial | undefined, question =
 }
 
 describe('the stateless era (2026-07-28)', () => {
+  it.each([
+    ['is taken', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', true],
+    ['that is malformed refuses no call', '00-0-0-01\r\nx-evil: 1', false],
+    ['that is no text refuses no call', 1, false],
+  ])("a caller's trace context %s, and is forwarded as it came", async (_name, traceparent, taken) => {
+    const h = await modern();
+    const line = JSON.stringify(toolsCall(1, { _meta: { ...META, traceparent, tracestate: 'a=1' } }));
+    h.client(line);
+    await h.settle();
+    expect(h.governor.runs.at(-1)?.caller).toEqual(taken ? { traceparent, tracestate: 'a=1' } : undefined);
+    expect(h.forwarded().at(-1)).toBe(line);
+  });
+
   it('needs no handshake: definitions are listed with the version of the client', async () => {
     const h = await modern();
     expect(h.ownRequests('tools/list')[0]?.params).toHaveProperty('_meta', {

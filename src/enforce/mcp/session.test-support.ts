@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import { toolDefinitionDigest } from '../../policy/index.ts';
-import type { Action, CallGovernor, EffectResult, Presenter } from './ports.ts';
+import type { Action, CallerTrace, CallGovernor, EffectResult, Presenter } from './ports.ts';
 import { Session } from './session.ts';
 import { DEFAULT_SESSION_LIMITS, type SessionLimits, type SessionPorts } from './session-ports.ts';
 
@@ -9,6 +9,7 @@ import { DEFAULT_SESSION_LIMITS, type SessionLimits, type SessionPorts } from '.
 export interface Run {
   readonly id: string;
   readonly action: Action;
+  readonly caller: CallerTrace | undefined;
   denial?: Denial;
   /** How the effect ended; undefined while it runs. */
   end?: { status: EffectResult<unknown>['status']; note?: string; evidence?: string };
@@ -31,8 +32,8 @@ export function fakeGovernor(
   return {
     runs,
     runsOf: (tool) => runs.filter(({ action }) => action.tool === tool),
-    async run(action, effect) {
-      const run: Run = { id: `execution-${runs.length + 1}`, action, abort: new AbortController() };
+    async run(action, effect, caller) {
+      const run: Run = { id: `execution-${runs.length + 1}`, action, caller, abort: new AbortController() };
       runs.push(run);
       await Promise.resolve();
       const { presentation, refusal } = action;

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, parseJsonObject } from '../../codec/index.ts';
+import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { ToolDefinition } from '../../policy/index.ts';
 import { type ToolAnnotations, toolId } from './governed-tool.ts';
@@ -7,28 +7,49 @@ import { type ToolAnnotations, toolId } from './governed-tool.ts';
 export const HOOK_SCHEME = 'hook';
 export const CLAUDE_CODE = 'claude-code';
 
-/** One use of a tool that Claude Code asks about. */
+/** A use of a tool by Claude Code: before it, or what came of it. */
 export interface ToolUse {
+  readonly event: 'PreToolUse' | 'PostToolUse' | 'PostToolUseFailure';
   readonly toolName: string;
   readonly input: JsonObject;
+  /** What all hooks of this use have in common; undefined where the hook does not say. */
+  readonly use: { readonly sessionId: string; readonly useId: string } | undefined;
+  /** What the tool gave, or the error's text. */
+  readonly result: JsonValue | undefined;
 }
 
 export const MAX_HOOK_BYTES = 2 * 1024 * 1024;
+/** What a tool gave may be longer than what it was given. */
+const MAX_OUTCOME_BYTES = 32 * 1024 * 1024;
+const MAX_USE_ID_CHARACTERS = 256;
 const MAX_TOOL_NAME_CHARACTERS = 256;
 
 /**
- * The input of a `PreToolUse` hook (https://code.claude.com/docs/en/hooks). Members that come with newer versions are
- * ignored; of the tool's own input all counts.
+ * The input of a `PreToolUse`, `PostToolUse` or `PostToolUseFailure` hook (https://code.claude.com/docs/en/hooks). Members
+ * that come with newer versions are ignored; of the tool's own input all counts.
  */
-export function parsePreToolUse(bytes: Uint8Array): ToolUse | Denial {
-  const json = parseJsonObject(bytes, 'request.malformed', { maxBytes: MAX_HOOK_BYTES });
+export function parseToolUse(bytes: Uint8Array): ToolUse | Denial {
+  const json = parseJsonObject(bytes, 'request.malformed', { maxBytes: MAX_OUTCOME_BYTES });
   if (isDenial(json)) return json;
   const { hook_event_name: event, tool_name: toolName, tool_input: input } = json;
-  if (event !== 'PreToolUse') return deny('request.malformed', 'this is no PreToolUse hook');
+  if (event !== 'PreToolUse' && event !== 'PostToolUse' && event !== 'PostToolUseFailure') {
+    return deny('request.malformed', 'this is no hook before or after the use of a tool');
+  }
+  if (event === 'PreToolUse' && bytes.byteLength > MAX_HOOK_BYTES) {
+    return deny('request.too_large', `the input is longer than ${MAX_HOOK_BYTES} bytes`);
+  }
   if (typeof toolName !== 'string' || toolName === '' || toolName.length > MAX_TOOL_NAME_CHARACTERS) {
     return deny('request.malformed', 'tool_name is not the name of a tool');
   }
-  return isJsonObject(input) ? { toolName, input } : deny('request.malformed', 'tool_input is not an object');
+  if (!isJsonObject(input)) return deny('request.malformed', 'tool_input is not an object');
+  const result = event === 'PostToolUse' ? json.tool_response : (json.error ?? json.error_message);
+  return { event, toolName, input, use: namedUse(json), result };
+}
+
+function namedUse({ session_id: sessionId, tool_use_id: useId }: JsonObject): ToolUse['use'] {
+  const isName = (value: unknown): value is string =>
+    typeof value === 'string' && value !== '' && value.length <= MAX_USE_ID_CHARACTERS;
+  return isName(sessionId) && isName(useId) ? { sessionId, useId } : undefined;
 }
 
 /** What policies and artifacts know of the tools of Claude Code; others are added to the manifest by hand. */

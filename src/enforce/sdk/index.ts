@@ -2,7 +2,7 @@ export {
   CLAUDE_CODE,
   claudeCodeDefinitions,
   HOOK_SCHEME,
-  parsePreToolUse,
+  parseToolUse,
   type ToolUse,
 } from './claude-code.ts';
 export { type FunctionTool, type GovernedFunction, govern } from './function.ts';

@@ -10,15 +10,14 @@ import {
 } from '../../environment/index.ts';
 import {
   artifactPath,
-  type ConnectedGovernor,
-  connectGovernor,
+  chooseGovernor,
+  type DaemonUse,
   findHolderKey,
   findHomeFolder,
   type GovernorOptions,
   type Home,
   isLocalName,
   localAgents,
-  openGovernor,
   openHome,
   readArtifactFile,
 } from '../../governor/index.ts';
@@ -36,10 +35,13 @@ export interface WritOptions
   /** The agent that calls, in the default of `artifact`. Default: the domain's only agent, else `agent`. */
   readonly agent?: string;
   /**
-   * `running` (default): decisions are made by the domain's daemon (`writ up`) where one runs, and denied where it cannot
-   * be reached. `never`: in this process.
+   * Who decides. `found` (default): the domain's daemon (`writ up`, or one that a gateway started) where one runs when this
+   * is called, else this process; a library leaves no process behind unasked. `auto`: the daemon, started in the background
+   * where none runs, which ends 15 minutes after the last program that uses it. `running`: the daemon, or nothing is
+   * permitted. `never`: this process. Once a daemon is used, calls are denied while it cannot be reached; with `auto` the
+   * next call starts another one.
    */
-  readonly daemon?: 'running' | 'never';
+  readonly daemon?: DaemonUse;
   /** Scheme of the tool identifiers. */
   readonly scheme?: string;
   /** What is measured besides Writ and Node. Default: the script that this process runs, and its lockfile. */
@@ -57,7 +59,7 @@ export async function openWrit(options: WritOptions): Promise<Writ> {
   const chain = readArtifact(home, options);
   const components = measure(home, options.measure ?? measureProgram);
   const opened = mustOpen(
-    await openFor(options.daemon ?? 'running', {
+    await chooseGovernor(options.daemon ?? 'found', {
       home,
       name,
       components,
@@ -75,20 +77,9 @@ export async function openWrit(options: WritOptions): Promise<Writ> {
     scheme,
     pinnedDigest: (id) => opened.pinnedDigest(id),
     onTools: (tools) => opened.setTools(tools),
+    concludeLater: (executionId, end) => opened.concludeLater(executionId, end),
     close: () => opened.close(),
   });
-}
-
-/** The governor of the daemon, which owns the logs where it runs, or one in this process. */
-async function openFor(
-  daemon: 'running' | 'never',
-  options: GovernorOptions,
-): Promise<ConnectedGovernor | Denial> {
-  const connected = daemon === 'never' ? undefined : await connectGovernor(options);
-  if (connected !== undefined) return connected;
-  const opened = await openGovernor(options);
-  if (isDenial(opened)) return opened;
-  return { ...opened, pinnedDigest: (tool) => opened.view().policy?.bundle.tools.get(tool)?.digest };
 }
 
 function openDomain(named: string | undefined): Home | Denial {

@@ -34,6 +34,7 @@ export function unopenedWrit(): Writ {
     scheme: 'sdk',
     pinnedDigest: () => undefined,
     onTools: () => {},
+    concludeLater: async () => undefined,
     close: () => Promise.resolve(),
   });
 }

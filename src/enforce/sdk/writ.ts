@@ -2,7 +2,7 @@ import type { Presenter } from '../../artifact/index.ts';
 import { type Digest, isJsonObject, type JsonObject } from '../../codec/index.ts';
 import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
-import type { EffectResult, Execution, Governor, Outcome } from '../../governor/index.ts';
+import type { EffectResult, Execution, ExecutionEnd, Governor, Outcome } from '../../governor/index.ts';
 import { currentExecution, runAsPartOf } from './current-execution.ts';
 import { type GovernedTool, governedTool, type ToolDescription } from './governed-tool.ts';
 import { evidenceOfError, evidenceOfResult } from './result-evidence.ts';
@@ -23,6 +23,8 @@ export interface WritPorts {
   readonly pinnedDigest: (id: string) => Digest | undefined;
   /** Told of all tools whenever one is added: they join the measurement. */
   readonly onTools: (tools: readonly GovernedTool[]) => void;
+  /** As `OpenedGovernor` has it. */
+  readonly concludeLater: (executionId: string, end: ExecutionEnd) => Promise<Denial | undefined>;
   readonly close: () => Promise<void>;
 }
 
@@ -142,21 +144,28 @@ export class Writ {
    * Decides on a call that runs elsewhere, once this says so. What becomes of it is not seen: its outcome is `unknown`.
    *
    * @param options.note fixed text on where it runs.
+   * @param options.isLeft its outcome will be told later: none is recorded now, and it counts as unknown until then.
    * @returns the id of the execution. Rejects with {@link WritDenied} where it is denied.
    */
   async permit(
     tool: GovernedTool,
     args: unknown,
-    options: CallOptions & { readonly note: string },
+    options: CallOptions & { readonly note: string; readonly isLeft?: boolean },
   ): Promise<string> {
-    const { note } = options;
+    const { note, isLeft = false } = options;
     const outcome = await this.#ports.governor.run(this.#actionOf(tool, args, options), async () => ({
       status: 'unknown',
       value: undefined,
       note,
+      isLeft,
     }));
     if (outcome.verdict === 'permit') return outcome.executionId;
     throw new WritDenied(outcome.denial, { executionId: outcome.executionId });
+  }
+
+  /** Says how an execution ended that was permitted with `isLeft`. @returns why that is not recorded. */
+  tell(executionId: string, end: ExecutionEnd): Promise<Denial | undefined> {
+    return this.#ports.concludeLater(executionId, end);
   }
 
   /** Waits until every outcome so far is durable. */

@@ -1,4 +1,9 @@
-import { type ApprovalFact, approvalsOfOthers, checkApprovals } from '../../decision/index.ts';
+import {
+  type ApprovalFact,
+  approvalsOfOthers,
+  checkApprovals,
+  missingApprovals,
+} from '../../decision/index.ts';
 import { type GivenApproval, type GovernanceState, REQUEST_SECONDS } from '../../governance/index.ts';
 import type { ApprovalsSeen, DecisionReceipt } from '../../receipt/index.ts';
 import type { LogReader } from '../../tlog/index.ts';
@@ -23,6 +28,8 @@ export interface ApprovalRequest {
   readonly required: ApprovalsSeen['required'];
   /** What others than the requesters said about this action and is not spent, oldest first. */
   readonly given: readonly GivenApproval[];
+  /** How many people more must consent, by role. */
+  readonly missing: readonly { readonly role: string; readonly people: number }[];
   /** Subjects that ask, and so do not approve. */
   readonly requesters: readonly string[];
 }
@@ -59,14 +66,14 @@ export function requestOfReceipt(
     spentAt(reader, statement.nonce).some((at) => at > index),
   );
   const expiresAtMs = approvals.requestExpiresAtMs;
+  const withinSeconds = shortenedTo(atMs, expiresAtMs);
+  const facts = given.map(factOfApproval);
   const status = ranAfter
     ? 'used'
-    : statusOf(approvals.required, given.map(factOfApproval), {
-        ...{ nowMs, expiresAtMs },
-        withinSeconds: shortenedTo(atMs, expiresAtMs),
-      });
+    : statusOf(approvals.required, facts, { nowMs, expiresAtMs, withinSeconds });
+  const missing = missingApprovals(approvals.required, facts, nowMs / 1000, withinSeconds);
   return {
-    ...{ id, log, index, status, atMs, expiresAtMs, receipt, given },
+    ...{ id, log, index, status, atMs, expiresAtMs, receipt, given, missing },
     required: approvals.required,
     requesters: [...new Set(subjects)],
   };

@@ -28,10 +28,11 @@ export class ApprovalRequests {
     this.#evidenceKey = evidenceKey;
   }
 
-  static open(home: Home): ApprovalRequests | Denial {
+  /** @param known the governance state, where it has been followed already. */
+  static open(home: Home, known?: GovernanceState): ApprovalRequests | Denial {
     const evidenceKey = readEvidenceKey(home.evidenceKeyFile);
     if (isDenial(evidenceKey)) return evidenceKey;
-    const logs = DomainLogs.open(home);
+    const logs = DomainLogs.open(home, known);
     if (isDenial(logs)) return logs;
     const indexes = new Map(
       logs.names.map((log) => [log, new SqliteReceiptIndex(home.executionLogFolder(log), logs.reader(log))]),

@@ -3,7 +3,9 @@ import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import { serializeGovernanceEvent } from '../../governance/index.ts';
 import { completeEvent, type NewGovernanceEvent } from '../governance-event.ts';
 import type { Home } from '../home.ts';
-import { DaemonAbsent, denialOf, linkToDaemon } from './daemon-link.ts';
+import { denialOf } from './daemon-answer.ts';
+import { DaemonAbsent } from './daemon-error.ts';
+import { linkToDaemon } from './daemon-link.ts';
 
 /**
  * Has the domain's daemon append governance events.

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
 import { parseJsonObject } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
@@ -9,6 +9,8 @@ export const DAEMON = 'writ/daemon@v1';
 /** What a running daemon leaves for those who look for it. It stays behind after a crash: that it answers is the proof. */
 export interface DaemonAddress {
   readonly pid: number;
+  /** Real path of the home whose logs it owns. */
+  readonly home: string;
   /** Path of its Unix socket. */
   readonly socket: string;
   readonly version: string;
@@ -19,7 +21,8 @@ export interface DaemonAddress {
 const MAX_FILE_BYTES = 4_096;
 
 /**
- * Where the daemon of this domain listens; undefined where none has said so.
+ * Where the daemon of this home listens; undefined where none has said so. A home that was copied or moved brings the
+ * address of another home's daemon, which is none of this one's.
  *
  * INVARIANT: whoever stands behind the socket decides and writes governance, so its folder must be this user's alone.
  */
@@ -32,10 +35,11 @@ export function readDaemonFile(home: Home): DaemonAddress | Denial | undefined {
   }
   const json = parseJsonObject(bytes, 'request.malformed', { maxBytes: MAX_FILE_BYTES });
   if (isDenial(json)) return deny('request.malformed', `${home.daemonFile}: ${json.detail}`);
-  const { type, pid, socket, version, startedAt } = json;
+  const { type, pid, home: of, socket, version, startedAt } = json;
   if (
     type !== DAEMON ||
     typeof pid !== 'number' ||
+    typeof of !== 'string' ||
     typeof socket !== 'string' ||
     !isAbsolute(socket) ||
     typeof version !== 'string' ||
@@ -43,8 +47,9 @@ export function readDaemonFile(home: Home): DaemonAddress | Denial | undefined {
   ) {
     return deny('request.malformed', `${home.daemonFile} is no address of a daemon: remove it`);
   }
+  if (of !== realpathSync(home.folder)) return undefined;
   const foreign = findForeignFolder(dirname(socket));
-  return foreign ?? { pid, socket, version, startedAt };
+  return foreign ?? { pid, home: of, socket, version, startedAt };
 }
 
 function findForeignFolder(folder: string): Denial | undefined {

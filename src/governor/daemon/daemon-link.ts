@@ -1,25 +1,16 @@
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { type JsonObject, parseJsonObject } from '../../codec/index.ts';
-import { type Denial, deny, isDenial, isReasonCode } from '../../denial/index.ts';
+import { type Denial, isDenial } from '../../denial/index.ts';
 import type { Home } from '../home.ts';
+import type { DaemonAnswer } from './daemon-answer.ts';
+import { type ChannelListener, DaemonChannel } from './daemon-channel.ts';
+import { DaemonFailed, unreachable } from './daemon-error.ts';
 import { readDaemonFile } from './daemon-file.ts';
-
-/** No daemon listens there: it was never started, or is gone. */
-export class DaemonAbsent extends Error {}
-
-/** The daemon was reached, or should have been, and no whole answer came. */
-export class DaemonFailed extends Error {}
-
-export interface DaemonAnswer {
-  readonly status: number;
-  readonly body: JsonObject;
-}
 
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 const ANSWER_TIMEOUT_MS = 30_000;
-const ABSENT = new Set(['ENOENT', 'ECONNREFUSED']);
 
-/** HTTP over the daemon's Unix socket, on connections that are kept. */
+/** HTTP over the daemon's Unix socket, on connections that are kept, and the channels of sessions. */
 export class DaemonLink {
   readonly #socketPath: string;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 128 });
@@ -32,7 +23,7 @@ export class DaemonLink {
    * @throws DaemonAbsent where nothing listens, so that nothing can have been done; DaemonFailed where it may have been.
    */
   async send(method: string, path: string, body?: JsonObject): Promise<DaemonAnswer> {
-    const response = await this.open(method, path, body, AbortSignal.timeout(ANSWER_TIMEOUT_MS));
+    const response = await this.#open(method, path, body);
     const chunks: Buffer[] = [];
     let length = 0;
     try {
@@ -51,8 +42,7 @@ export class DaemonLink {
     return { status: response.statusCode ?? 0, body: json };
   }
 
-  /** The answer's head; its body is the caller's to read. */
-  open(method: string, path: string, body?: JsonObject, signal?: AbortSignal): Promise<IncomingMessage> {
+  #open(method: string, path: string, body?: JsonObject): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
       const outgoing = request({
@@ -60,22 +50,21 @@ export class DaemonLink {
         socketPath: this.#socketPath,
         method,
         path,
-        ...(signal && { signal }),
+        signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
         headers: {
           host: 'writ',
           ...(bytes && { 'content-type': 'application/json', 'content-length': bytes.byteLength }),
         },
       });
       outgoing.once('response', resolve);
-      outgoing.once('error', (error: NodeJS.ErrnoException) => {
-        reject(
-          ABSENT.has(error.code ?? '')
-            ? new DaemonAbsent(`nothing listens on ${this.#socketPath}`)
-            : new DaemonFailed(`the daemon cannot be reached: ${error.code ?? error.message}`),
-        );
-      });
+      outgoing.once('error', (error) => reject(unreachable(this.#socketPath, error)));
       outgoing.end(bytes);
     });
+  }
+
+  /** A session's connection, open. @throws as `send`. */
+  openChannel(path: string, listener: ChannelListener): Promise<DaemonChannel> {
+    return DaemonChannel.open(this.#socketPath, path, listener);
   }
 
   close(): void {
@@ -87,10 +76,4 @@ export class DaemonLink {
 export function linkToDaemon(home: Home): DaemonLink | Denial | undefined {
   const address = readDaemonFile(home);
   return address === undefined || isDenial(address) ? address : new DaemonLink(address.socket);
-}
-
-/** The denial in a problem document (RFC 9457). A code that is not known here denies all the same. */
-export function denialOf({ status, body }: DaemonAnswer): Denial {
-  const detail = typeof body.detail === 'string' ? body.detail : `the daemon answered ${status}`;
-  return isReasonCode(body.code) ? deny(body.code, detail) : deny('internal.unexpected', detail);
 }

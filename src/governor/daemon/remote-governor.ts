@@ -4,10 +4,12 @@ import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Component } from '../../environment/index.ts';
 import type { MeasuredTool } from '../enforcement-point.ts';
-import type { Effect, EffectResult, Outcome } from '../execution.ts';
+import type { Effect, EffectResult, ExecutionEnd, Outcome } from '../execution.ts';
+import type { CallerTrace } from '../tracing/caller-trace.ts';
+import { type DaemonAnswer, denialOf } from './daemon-answer.ts';
+import type { DaemonChannel } from './daemon-channel.ts';
 import type { DaemonLink } from './daemon-link.ts';
-import { type DaemonAnswer, denialOf } from './daemon-link.ts';
-import { type OpenedSession, readSessionStream } from './session-stream.ts';
+import { dispatchEvent, type OpenedSession, openedOf } from './session-events.ts';
 
 export interface RemoteGovernorOptions {
   /** Configured name of the enforcement point. */
@@ -20,7 +22,7 @@ export interface RemoteGovernorOptions {
 }
 
 interface Session extends OpenedSession {
-  readonly link: DaemonLink;
+  readonly channel: DaemonChannel;
   pins: OpenedSession['pins'];
 }
 
@@ -63,6 +65,11 @@ export class RemoteGovernor {
     return this.#opened?.log ?? '';
   }
 
+  /** Base URL of where people approve, if the daemon knows one. */
+  get approvalsUrl(): string | undefined {
+    return this.#opened?.approvalsUrl;
+  }
+
   get audience(): string {
     return this.#opened?.audience ?? '';
   }
@@ -80,11 +87,11 @@ export class RemoteGovernor {
     this.#telling = before.then(() => this.#tellTools(session));
     // INVARIANT: nothing is decided on definitions that no longer are: where the daemon could not be told, the session is
     // lost, and the next one begins with telling it.
-    this.#telling.catch(() => this.#lose(session.link));
+    this.#telling.catch(() => this.#lose(session.channel));
   }
 
   /** As `Governor.run`. */
-  async run<T>(asked: Action, effect: Effect<T>): Promise<Outcome<T>> {
+  async run<T>(asked: Action, effect: Effect<T>, caller?: CallerTrace): Promise<Outcome<T>> {
     const action = Object.freeze({ ...asked });
     let session: Session;
     let answer: DaemonAnswer;
@@ -92,7 +99,8 @@ export class RemoteGovernor {
       session = await this.#connected();
       // The definitions of tools are part of what is decided on.
       await this.#telling;
-      answer = await session.link.send('POST', `/v1/sessions/${session.session}/executions`, bodyOf(action));
+      const trace = caller && { trace: { ...caller } };
+      answer = await session.channel.send({ ask: bodyOf(action), ...trace });
     } catch (error) {
       const reason = error instanceof Error ? error.message : 'unknown error';
       return denied(deny('log.unavailable', `the daemon did not decide: ${reason}`));
@@ -102,6 +110,18 @@ export class RemoteGovernor {
       return denied(denialOf(answer), execution, receipt);
     }
     return this.#perform(session, execution, receipt, effect);
+  }
+
+  /** Says how an execution of this enforcement point ended that was left, by whichever process. */
+  async concludeLater(executionId: string, end: ExecutionEnd): Promise<Denial | undefined> {
+    try {
+      const { channel } = await this.#connected();
+      const answer = await channel.send({ concludeLeft: executionId, outcome: endOf(end) });
+      return answer.status === OK ? undefined : denialOf(answer);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : 'unknown error';
+      return deny('log.unavailable', `the daemon was not told: ${reason}`);
+    }
   }
 
   /** Waits until the daemon knows of every outcome so far. */
@@ -114,7 +134,7 @@ export class RemoteGovernor {
     this.#closed = true;
     for (const abort of this.#running.values()) abort.abort();
     await this.settle();
-    (await this.#session?.catch(() => undefined))?.link.close();
+    (await this.#session?.catch(() => undefined))?.channel.close();
   }
 
   async #perform<T>(
@@ -127,14 +147,15 @@ export class RemoteGovernor {
     const early = this.#terminated.get(executionId);
     this.#terminated.delete(executionId);
     this.#running.set(executionId, abort);
-    const conclude = async (end: JsonObject) => {
+    const tell = async (request: JsonObject) => {
       const reason: unknown = abort.signal.reason;
-      return (await this.#conclude(session, executionId, end)) ?? (isDenial(reason) ? reason : undefined);
+      return (await this.#tell(session, request)) ?? (isDenial(reason) ? reason : undefined);
     };
+    const conclude = (end: ExecutionEnd) => tell({ conclude: executionId, outcome: endOf(end) });
     try {
       if (early !== undefined || this.#opened !== session) {
         const denial = early ?? GONE;
-        await conclude({ status: 'terminated', note: 'withdrawn before the effect started' });
+        await conclude({ status: 'unknown', note: 'withdrawn before the effect started' });
         return { verdict: 'deny', denial, executionId, receiptIndex };
       }
       let result: EffectResult<T>;
@@ -145,7 +166,7 @@ export class RemoteGovernor {
         if (denial === undefined) throw error;
         return { verdict: 'deny', denial, executionId, receiptIndex };
       }
-      const denial = await conclude(endOf(result));
+      const denial = await (result.isLeft === true ? tell({ leave: executionId }) : conclude(result));
       return denial === undefined
         ? { verdict: 'permit', executionId, receiptIndex, value: result.value }
         : { verdict: 'deny', denial, executionId, receiptIndex };
@@ -158,10 +179,8 @@ export class RemoteGovernor {
    * What the daemon terminated it with, if it did. INVARIANT: only the daemon's word says that an execution stood to its
    * end. Without it the outcome is recorded as unknown, and what came back is not passed on.
    */
-  async #conclude(session: Session, executionId: string, end: JsonObject): Promise<Denial | undefined> {
-    const concluding = session.link
-      .send('POST', `/v1/sessions/${session.session}/executions/${executionId}/outcome`, end)
-      .catch(() => undefined);
+  async #tell(session: Session, request: JsonObject): Promise<Denial | undefined> {
+    const concluding = session.channel.send(request).catch(() => undefined);
     this.#track(concluding);
     const answer = await concluding;
     if (answer?.status !== OK) return GONE;
@@ -174,10 +193,10 @@ export class RemoteGovernor {
     void promise.finally(() => this.#concluding.delete(promise));
   }
 
-  async #tellTools({ link, session }: Session): Promise<void> {
+  async #tellTools({ channel }: Session): Promise<void> {
     if (this.#tools === undefined) return;
     const tools = this.#tools.map(({ id, digest }) => ({ id, digest }));
-    const { status } = await link.send('PUT', `/v1/sessions/${session}/tools`, { tools });
+    const { status } = await channel.send({ tools });
     if (status !== OK) throw new Error('the daemon did not take the definitions of the tools');
   }
 
@@ -189,34 +208,36 @@ export class RemoteGovernor {
 
   async #open(): Promise<Session> {
     const { name, components, measuredAtSeconds } = this.#options;
-    let link: DaemonLink | undefined;
+    let channel: DaemonChannel | undefined;
+    const link = await this.#options.link().catch((error: unknown) => {
+      this.#session = undefined;
+      throw error;
+    });
     try {
-      link = await this.#options.link();
-      const used = link;
-      const body = { components: components.map((component) => ({ ...component })), measuredAtSeconds };
-      const response = await used.open('POST', `/v1/enforcement-points/${name}/sessions`, body);
-      const session = await new Promise<Session>((resolve, reject) => {
-        const ended = readSessionStream(response, {
-          opened: (opened) => resolve({ ...opened, link: used }),
-          pins: (pins) => {
-            if (this.#opened !== undefined) this.#opened.pins = pins;
-          },
-          terminated: (executionId, denial) => this.#terminate(executionId, denial),
-        });
-        ended.then(
-          () => reject(new Error('the daemon refused the session')),
-          (error: Error) => reject(error),
-        );
-        void ended.catch(() => undefined).then(() => this.#lose(used));
+      channel = await link.openChannel(`/v1/enforcement-points/${name}/session`, {
+        event: (event, data) =>
+          dispatchEvent(event, data, {
+            pins: (pins) => {
+              if (this.#opened !== undefined) this.#opened.pins = pins;
+            },
+            terminated: (executionId, denial) => this.#terminate(executionId, denial),
+          }),
+        closed: (closed) => this.#lose(closed),
       });
+      const asked = { components: components.map((component) => ({ ...component })), measuredAtSeconds };
+      const answer = await channel.send({ open: asked });
+      if (answer.status !== OK) throw new Error(denialOf(answer).detail);
+      const session: Session = { ...openedOf(answer.body), channel };
       this.#opened = session;
       this.#telling = this.#tellTools(session);
       await this.#telling;
       return session;
     } catch (error) {
       this.#session = undefined;
-      if (link !== undefined) this.#lose(link);
+      if (channel !== undefined) this.#lose(channel);
       throw error;
+    } finally {
+      link.close();
     }
   }
 
@@ -226,14 +247,14 @@ export class RemoteGovernor {
     else this.#terminated.set(executionId, denial);
   }
 
-  #lose(link: DaemonLink): void {
-    if (this.#opened?.link === link) {
+  #lose(channel: DaemonChannel): void {
+    if (this.#opened?.channel === channel) {
       this.#opened = undefined;
       this.#session = undefined;
       this.#terminated.clear();
       for (const abort of this.#running.values()) abort.abort(GONE);
     }
-    link.close();
+    channel.close();
   }
 }
 
@@ -251,7 +272,7 @@ function bodyOf({ tool, args, presentation, toolDigest, refusal }: Action): Json
   };
 }
 
-function endOf({ status, evidence, note, result, stopped, process }: EffectResult<unknown>): JsonObject {
+function endOf({ status, evidence, note, result, stopped, process }: ExecutionEnd): JsonObject {
   return {
     status,
     ...(evidence && { evidence: Buffer.from(evidence).toString('base64') }),

@@ -37,11 +37,10 @@ export class DomainLogs {
     this.#readers = readers;
   }
 
-  static open(home: Home): DomainLogs | Denial {
-    const follower = openGovernanceFollower(home);
-    if (isDenial(follower)) return follower;
-    follower.close();
-    const { state } = follower.view;
+  /** @param known the governance state, where it has been followed already. */
+  static open(home: Home, known?: GovernanceState): DomainLogs | Denial {
+    const state = known ?? followedState(home);
+    if (isDenial(state)) return state;
     const readers = new Map<string, SqliteLogReader>();
     for (const log of listExecutionLogs(home)) {
       if (state.logByOrigin(home.executionOrigin(log)) === undefined) continue;
@@ -114,4 +113,11 @@ export class DomainLogs {
   close(): void {
     for (const reader of this.#readers.values()) reader.close();
   }
+}
+
+function followedState(home: Home): GovernanceState | Denial {
+  const follower = openGovernanceFollower(home);
+  if (isDenial(follower)) return follower;
+  follower.close();
+  return follower.view.state;
 }

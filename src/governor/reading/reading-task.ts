@@ -1,7 +1,10 @@
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import { buildLineageForest, lineageJson } from '../../lineage/index.ts';
 import type { EvidenceBundle, EvidenceKind } from '../../receipt/index.ts';
+import { ApprovalRequests } from '../approvals/approval-requests.ts';
+import { systemClock } from '../clock.ts';
 import { bundleExecution } from '../evidence/bundle-execution.ts';
+import { openGovernanceFollower } from '../governance-follower.ts';
 import { type Home, openHome } from '../home.ts';
 import { LineageReader } from '../lineage-reader.ts';
 import {
@@ -15,6 +18,8 @@ export type ReadingTask =
   | { readonly kind: 'bundle'; readonly execution: string; readonly withhold: readonly EvidenceKind[] }
   /** @property max executions shown; ancestors and descendants come first. */
   | { readonly kind: 'lineage'; readonly execution: string; readonly max: number }
+  /** How many requests for approval are open, of the newest thousand since a moment. */
+  | { readonly kind: 'approvals-waiting'; readonly nowMs: number; readonly sinceMs: number }
   | ({ readonly kind: 'simulation'; readonly bundle: Uint8Array } & DomainSimulationOptions);
 
 /** A lineage as `writ lineage show --json` has it. */
@@ -31,6 +36,7 @@ export interface ReadingAnswers {
   readonly bundle: EvidenceBundle;
   readonly lineage: LineageAnswer;
   readonly simulation: DomainSimulation;
+  readonly 'approvals-waiting': { readonly waiting: number };
 }
 
 export type ReadingAnswer = ReadingAnswers[keyof ReadingAnswers];
@@ -43,7 +49,28 @@ export async function answerReading(folder: string, task: ReadingTask): Promise<
     return bundleExecution(home, task.execution, { withhold: new Set(task.withhold) });
   }
   if (task.kind === 'lineage') return lineageOf(home, task.execution, task.max);
+  if (task.kind === 'approvals-waiting') return approvalsWaiting(home, task);
   return simulateDomain(home, Buffer.from(task.bundle), task);
+}
+
+async function approvalsWaiting(
+  home: Home,
+  { nowMs, sinceMs }: { readonly nowMs: number; readonly sinceMs: number },
+): Promise<{ readonly waiting: number } | Denial> {
+  const governance = openGovernanceFollower(home, systemClock);
+  if (isDenial(governance)) return governance;
+  const requests = ApprovalRequests.open(home);
+  if (isDenial(requests)) {
+    governance.close();
+    return requests;
+  }
+  try {
+    const found = await requests.list(governance.view.state, { nowMs, sinceMs });
+    return isDenial(found) ? found : { waiting: found.filter(({ status }) => status === 'open').length };
+  } finally {
+    requests.close();
+    governance.close();
+  }
 }
 
 function lineageOf(home: Home, execution: string, max: number): LineageAnswer | Denial {

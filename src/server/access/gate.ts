@@ -19,6 +19,8 @@ export interface Gate {
   exposes(operation: GatedOperation): boolean;
   /** Who asks, if it may; else the answer. */
   admit(context: Context, operation: GatedOperation): Caller | Response;
+  /** Whether a caller that was let in still would be, with the request it was let in with: for what goes on and on. */
+  stillAdmits(context: Context, operation: GatedOperation, caller: Caller): boolean;
   readonly maxBodyBytes: number;
   /** Within which an operation is answered; event streams go on. */
   readonly requestTimeoutMs: number | undefined;
@@ -41,5 +43,9 @@ export class LocalGate implements Gate {
 
   admit(): Caller {
     return this.#owner;
+  }
+
+  stillAdmits(): boolean {
+    return true;
   }
 }

@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ClientOptions } from 'ws';
 import { TestAuthority } from '../../../test/support/certificates.ts';
+import { TestSession } from '../../../test/support/test-session.ts';
 import { must, nowSeconds, TestDomain } from '../../../test/support/trust-domain.ts';
 import { isDenial } from '../../denial/index.ts';
 import type { Role } from '../../governance/index.ts';
@@ -185,44 +187,41 @@ test('an enforcement point opens sessions in its own name alone, and nobody else
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
   });
   const fs = await admit('fs', 'enforcement-point');
-  const mail = await admit('mail', 'enforcement-point');
-  const open = JSON.stringify({ components: [], measuredAtSeconds: nowSeconds() });
-  expect(await call('/v1/enforcement-points/mail/sessions', post(fs), open)).toMatchObject({ status: 403 });
+  const open = (name: string, token: string) => connectSession(name, { headers: bearer(token).headers });
+  expect(await open('mail', fs)).toBe(403);
   const evaluation = JSON.stringify({ subject: {}, action: {}, resource: {} });
   for (const path of ['/authzen/mail/access/v1/evaluation', '/access/v1/evaluation']) {
     expect(await call(path, post(fs), evaluation), path).toMatchObject({ status: 403 });
   }
-  const auditor = await admit('curious', 'auditor');
-  expect(await call('/v1/enforcement-points/fs/sessions', post(auditor), open)).toMatchObject({
-    status: 403,
-  });
+  expect(await open('fs', await admit('curious', 'auditor'))).toBe(403);
+  expect(await open('fs', 'unknown')).toBe(401);
   expect(daemon.status().sessions).toBe(0);
 
-  const url = new URL('/v1/enforcement-points/fs/sessions', daemon.url);
-  const opened = await new Promise<{ stream: IncomingMessage; session: string }>((resolve, reject) => {
-    const outgoing = request(
-      url,
-      { ca: readFileSync(authority.certificateFile), agent: false, ...post(fs) },
-      (stream) => {
-        stream.setEncoding('utf8');
-        stream.once('data', (text: string) => {
-          const { session } = JSON.parse(/data: (.*)/.exec(text)?.[1] ?? '{}') as { session: string };
-          resolve({ stream, session });
-        });
-      },
-    );
-    outgoing.on('error', reject);
-    outgoing.end(open);
+  const session = await open('fs', fs);
+  if (typeof session === 'number') throw new Error(`not connected: ${session}`);
+  const measuredAtSeconds = nowSeconds();
+  await session.ask({ id: 1, open: { components: [], measuredAtSeconds } });
+  expect(daemon.status().sessions).toBe(1);
+  const ask = { tool: 'mcp://fs/tools/read_file', args: {} };
+  expect(await session.ask({ id: 2, ask })).toMatchObject({
+    ...{ id: 2, status: 401 },
+    body: { code: 'artifact.missing', receipt: expect.any(Number) },
   });
-  const ask = JSON.stringify({ tool: 'mcp://fs/tools/read_file', args: {} });
-  const path = `/v1/sessions/${opened.session}/executions`;
-  expect(await call(path, post(mail), ask)).toMatchObject({ status: 404 });
-  expect(await call(path, post(fs), ask)).toMatchObject({
-    status: 401,
-    body: expect.stringContaining('artifact.missing'),
-  });
-  opened.stream.destroy();
+
+  // A token that is dismissed ends what was connected with it, before anything is decided.
+  must(await dismissCaller(domain.home, { caller: tokenCallerId(domain.home.domain, 'fs') }, BY()));
+  session.send({ id: 3, ask });
+  expect(await session.closed).toBe(1008);
+  expect(session.received.map(({ id }) => id)).toEqual([1, 2]);
 });
+
+const BY = () => ({ actor: 'spiffe://local/user/test', atSeconds: nowSeconds() });
+
+/** @returns the status where no session is to be had. */
+function connectSession(name: string, options: ClientOptions) {
+  const url = new URL(`/v1/enforcement-points/${name}/session`, daemon.url?.replace(/^http/, 'ws'));
+  return TestSession.connect(url.href, { ca: readFileSync(authority.certificateFile), ...options });
+}
 
 function raw(bytes: string): Promise<string> {
   const { port } = new URL(daemon.url ?? '');
@@ -276,7 +275,7 @@ test('without TLS, only loopback is listened on, and only on demand', async () =
       socket.write(text);
     });
   // Two lengths, a length and chunks, a bare line feed in a header: refused before anything is routed.
-  const head = 'POST /v1/sessions/x/executions HTTP/1.1\r\nhost: x\r\n';
+  const head = 'POST /v1/governance/events HTTP/1.1\r\nhost: x\r\n';
   const smuggled = 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n';
   expect(await send(`${head}content-length: 0\r\ncontent-length: 38\r\n\r\n${smuggled}`)).toMatch(
     /^HTTP\/1.1 400/,

@@ -81,6 +81,19 @@ export class RemoteGate implements Gate {
     });
   }
 
+  stillAdmits(context: Context, { name, exposure }: GatedOperation, caller: Caller): boolean {
+    if (exposure === 'public') return true;
+    const { domain, clock, follower, certified } = this.#options;
+    const { state } = follower.refresh();
+    const nowSeconds = Math.floor(clock.wallMs() / 1000);
+    const now = identify(context.env.incoming, { domain, state, nowSeconds, certified });
+    if (now === undefined || typeof now === 'string') return false;
+    const about = exposure === 'enforce' ? pointOf(context) : '';
+    return (
+      now.id === caller.id && now.role === caller.role && this.#policy?.permits(now, name, about) === true
+    );
+  }
+
   #unknown(address: string, reason: string): Response {
     const waitSeconds = this.#strangers.take(address);
     if (waitSeconds > 0) return tooMany(waitSeconds);

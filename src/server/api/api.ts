@@ -1,6 +1,8 @@
 import { z } from '@hono/zod-openapi';
 import type { Gate } from '../access/gate.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
+import { addApprovalOperations } from './approvals.ts';
+import { addApproverOperations } from './approvers.ts';
 import { addArtifactOperations } from './artifacts.ts';
 import { addAuthzenOperations } from './authzen.ts';
 import { addDecisionOperations } from './decisions.ts';
@@ -44,6 +46,8 @@ export function addOperations(api: Api, ports: DaemonPorts): void {
   addArtifactOperations(api, ports);
   addDomainOperations(api, ports);
   addPolicyOperations(api, ports);
+  addApprovalOperations(api, ports);
+  addApproverOperations(api, ports);
   addLogOperations(api, ports);
   addEventStream(api, ports);
   addTokenEndpoint(api, ports);

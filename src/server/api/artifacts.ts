@@ -80,7 +80,8 @@ export function addArtifactOperations(api: Api, ports: DaemonPorts): void {
     async handle(context, { agent, tools, audiences, ttlSeconds, maxDepth, writ: claim }, caller) {
       const holder = follower.refresh().state.agentBySubject(agent)?.keys.at(-1);
       if (holder === undefined) return problem(404, 'No such agent is enrolled.');
-      const initiator = { id: caller.id, kind: caller.role === 'owner' ? 'human' : 'workload' };
+      // The issuer's word, whoever calls: of a workload it would have to be the key that the token is bound to.
+      const initiator = { id: caller.id, kind: 'human' };
       const writ = parseWritClaim({ initiator, ...claim });
       if (isDenial(writ)) return denialProblem(writ, { detail: writ.detail });
       const iatSeconds = nowSeconds();

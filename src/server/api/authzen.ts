@@ -16,7 +16,8 @@ import {
 } from '../../enforce/http/index.ts';
 import { isLocalName } from '../../governor/index.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
-import type { HeldPoint } from '../daemon/held-points.ts';
+import type { AskOptions, HeldPoint } from '../daemon/held-points.ts';
+import { callerTraceOf } from './caller-trace.ts';
 import { type Api, addOperation } from './operation.ts';
 import { denialProblem, problem } from './problem.ts';
 import { answersOf } from './shapes.ts';
@@ -58,7 +59,7 @@ const batch = tuple.partial().extend({
 
 interface Asking {
   readonly point: HeldPoint;
-  readonly told: boolean;
+  readonly options: AskOptions;
 }
 
 /**
@@ -181,16 +182,17 @@ async function pointOf({ held }: DaemonPorts, context: Context): Promise<Asking 
   if (!isLocalName(name)) return problem(404, NO_POINT);
   const point = await held.open(name);
   const told = context.req.header(OUTCOME_HEADER) === 'told';
-  return isDenial(point) ? denialProblem(point, { detail: point.detail }) : { point, told };
+  const options = { told, caller: callerTraceOf(context) };
+  return isDenial(point) ? denialProblem(point, { detail: point.detail }) : { point, options };
 }
 
 async function evaluate(
   { metrics, clock }: DaemonPorts,
-  { point, told }: Asking,
+  { point, options }: Asking,
   evaluation: Evaluation,
 ): Promise<EvaluationAnswer> {
   const startedMs = clock.monotonicMs();
-  const asked = await point.ask(actionOfEvaluation(evaluation), told);
+  const asked = await point.ask(actionOfEvaluation(evaluation), options);
   if (isDenial(asked)) return denialAnswer(asked);
   metrics.decided(asked.verdict === 'deny' ? asked.denial : undefined, clock.monotonicMs() - startedMs);
   return asked.verdict === 'deny' ? denialAnswer(asked.denial, asked) : permitAnswer(asked);

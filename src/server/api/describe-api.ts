@@ -1,4 +1,5 @@
 import { LocalGate } from '../access/gate.ts';
+import { DEFAULT_CONFIG } from '../config/index.ts';
 import { addOperations, openApiDocument } from './api.ts';
 import { Api } from './operation.ts';
 
@@ -6,6 +7,6 @@ import { Api } from './operation.ts';
 export function describeApi(): object {
   const api = new Api(new LocalGate('urn:writ:nobody'));
   // Nothing of it is read until a request comes, and none does.
-  addOperations(api, { config: {} } as Parameters<typeof addOperations>[1]);
+  addOperations(api, { config: DEFAULT_CONFIG } as Parameters<typeof addOperations>[1]);
   return openApiDocument(api);
 }

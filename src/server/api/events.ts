@@ -5,8 +5,8 @@ import type { GovernanceFollower, Home } from '../../governor/index.ts';
 import { DECISION_RECEIPT } from '../../receipt/index.ts';
 import { openSqliteLogReader, type SqliteLogReader } from '../../storage/index.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
+import { enrolledLogs } from '../known-logs.ts';
 import { EventStream } from './event-stream.ts';
-import { enrolledLogs } from './known-logs.ts';
 import { type Api, addOperation } from './operation.ts';
 import { problem } from './problem.ts';
 import { answersOf } from './shapes.ts';
@@ -28,7 +28,7 @@ export function addEventStream(api: Api, { home, follower, config }: DaemonPorts
       tags: ['Events'],
       summary: 'Decisions, outcomes and governance events as they become durable',
       description:
-        'text/event-stream. Events are `decision`, `outcome` and `governance`; data is `{log, index, entry}`. `id` says how much of every log was told: with `Last-Event-ID` the stream goes on there, without a gap or a repetition. Otherwise it begins now.',
+        'text/event-stream. Events are `decision`, `outcome` and `governance`; data is `{log, index, entry}`. `id` says how much of every log was told: with `Last-Event-ID` the stream goes on there, without a gap or a repetition. Otherwise it begins now. It ends where its caller may no longer read: the token was dismissed or has expired.',
       request: { headers: z.object({ 'last-event-id': z.string().optional() }) },
       responses: {
         200: { description: 'Events.', content: { 'text/event-stream': { schema: z.string() } } },
@@ -37,7 +37,7 @@ export function addEventStream(api: Api, { home, follower, config }: DaemonPorts
     },
     exposure: 'read',
     unbounded: true,
-    handle(context) {
+    handle(context, _body, _caller, stands) {
       const last = context.req.header('last-event-id');
       const position = last === undefined ? undefined : parseStreamPosition(last);
       if (last !== undefined && position === undefined) {
@@ -52,6 +52,8 @@ export function addEventStream(api: Api, { home, follower, config }: DaemonPorts
         steps += 1;
         try {
           if (steps % NEW_LOGS_STEPS === 0) watch.findLogs();
+          // First: who may read no more is not told what has become durable since.
+          if (!stands()) return stream.end();
           watch.tell();
           if (steps % HEARTBEAT_STEPS === 0) stream.comment();
         } catch {

@@ -4,6 +4,7 @@ import { type Denial, isDenial } from '../../denial/index.ts';
 import { actionOfRequest, type ForwardedRequest, PRESENTATION_HEADER } from '../../enforce/http/index.ts';
 import { isLocalName } from '../../governor/index.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
+import { callerTraceOf } from './caller-trace.ts';
 import { type Api, addOperation } from './operation.ts';
 import { problem } from './problem.ts';
 import { answersOf } from './shapes.ts';
@@ -41,7 +42,8 @@ export function addForwardAuth(api: Api, { held, metrics, clock }: DaemonPorts):
       const opened = await held.open(point);
       if (isDenial(opened)) return denied(opened);
       const request = forwardedBy(family, point, context);
-      const asked = await opened.ask(actionOfRequest(request, context.req.header(PRESENTATION_HEADER)));
+      const action = actionOfRequest(request, context.req.header(PRESENTATION_HEADER));
+      const asked = await opened.ask(action, { caller: callerTraceOf(context) });
       if (isDenial(asked)) return denied(asked);
       metrics.decided(asked.verdict === 'deny' ? asked.denial : undefined, clock.monotonicMs() - startedMs);
       return asked.verdict === 'deny'

@@ -30,6 +30,7 @@ test('spec/openapi.json is what is served (node scripts/generate.js makes it)', 
     'getHealth',
     'getOpenApi',
     'getReadiness',
+    'openApproval',
     'requestToken',
   ]);
   const local = operations.filter((one) => one['x-writ-exposure'] === 'socket');

@@ -52,7 +52,13 @@ export interface Operation<Body = undefined> {
   readonly takesRest?: boolean;
   /** Takes `Idempotency-Key`: the same request again is answered as it was, and not done again. */
   readonly idempotent?: boolean;
-  readonly handle: (context: Context, body: Body, caller: Caller) => Response | Promise<Response>;
+  /** @param stands whether the caller still may: what goes on for long asks again, and ends where it may not. */
+  readonly handle: (
+    context: Context,
+    body: Body,
+    caller: Caller,
+    stands: () => boolean,
+  ) => Response | Promise<Response>;
 }
 
 const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
@@ -98,13 +104,16 @@ export function addOperation<Body>(api: Api, operation: Operation<Body>): void {
 }
 
 async function answerInTime<Body>(
-  { gate: { requestTimeoutMs } }: Api,
-  { handle, unbounded = false }: Operation<Body>,
+  { gate }: Api,
+  { handle, unbounded = false, route, exposure }: Operation<Body>,
   context: Context,
   body: Body,
   caller: Caller,
 ): Promise<Response> {
-  if (unbounded || requestTimeoutMs === undefined) return handle(context, body, caller);
+  const { requestTimeoutMs } = gate;
+  const gated = { name: route.operationId ?? '', exposure };
+  const stands = () => gate.stillAdmits(context, gated, caller);
+  if (unbounded || requestTimeoutMs === undefined) return handle(context, body, caller, stands);
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Response>((resolve) => {
     timer = setTimeout(
@@ -113,7 +122,7 @@ async function answerInTime<Body>(
     );
   });
   try {
-    return await Promise.race([Promise.resolve(handle(context, body, caller)), late]);
+    return await Promise.race([Promise.resolve(handle(context, body, caller, stands)), late]);
   } finally {
     clearTimeout(timer);
   }

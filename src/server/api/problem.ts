@@ -11,22 +11,48 @@ export interface ProblemMembers {
   readonly detail?: string;
 }
 
-/** A denial as a problem document (RFC 9457): its code, fixed text, and no detail unless it is given. */
-export function denialProblem(denial: Denial, members: ProblemMembers = {}): Response {
+/** A problem document (RFC 9457). */
+export type ProblemBody = Readonly<Record<string, string | number>> & {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+};
+
+/** A denial as a problem document: its code, fixed text, and no detail unless it is given. */
+export function denialBody(denial: Denial, members: ProblemMembers = {}): ProblemBody {
   const { http, text } = denial.reason;
-  return problem(http, text, { code: denial.code, type: `urn:writ:reason:${denial.code}`, ...members });
+  return problemBody(http, text, {
+    code: denial.code,
+    type: `urn:writ:reason:${denial.code}`,
+    ...members,
+  });
 }
 
 /** What is wrong with the use of the API itself, which no reason code speaks of. */
-export function problem(
+export function problemBody(
   status: number,
   title: string,
   members: Readonly<Record<string, string | number>> & { readonly type?: string } = {},
+): ProblemBody {
+  return { type: 'about:blank', title, status, ...members };
+}
+
+export function denialProblem(denial: Denial, members: ProblemMembers = {}): Response {
+  return answerProblem(denialBody(denial, members));
+}
+
+export function problem(
+  status: number,
+  title: string,
+  members: Parameters<typeof problemBody>[2] = {},
   headers: Readonly<Record<string, string>> = {},
 ): Response {
-  const body = { type: 'about:blank', title, status, ...members };
+  return answerProblem(problemBody(status, title, members), headers);
+}
+
+function answerProblem(body: ProblemBody, headers: Readonly<Record<string, string>> = {}): Response {
   return new Response(`${JSON.stringify(body)}\n`, {
-    status,
+    status: body.status,
     headers: { 'content-type': PROBLEM_TYPE, 'cache-control': 'no-store', ...headers },
   });
 }

@@ -3,7 +3,12 @@ import { type ApiClient, ApiDaemon } from '../../../test/support/api-daemon.ts';
 import { must, READ, WRITE } from '../../../test/support/trust-domain.ts';
 import { isJsonObject, type JsonObject } from '../../codec/index.ts';
 import { isDenial } from '../../denial/index.ts';
-import { type ConnectedGovernor, connectGovernor, verifyEvidence } from '../../governor/index.ts';
+import {
+  type ConnectedGovernor,
+  connectGovernor,
+  dismissCaller,
+  verifyEvidence,
+} from '../../governor/index.ts';
 import { SigningKey } from '../../key/index.ts';
 import { parseDecisionReceipt } from '../../receipt/index.ts';
 import { openCheckpoint, parseEntryBundle, parseVkey } from '../../tlog/index.ts';
@@ -307,4 +312,35 @@ test('events resume where they were left, without a gap or a repetition', async 
   expect(rest.filter(({ name }) => name !== 'opened').map(({ name }) => name)).toEqual(['outcome']);
   expect(opened?.id).toBe(`@governance:${started} ${opened?.id.split(' ').slice(1).join(' ')}`);
   expect((await auditor.get('/v1/events', { 'last-event-id': '../x:1' })).status).toBe(400);
+});
+
+test('what is issued over the API permits what it grants', async () => {
+  const agent = running.domain.home.agent('worker');
+  const artifact = { agent, tools: { [WRITE]: {} }, audiences: [point.audience], ttlSeconds: 60 };
+  const { chain: issued } = await jsonOf(operator.post('/v1/artifacts', artifact));
+  const action = running.domain.call(issued as unknown as string[], { audience: point.audience });
+  const effect = async () => ({ status: 'succeeded', value: 1 }) as const;
+  expect(await point.governor.run(action, effect)).toMatchObject({ verdict: 'permit' });
+});
+
+test('what was opened with a token ends with it: live events, and the session of an enforcement point', async () => {
+  const reader = await running.client('auditor', 'leaving');
+  const enforcer = await running.client('enforcement-point', 'leaving-point');
+  const by = { actor: 'urn:test', atSeconds: Math.floor(Date.now() / 1000) };
+  const stream = await reader.get('/v1/events');
+  expect(stream.status).toBe(200);
+  const text = stream.text();
+  const session = await enforcer.session('leaving-point');
+  await session.ask({ id: 0, open: { components: [], measuredAtSeconds: by.atSeconds } });
+  const before = running.daemon.status().sessions;
+  for (const { caller } of [reader, enforcer]) {
+    must(await dismissCaller(running.domain.home, { caller }, by));
+  }
+  const events = await text;
+  // Nothing was asked in it.
+  expect(await session.closed).toBe(1008);
+  expect(events).toContain('event: opened');
+  // Not even that it was dismissed is told to who was.
+  expect(events).not.toContain(enforcer.caller);
+  await expect.poll(() => running.daemon.status().sessions).toBe(before - 1);
 });

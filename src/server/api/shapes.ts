@@ -35,6 +35,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   404: 'There is no such thing.',
   409: 'It conflicts with what stands.',
   413: 'The request exceeds a size limit.',
+  426: 'It is reached in another way; `Upgrade` says how.',
   422: 'The Idempotency-Key was used for another request.',
   429: 'Too many requests, or a use limit is exhausted.',
   503: 'It cannot be recorded or verified now.',

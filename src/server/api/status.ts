@@ -18,6 +18,9 @@ const status = z
     }),
     sessions: z.int(),
     running: z.int(),
+    idleExitSeconds: z.number().optional().openapi({
+      description: 'It ends by itself when no enforcement point has been connected for so long.',
+    }),
   })
   .openapi('Status');
 

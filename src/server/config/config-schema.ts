@@ -3,6 +3,17 @@ import { z } from 'zod';
 import { isUri } from '../../artifact/index.ts';
 import { isJsonObject, type JsonObject } from '../../codec/index.ts';
 import { ROLES } from '../../governance/index.ts';
+import { findRelyingPartyProblem } from './approval-site.ts';
+import { findWebhookUrlProblem } from './webhook-url.ts';
+
+/** What receivers of webhooks can be told. */
+export const NOTICES = [
+  'approval.requested',
+  'approval.granted',
+  'approval.rejected',
+  'approval.expired',
+] as const;
+export type NoticeType = (typeof NOTICES)[number];
 
 const whole = (min: number, max: number) => z.int().min(min).max(max);
 const path = z.string().min(1).max(4096);
@@ -41,6 +52,21 @@ const log = z.strictObject({
     .describe("What the daemon's own log tells operators. It never repeats what requests carry."),
 });
 
+const telemetry = z.strictObject({
+  tracesEndpoint: z
+    .url({ protocol: /^https?$/ })
+    .max(2048)
+    .optional()
+    .describe(
+      'Where spans are sent: a URL that takes OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces. Default: nowhere, and nothing is traced. The standard OTEL_* environment variables count before it.',
+    ),
+  samplePercent: whole(0, 100)
+    .default(100)
+    .describe(
+      'How many in a hundred decisions are traced, of those whose caller is part of no trace. Of the others the caller says.',
+    ),
+});
+
 const limits = z.strictObject({
   requestsPerSecond: whole(1, 1_000_000)
     .default(500)
@@ -60,7 +86,11 @@ const limits = z.strictObject({
   headersTimeoutSeconds: whole(1, 60)
     .default(10)
     .describe('Within which the head of a request must have arrived.'),
-  maxConnections: whole(1, 1_000_000).default(20_000).describe('Open connections over TCP.'),
+  maxConnections: whole(1, 1_000_000)
+    .default(20_000)
+    .describe(
+      'Open connections over TCP; at most 9/16 of the files that the daemon may have open, whatever is given here.',
+    ),
   maxEventStreams: whole(1, 10_000).default(256).describe('Open streams of live events, over all callers.'),
 });
 
@@ -115,6 +145,55 @@ const administration = z.strictObject({
     .describe('Cedar policies of your own that say which role may do what, instead of the built-in ones.'),
 });
 
+const approvals = z.strictObject({
+  consoleUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(
+      'Where people approve: notices and MCP clients are given `<consoleUrl>/approvals/<request>`, and WebAuthn credentials are made for its origin. Default: `listen.publicUrl`.',
+    ),
+  relyingPartyId: z
+    .string()
+    .max(253)
+    .regex(/^[a-z0-9.-]+$/, 'is no domain name')
+    .optional()
+    .describe(
+      'WebAuthn relying party: the host of that URL, or a domain above it. Default: the host. Credentials made for another one no longer work.',
+    ),
+  relyingPartyName: z
+    .string()
+    .min(1)
+    .max(64)
+    .default('Writ')
+    .describe('What browsers call it when a credential is made.'),
+});
+
+const webhook = z.strictObject({
+  url: z
+    .url({ protocol: /^https?$/ })
+    .refine((url) => findWebhookUrlProblem(url) === undefined, 'is neither https nor http on this machine')
+    .describe('Where it is sent: https, or http to a loopback address. Redirects are not followed.'),
+  secret: secret.describe(
+    'Secret of its signatures, `whsec_` and base64 of 24 to 64 bytes: `{ file: … }` or `{ env: … }`.',
+  ),
+  events: z
+    .array(z.enum(NOTICES))
+    .min(1)
+    .max(NOTICES.length)
+    .default([...NOTICES])
+    .describe(`What is told: ${NOTICES.join(', ')}.`),
+});
+
+const notifications = z.strictObject({
+  webhooks: z
+    .array(webhook)
+    .max(16)
+    .default([])
+    .describe(
+      'Who is told of approvals (docs/approvals.md), each by itself. No decision ever waits for a notice.',
+    ),
+});
+
 const toolGrants = z.custom<Readonly<Record<string, JsonObject>>>(
   (value) => isJsonObject(value) && Object.values(value).every(isJsonObject),
   'is no object of tools with constraint maps',
@@ -143,17 +222,29 @@ const oauth = z.strictObject({
 });
 
 /** `writ.yaml`. Everything has a default but `listen`: without it, only the Unix socket is served. */
-export const configSchema = z.strictObject({
-  daemon: daemon.prefault({}).describe('Decisions, and the life of the daemon.'),
-  log: log.prefault({}).describe('What the daemon tells its operators on stderr.'),
-  limits: limits.prefault({}).describe('What one caller, or all of them, may take.'),
-  listen: listen.optional().describe('The API over TCP. Default: only the Unix socket.'),
-  administration: administration.prefault({}).describe('Who may administer.'),
-  oauth: oauth.prefault({}).describe('The token endpoint for root artifacts (AAT §6.1).'),
-});
+export const configSchema = z
+  .strictObject({
+    daemon: daemon.prefault({}).describe('Decisions, and the life of the daemon.'),
+    log: log.prefault({}).describe('What the daemon tells its operators on stderr.'),
+    telemetry: telemetry.prefault({}).describe('OpenTelemetry traces of decisions.'),
+    limits: limits.prefault({}).describe('What one caller, or all of them, may take.'),
+    listen: listen.optional().describe('The API over TCP. Default: only the Unix socket.'),
+    administration: administration.prefault({}).describe('Who may administer.'),
+    approvals: approvals.prefault({}).describe('Where people approve, and with what.'),
+    notifications: notifications.prefault({}).describe('Who is told of what happens.'),
+    oauth: oauth.prefault({}).describe('The token endpoint for root artifacts (AAT §6.1).'),
+  })
+  .superRefine((config, context) => {
+    const problem = findRelyingPartyProblem(config);
+    if (problem !== undefined) {
+      context.addIssue({ code: 'custom', message: problem, path: ['approvals', 'relyingPartyId'] });
+    }
+  });
 
 export type Config = z.infer<typeof configSchema>;
 export type ListenConfig = NonNullable<Config['listen']>;
+export type TelemetryConfig = Config['telemetry'];
+export type WebhookConfig = Config['notifications']['webhooks'][number];
 export type LimitsConfig = Config['limits'];
 export type GrantConfig = Config['oauth']['grants'][number];
 

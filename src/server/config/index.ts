@@ -1,3 +1,4 @@
+export { approvalsBaseUrl, type RelyingParty, relyingPartyOf } from './approval-site.ts';
 export type { ConfigProblem } from './config-problem.ts';
 export {
   type Config,
@@ -5,7 +6,12 @@ export {
   type GrantConfig,
   type LimitsConfig,
   type ListenConfig,
+  NOTICES,
+  type NoticeType,
+  type TelemetryConfig,
+  type WebhookConfig,
 } from './config-schema.ts';
 export { configurationGuide } from './document-config.ts';
 export { type LoadedConfig, readConfig } from './read-config.ts';
 export { type Environment, readSecret, type SecretReference } from './secret.ts';
+export { findWebhookUrlProblem } from './webhook-url.ts';

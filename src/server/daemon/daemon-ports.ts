@@ -24,6 +24,8 @@ export interface DaemonStatus {
   readonly sessions: number;
   /** Executions that were permitted and have not ended. */
   readonly running: number;
+  /** Where it ends by itself: when no session has been open for so long. */
+  readonly idleExitSeconds?: number;
 }
 
 /** What the API of a daemon works with. */

@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HttpClient } from '../../../test/support/daemon-client.ts';
 import { nowSeconds, READ, TestDomain, WRITE } from '../../../test/support/trust-domain.ts';
 import type { Action } from '../../decision/index.ts';
 import { deny, isDenial } from '../../denial/index.ts';
@@ -7,11 +8,13 @@ import {
   type ConnectedGovernor,
   connectGovernor,
   findExecution,
+  listExecutionLogs,
   type Outcome,
+  programVersion,
   revoke,
   systemClock,
 } from '../../governor/index.ts';
-import { Daemon } from './daemon.ts';
+import { Daemon, type DaemonOptions } from './daemon.ts';
 import { createLogger } from './logger.ts';
 
 let domain: TestDomain;
@@ -20,13 +23,14 @@ let connected: ConnectedGovernor;
 
 const logger = createLogger(new Writable({ write: (_chunk, _encoding, done) => done() }));
 
-async function startDaemon(): Promise<Daemon> {
+async function startDaemon(change: Partial<DaemonOptions> = {}): Promise<Daemon> {
   const started = await Daemon.start({
     home: domain.home,
     clock: systemClock,
-    version: '0',
+    version: programVersion(),
     logger,
     drainMs: 200,
+    ...change,
   });
   if (isDenial(started)) throw new Error(started.detail);
   return started;
@@ -111,6 +115,37 @@ describe('a governor behind a socket', () => {
       'replay.detected',
     ]);
     await second.close();
+  });
+
+  it('takes no late outcome of what runs, nor of what has one, and one of what was left', async () => {
+    let during: unknown;
+    const ran = await connected.governor.run(call(), async ({ id }) => {
+      during = await connected.concludeLater(id, { status: 'failed' });
+      return succeed();
+    });
+    expect(during).toMatchObject({ code: 'request.malformed' });
+    // Told before the first one need have become durable.
+    const after = await connected.concludeLater(ran.executionId, { status: 'failed' });
+    expect(after).toMatchObject({ code: 'replay.detected' });
+    expect(recordOf(ran)?.outcome?.status).toBe('succeeded');
+    const nowhere = new HttpClient(daemon.socketPath);
+    const unknown = await nowhere.send(
+      'POST',
+      `/v1/enforcement-points/made-up/executions/${ran.executionId}/outcome`,
+      {
+        headers: { 'content-type': 'application/json' },
+        body: '{"status":"succeeded"}',
+      },
+    );
+    nowhere.close();
+    expect([unknown.status, listExecutionLogs(domain.home)]).toEqual([404, ['fs']]);
+    const left = await connected.governor.run(call(), async () => ({ ...(await succeed()), isLeft: true }));
+    expect(recordOf(left)?.outcome).toBeUndefined();
+    const told = await Promise.all(
+      ['succeeded', 'failed'].map(() => connected.concludeLater(left.executionId, { status: 'succeeded' })),
+    );
+    expect(told.filter((refused) => refused === undefined)).toHaveLength(1);
+    expect(recordOf(left)?.outcome?.status).toBe('succeeded');
   });
 
   it('denies a call that comes after a revocation has returned', async () => {
@@ -214,5 +249,15 @@ describe('a governor behind a socket', () => {
     // As when its process dies: the connection breaks, nothing more is said.
     void vanishing.close();
     await expect.poll(() => recordOf({ executionId: id })?.outcome).toMatchObject({ status: 'unknown' });
+  });
+
+  it('ends when nobody has been connected for its time', async () => {
+    await connected.close();
+    await daemon.close();
+    daemon = await startDaemon({ idleExitMs: 1 });
+    expect(daemon.status().idleExitSeconds).toBe(0.001);
+    await daemon.untilEnd(new AbortController().signal);
+    daemon.stay();
+    expect(daemon.status().idleExitSeconds).toBeUndefined();
   });
 });

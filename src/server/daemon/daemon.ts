@@ -1,8 +1,8 @@
-import { rmSync } from 'node:fs';
-import type { Server } from 'node:http';
+import { realpathSync, rmSync, statSync } from 'node:fs';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import {
   type Clock,
+  type DecisionTracer,
   GovernanceAuthority,
   type GovernanceFollower,
   type Home,
@@ -11,6 +11,10 @@ import {
 import { LocalGate } from '../access/gate.ts';
 import { createApi } from '../api/api.ts';
 import { type Config, DEFAULT_CONFIG, type Environment } from '../config/index.ts';
+import { Notifications } from '../notifications/notifications.ts';
+import type { ApiServer } from './api-server.ts';
+import { ApprovalsWaiting } from './approvals-waiting.ts';
+import { connectionBounds } from './connection-bounds.ts';
 import type { DaemonPorts, DaemonStatus } from './daemon-ports.ts';
 import { EnforcementPoints } from './enforcement-points.ts';
 import { HeldPoints } from './held-points.ts';
@@ -28,10 +32,14 @@ export interface DaemonOptions {
   readonly logger: Logger;
   readonly maxStalenessSeconds?: number;
   readonly maxLineageDepth?: number;
+  /** Default: nothing is traced. */
+  readonly tracer?: DecisionTracer;
   /** How long what runs may go on once the daemon is told to end, milliseconds. */
   readonly drainMs?: number;
   /** Ends when no session has been open for so long. Default: never. */
   readonly idleExitMs?: number;
+  /** Asked while another process writes the governance log: whether to wait for it. Default: not. */
+  readonly waitOn?: () => Promise<boolean>;
   /** Where else it listens, and for whom. The members above count before what stands there. */
   readonly config?: Config;
   /** Where secrets that the configuration names may be. */
@@ -56,10 +64,13 @@ export class Daemon {
   readonly #follower: GovernanceFollower;
   readonly #points: EnforcementPoints;
   readonly #sessions: PointSessions;
+  readonly #approvals: ApprovalsWaiting;
   readonly #startedAt: string;
-  #server: Server | undefined;
+  #server: ApiServer | undefined;
   #remote: TcpListener | undefined;
+  #notifications: Notifications | undefined;
   #closing: Promise<void> | undefined;
+  #idleExitMs: number | undefined;
 
   private constructor(
     options: DaemonOptions,
@@ -68,18 +79,20 @@ export class Daemon {
     follower: GovernanceFollower,
   ) {
     this.#options = options;
+    this.#idleExitMs = options.idleExitMs;
     this.#home = home;
     this.#authority = authority;
     this.#follower = follower;
     this.#points = new EnforcementPoints({ ...options, home, follower });
     this.#sessions = new PointSessions(this.#points);
+    this.#approvals = new ApprovalsWaiting({ home, clock: options.clock, follower });
     this.#startedAt = new Date(options.clock.wallMs()).toISOString();
     this.socketPath = socketPathOf(home);
   }
 
   /** Opens the logs and listens. */
   static async start(options: DaemonOptions): Promise<Daemon | Denial> {
-    const authority = await GovernanceAuthority.open(options.home);
+    const authority = await GovernanceAuthority.open(options.home, options.waitOn);
     if (isDenial(authority)) return authority;
     const home = options.home.withWriter(authority);
     const follower = openGovernanceFollower(home, options.clock);
@@ -122,12 +135,22 @@ export class Daemon {
       },
       sessions: this.#sessions.size,
       running: this.#sessions.running,
+      ...(this.#idleExitMs === undefined ? {} : { idleExitSeconds: this.#idleExitMs / 1000 }),
     };
   }
 
-  /** Resolves when it is to be closed: the signal is aborted, or nobody needs it any more. */
+  /** It was started for as long as somebody is connected, and is to stay from now on. */
+  stay(): void {
+    if (this.#idleExitMs === undefined) return;
+    this.#idleExitMs = undefined;
+    this.#options.logger.info('told to stay, whether anybody is connected or not');
+  }
+
+  /**
+   * Resolves when it is to be closed: the signal is aborted, nobody needs it any more, or its home is gone.
+   */
   async untilEnd(signal: AbortSignal): Promise<void> {
-    const { idleExitMs, logger } = this.#options;
+    const { logger } = this.#options;
     let idleSinceMs = performance.now();
     while (!signal.aborted) {
       await new Promise<void>((resolve) => {
@@ -140,12 +163,36 @@ export class Daemon {
         signal.addEventListener('abort', done);
       });
       if (this.#sessions.size > 0) idleSinceMs = performance.now();
-      if (idleExitMs !== undefined && performance.now() - idleSinceMs > idleExitMs) {
+      if (this.#idleExitMs !== undefined && performance.now() - idleSinceMs > this.#idleExitMs) {
         logger.info('nobody has been connected: ending');
+        return;
+      }
+      if (!this.#keepFindable()) {
+        logger.warn('the home is gone: ending');
         return;
       }
     }
     logger.info('told to end');
+  }
+
+  /** An address that was deleted is written again: who holds the locks must be found. False where the home is gone. */
+  #keepFindable(): boolean {
+    const { daemonFile } = this.#home;
+    if (!isGone(daemonFile)) return true;
+    if (isGone(this.#home.folder)) return false;
+    try {
+      this.#tellAddress();
+    } catch {
+      this.#options.logger.warn(`${daemonFile} is gone, and cannot be written`);
+    }
+    return true;
+  }
+
+  #tellAddress(): void {
+    const { version } = this.#options;
+    const home = realpathSync(this.#home.folder);
+    const socket = this.socketPath;
+    writeDaemonFile(this.#home, { pid: process.pid, home, socket, version, startedAt: this.#startedAt });
   }
 
   /** Lets what runs end, stops the rest, publishes and closes the logs, and leaves nothing to be found. */
@@ -158,12 +205,12 @@ export class Daemon {
     const server = this.#server;
     await this.#sessions.drain(server === undefined ? 0 : (this.#options.drainMs ?? DEFAULT_DRAIN_MS));
     await this.#sessions.close();
+    await this.#notifications?.close();
     await this.#remote?.close();
+    this.#approvals.close();
     if (server !== undefined) {
       rmSync(this.#home.daemonFile, { force: true });
-      const ended = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeAllConnections();
-      await ended;
+      await server.close();
     }
     await this.#points.close();
     this.#follower.close();
@@ -176,10 +223,14 @@ export class Daemon {
     const { owner = `spiffe://${this.#home.domain}/user/owner` } = this.#options;
     const ports = this.#ports();
     // First what the configuration may keep it from: who finds the socket finds a daemon that is as configured.
+    this.#notifications = new Notifications(ports, environment);
     this.#remote = await serveRemotely(ports, config, environment);
-    this.#server = await listenOnSocket(this.socketPath, createApi(ports, new LocalGate(owner)));
+    const { limits, listen } = config;
+    const { local } = connectionBounds(listen && limits.maxConnections);
+    this.#server = await listenOnSocket(this.socketPath, createApi(ports, new LocalGate(owner)), local);
     const socket = this.socketPath;
-    writeDaemonFile(this.#home, { pid: process.pid, socket, version, startedAt: this.#startedAt });
+    await this.#notifications.start();
+    this.#tellAddress();
     this.#options.logger.info(
       { socket, domain: this.#home.domain, version, ...(this.#remote && { url: this.#remote.url }) },
       'listening',
@@ -202,6 +253,10 @@ export class Daemon {
         running: () => sessions.running,
         governanceSize: () => this.#follower.view.size,
         leaseAgeSeconds: () => this.status().governance.ageSeconds,
+        logs: () => [['governance', this.#authority.progress()], ...this.#points.progress()],
+        approvalsWaiting: () => this.#approvals.count,
+        onApprovalAsked: () => this.#approvals.moved(),
+        noticesWaiting: () => this.#notifications?.waiting ?? 0,
       }),
       status: () => this.status(),
     };
@@ -213,11 +268,22 @@ export class Daemon {
     const { clock, maxStalenessSeconds = DEFAULT_MAX_STALENESS_SECONDS } = this.#options;
     const problems: string[] = [];
     if (failure !== undefined) problems.push(failure.detail);
+    problems.push(...this.#points.problems);
     if (problem !== undefined) problems.push(problem.detail);
     if (clock.wallMs() - view.checkedAtMs > maxStalenessSeconds * 1000) {
       problems.push('governance knowledge is too old to decide on');
     }
     if (view.policy === undefined) problems.push('no policy is active: run "writ policy publish"');
     return problems;
+  }
+}
+
+/** Not: cannot be looked at now, for want of file descriptors or such. */
+function isGone(path: string): boolean {
+  try {
+    statSync(path);
+    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT';
   }
 }

@@ -1,5 +1,13 @@
+import { existsSync } from 'node:fs';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
-import { type Clock, EnforcementPoint, type GovernanceFollower, type Home } from '../../governor/index.ts';
+import {
+  type Clock,
+  type DecisionTracer,
+  EnforcementPoint,
+  type GovernanceFollower,
+  type Home,
+} from '../../governor/index.ts';
+import type { LogProgress } from '../../tlog/index.ts';
 
 export interface EnforcementPointsOptions {
   readonly home: Home;
@@ -7,6 +15,7 @@ export interface EnforcementPointsOptions {
   readonly follower: GovernanceFollower;
   readonly maxStalenessSeconds?: number;
   readonly maxLineageDepth?: number;
+  readonly tracer?: DecisionTracer;
 }
 
 /** Each has a log with a thread of its own. */
@@ -16,6 +25,7 @@ const MAX_POINTS = 64;
 export class EnforcementPoints {
   readonly #options: EnforcementPointsOptions;
   readonly #points = new Map<string, Promise<EnforcementPoint | Denial>>();
+  readonly #opened = new Map<string, EnforcementPoint>();
 
   constructor(options: EnforcementPointsOptions) {
     this.#options = options;
@@ -33,8 +43,27 @@ export class EnforcementPoints {
     }
     const point = await opening;
     // What could not be opened may be mended: the next one who asks tries again.
-    if (isDenial(point) && this.#points.get(name) === opening) this.#points.delete(name);
+    if (!isDenial(point)) this.#opened.set(name, point);
+    else if (this.#points.get(name) === opening) this.#points.delete(name);
     return point;
+  }
+
+  /** One that has a log already, open or not: asking about another makes none. */
+  async find(name: string): Promise<EnforcementPoint | Denial | undefined> {
+    const isThere = this.#points.has(name) || existsSync(this.#options.home.executionLogFolder(name));
+    return isThere ? this.open(name) : undefined;
+  }
+
+  /** How far the logs of those that are open have come, by the name of the log. */
+  progress(): (readonly [string, LogProgress])[] {
+    return [...this.#opened.values()].map((point) => [`execution/${point.log}`, point.progress()]);
+  }
+
+  /** Why decisions cannot be recorded at some of them, a line each. */
+  get problems(): string[] {
+    return [...this.#opened.values()].flatMap(({ log, failure }) =>
+      failure === undefined ? [] : [`execution log ${log}: ${failure}`],
+    );
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Action } from '../../decision/index.ts';
 import { type Denial, isDenial } from '../../denial/index.ts';
 import { measureEnforcer } from '../../environment/index.ts';
-import type { Clock, GovernanceFollower, GovernanceView } from '../../governor/index.ts';
+import type { CallerTrace, Clock, GovernanceFollower, GovernanceView } from '../../governor/index.ts';
 import type { Asked, ExecutionEnd, PointSession } from './point-session.ts';
 import type { PointSessions } from './point-sessions.ts';
 
@@ -11,15 +11,20 @@ export interface HeldPointsOptions {
   readonly clock: Clock;
 }
 
+export interface AskOptions {
+  /** Whether its outcome will be told; else it is of unknown outcome as soon as it is permitted. */
+  readonly told?: boolean;
+  readonly caller?: CallerTrace | undefined;
+}
+
 /** An enforcement point that asks without a session of its own. */
 export interface HeldPoint {
   /** What proofs must name. */
   readonly audience: string;
   /**
-   * @param told whether its outcome will be told; else it is of unknown outcome as soon as it is permitted.
    * @returns a denial alone where nothing is decided any more, and so nothing recorded.
    */
-  ask(action: Action, told?: boolean): Promise<Asked | Denial>;
+  ask(action: Action, options?: AskOptions): Promise<Asked | Denial>;
   conclude(executionId: string, end: ExecutionEnd): Denial | undefined | 'unknown';
 }
 
@@ -72,13 +77,17 @@ export class HeldPoints {
     const { session, point } = opened;
     return {
       audience: point.audience,
-      ask: (action, told = false) => this.#ask(session, action, told),
+      ask: (action, options = {}) => this.#ask(session, action, options),
       conclude: (executionId, end) => session.conclude(executionId, end),
     };
   }
 
-  async #ask(session: PointSession, action: Action, told: boolean): Promise<Asked | Denial> {
-    const asked = await session.ask(this.#asPublished(action));
+  async #ask(
+    session: PointSession,
+    action: Action,
+    { told = false, caller }: AskOptions,
+  ): Promise<Asked | Denial> {
+    const asked = await session.ask(this.#asPublished(action), caller);
     if (!isDenial(asked) && asked.verdict === 'permit' && !told) {
       session.conclude(asked.executionId, { status: 'unknown', note: DECIDED });
     }

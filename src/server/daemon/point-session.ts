@@ -1,6 +1,11 @@
 import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
-import type { MeasuredTool, OpenExecution, PointSession as OpenedSession } from '../../governor/index.ts';
+import type {
+  CallerTrace,
+  MeasuredTool,
+  OpenExecution,
+  PointSession as OpenedSession,
+} from '../../governor/index.ts';
 
 /** How an execution ended, as its enforcement point says. */
 export type ExecutionEnd = Parameters<OpenExecution['conclude']>[0];
@@ -52,12 +57,12 @@ export class PointSession {
     this.#refusal = denial;
   }
 
-  async ask(action: Action): Promise<Asked | Denial> {
+  async ask(action: Action, caller?: CallerTrace): Promise<Asked | Denial> {
     if (this.#refusal !== undefined) return this.#refusal;
     if (this.#running.size >= MAX_RUNNING) {
       return deny('log.unavailable', `this session has ${MAX_RUNNING} executions running already`);
     }
-    const asked = await this.#opened.governor.begin(action);
+    const asked = await this.#opened.governor.begin(action, caller);
     if (asked.verdict === 'deny') return asked;
     const { executionId, signal } = asked;
     // It ended while the permit became durable: nobody is left to perform the effect.
@@ -80,6 +85,23 @@ export class PointSession {
     if (execution === undefined) return 'unknown';
     this.#running.delete(executionId);
     return execution.conclude(end);
+  }
+
+  /** As `conclude`, without an outcome: that may be told later. */
+  leave(executionId: string): Denial | undefined | 'unknown' {
+    const execution = this.#running.get(executionId);
+    if (execution === undefined) return 'unknown';
+    this.#running.delete(executionId);
+    return execution.leave();
+  }
+
+  isRunning(executionId: string): boolean {
+    return this.#running.has(executionId);
+  }
+
+  /** Resolves when every outcome so far is durable. */
+  settle(): Promise<void> {
+    return this.#opened.governor.settle();
   }
 
   async end(): Promise<void> {

@@ -3,7 +3,7 @@ import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Component } from '../../environment/index.ts';
 import type { EnforcementPoint } from '../../governor/index.ts';
 import type { EnforcementPoints } from './enforcement-points.ts';
-import { PointSession } from './point-session.ts';
+import { type ExecutionEnd, PointSession } from './point-session.ts';
 
 const MAX_SESSIONS = 1024;
 const DRAIN_STEP_MS = 20;
@@ -50,8 +50,17 @@ export class PointSessions {
     return { session, point };
   }
 
-  find(id: string): PointSession | undefined {
-    return this.#sessions.get(id);
+  /** The outcome of an execution that was left, at the enforcement point of this name. It is durable when this resolves. */
+  async concludeLater(name: string, executionId: string, end: ExecutionEnd): Promise<Denial | undefined> {
+    const sessions = [...this.#sessions.values()];
+    if (sessions.some((session) => session.isRunning(executionId))) {
+      return deny('request.malformed', 'the execution is running');
+    }
+    const point = await this.#points.find(name);
+    if (point === undefined) return deny('request.malformed', 'there is no such enforcement point');
+    if (isDenial(point)) return point;
+    await Promise.all(sessions.map((session) => session.settle()));
+    return point.concludeLater(executionId, end);
   }
 
   async end(session: PointSession): Promise<void> {

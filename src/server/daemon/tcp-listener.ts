@@ -1,7 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
-import { getRequestListener } from '@hono/node-server';
+import type { Server } from 'node:http';
 import type { Api } from '../api/operation.ts';
 import {
   type Environment,
@@ -10,6 +8,8 @@ import {
   readSecret,
   type SecretReference,
 } from '../config/index.ts';
+import { createApiServer } from './api-server.ts';
+import { connectionBounds } from './connection-bounds.ts';
 
 export interface TcpListener {
   readonly url: string;
@@ -38,25 +38,20 @@ export async function listenOnTcp(
       'listen.tls is missing: without TLS only a loopback address is listened on, with listen.allowInsecureLoopback',
     );
   }
-  const handler = getRequestListener(api.fetch, { overrideGlobalObjects: false });
   const requestTimeout = limits.requestTimeoutSeconds * 1000;
+  const headersTimeout = Math.min(limits.headersTimeoutSeconds * 1000, requestTimeout);
   const options = {
     maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: Math.min(limits.headersTimeoutSeconds * 1000, requestTimeout),
+    headersTimeout,
     requestTimeout,
     connectionsCheckingInterval: 500,
     keepAliveTimeout: KEEP_ALIVE_MS,
     insecureHTTPParser: false,
     requireHostHeader: true,
+    ...(tls && { ...tlsOptions(tls, environment), handshakeTimeout: headersTimeout }),
   };
-  const server =
-    tls === undefined
-      ? createServer(options, handler)
-      : createTlsServer(
-          { ...options, ...tlsOptions(tls, environment), handshakeTimeout: options.headersTimeout },
-          handler,
-        );
-  server.maxConnections = limits.maxConnections;
+  const { server, close } = createApiServer(api, options, tls !== undefined);
+  server.maxConnections = connectionBounds(limits.maxConnections).remote;
   server.maxHeadersCount = MAX_HEADERS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -64,11 +59,7 @@ export async function listenOnTcp(
   });
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${hostOf(address)}:${portOf(server)}`,
-    async close() {
-      const ended = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeAllConnections();
-      await ended;
-    },
+    close,
   };
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ApiDaemon } from '../../../test/support/api-daemon.ts';
+import { HttpClient } from '../../../test/support/daemon-client.ts';
 import { nowSeconds, READ, WRITE } from '../../../test/support/trust-domain.ts';
 import { readToken } from '../../artifact/index.ts';
 import { encodeBase64url, type JsonObject } from '../../codec/index.ts';
@@ -153,6 +154,22 @@ test('an assertion counts once', async () => {
   const once = sign(claimsOf());
   const answers = await Promise.all([1, 2, 3].map(() => ask(form({ client_assertion: once }))));
   expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 401, 401]);
+});
+
+test('an assertion that got an artifact gets no other one, from a daemon that was started since or on its socket', async () => {
+  const once = form({ client_assertion: sign(claimsOf()) });
+  expect((await ask(once)).status).toBe(200);
+  const before = running.daemon.status().governance.size;
+  const socket = new HttpClient(running.daemon.socketPath);
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+  const there = await socket.send('POST', '/oauth/token', { headers, body: String(once) });
+  socket.close();
+  expect([there.status, JSON.parse(there.text).error]).toEqual([401, 'invalid_client']);
+  await running.restart();
+  const { status, json } = await ask(once);
+  expect([status, json.error]).toEqual([401, 'invalid_client']);
+  expect(running.daemon.status().governance.size).toBe(before);
+  expect((await ask(form())).status).toBe(200);
 });
 
 test('the key must be one the agent is enrolled with', async () => {

@@ -1,5 +1,5 @@
 import { isUri, parseWritClaim } from '../../artifact/index.ts';
-import { isJsonObject, parseJson } from '../../codec/index.ts';
+import { isJsonObject, parseJson, sha256Base64url } from '../../codec/index.ts';
 import { isDenial } from '../../denial/index.ts';
 import { issueArtifact } from '../../governor/index.ts';
 import { parsePublicJwk, type VerificationKey } from '../../key/index.ts';
@@ -94,12 +94,16 @@ export async function answerTokenRequest(
     home,
     {
       ...{ holder, tools, writ, maxDepth: rule.maxDepth, iatSeconds: nowSeconds },
+      jti: tokenIdOf(client),
       audiences: parameters.resource === undefined ? rule.audiences : [parameters.resource],
       expSeconds: nowSeconds + rule.maxLifetimeSeconds,
     },
     { actor: client.subject, atSeconds: nowSeconds },
   );
   if (isDenial(issued)) {
+    if (follower.refresh().state.issuedArtifact(tokenIdOf(client)) !== undefined) {
+      return refuse('invalid_client', 'the assertion was used before');
+    }
     logger.error({ agent: client.subject, code: issued.code }, 'not issued');
     return issued.code.startsWith('artifact.')
       ? refuse('invalid_authorization_details', 'it cannot be granted so')
@@ -111,6 +115,14 @@ export async function answerTokenRequest(
     expires_in: rule.maxLifetimeSeconds,
     authorization_details: authorizationDetailsOf(tools),
   };
+}
+
+/**
+ * INVARIANT: one assertion, one artifact. The governance log takes an id once, whoever forgets what was used: over restarts,
+ * and whichever listener it comes by.
+ */
+function tokenIdOf({ subject, jti, expSeconds }: AuthenticatedClient): string {
+  return `assertion-${sha256Base64url(JSON.stringify([subject, jti, expSeconds]))}`;
 }
 
 function refuse(error: TokenErrorCode, description: string): TokenError {

@@ -1,8 +1,8 @@
 const MAX_REMEMBERED = 100_000;
 
 /**
- * Ids of assertions that were used, until they have expired. In memory: an assertion that is used again after a restart,
- * within its last minutes, gets what its agent could have asked for anew, bound to the agent's own key.
+ * Ids of assertions that were used, until they have expired, whatever came of it. In memory: over a restart, those that an
+ * artifact was issued for are known by that, from the governance log.
  */
 export class UsedAssertions {
   /** When each expires, Unix seconds, in order of use. */

@@ -143,6 +143,11 @@ export class CheckpointPublisher {
     return turn;
   }
 
+  /** Resolves when no publication is under way, or waits for its turn. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
   async #publish({ size, rootHash }: Head): Promise<string> {
     const latest = this.#latest;
     if (latest?.isAccepted && latest.size >= size) return latest.note;

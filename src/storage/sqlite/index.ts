@@ -5,6 +5,7 @@ export { type EvidenceState, openSqliteLogReader, SqliteLogReader } from './log-
 export { openShortSqliteLog, openSqliteLog, withSqliteLog } from './open-log.ts';
 export { type RebuildOptions, type RebuiltLog, rebuildLog } from './rebuild-log.ts';
 export { type IndexKind, SqliteReceiptIndex } from './receipt-index.ts';
+export { ReopeningLog, type ReopeningLogOptions } from './reopening-log.ts';
 export { SqliteLog, type SqliteLogOptions } from './sqlite-log.ts';
 export { type LogVerification, verifyLog } from './verify-log.ts';
 export { type CosignedHead, WitnessState } from './witness-state.ts';

@@ -5,6 +5,7 @@ import {
   type AppendResult,
   type CheckpointCosigner,
   type Log,
+  type LogProgress,
   LogUnavailable,
   QuorumUnmet,
 } from '../../tlog/index.ts';
@@ -53,10 +54,14 @@ export class SqliteLog implements Log {
   #lastCommit: Promise<void> = Promise.resolve();
   #head: Head;
   #timer: NodeJS.Timeout | undefined;
+  /** Since when at the latest something durable has waited for publication. */
+  #waitingSinceMs: number | undefined;
   /** Publications in a row that witnesses held up. */
   #unmet = 0;
   readonly #waiters = new PublicationWaiters();
   #failure: LogUnavailable | undefined;
+  /** Told once, when the log fails; not when it is closed. */
+  onFailure: ((failure: LogUnavailable) => void) | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(options: SqliteLogOptions, writer: BatchWriter, reader: SqliteLogReader) {
@@ -85,6 +90,7 @@ export class SqliteLog implements Log {
       reader = new SqliteLogReader(options.directory);
       const log = new SqliteLog(options, writer, reader);
       await log.#publisher.resume(writer.opened);
+      log.#noteWaiting();
       log.#schedulePublication();
       return log;
     } catch (error) {
@@ -92,6 +98,11 @@ export class SqliteLog implements Log {
       await writer.close();
       throw error;
     }
+  }
+
+  /** Why nothing is appended any more, if so. */
+  get failure(): LogUnavailable | undefined {
+    return this.#failure;
   }
 
   head(): Head {
@@ -170,6 +181,16 @@ export class SqliteLog implements Log {
     await this.#waiters.wait(index, signal);
   }
 
+  progress(): LogProgress {
+    const included = Math.max(0, this.#publisher.publishedSize);
+    return {
+      durable: this.#head.size,
+      included,
+      witnessed: this.#publisher.isWitnessed ? included : undefined,
+      waitingMs: this.#waitingSinceMs === undefined ? 0 : performance.now() - this.#waitingSinceMs,
+    };
+  }
+
   /** Commits and publishes what is outstanding, then gives the log up. Resolves even after a failure. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -183,6 +204,8 @@ export class SqliteLog implements Log {
     // Witnesses that just could not be had are not waited for once more: the next writer asks them.
     const isWorthwhile = this.#failure === undefined && this.#unmet === 0 && this.#isUnpublished();
     if (isWorthwhile) await this.#publish().catch(() => undefined);
+    // One that is under way when the log fails would meet whoever opens the log next.
+    else if (this.#failure !== undefined) await this.#publisher.idle();
     this.#failure ??= new LogUnavailable('the log is closed');
     this.#waiters.reject(this.#failure);
     this.#reader.close();
@@ -197,6 +220,7 @@ export class SqliteLog implements Log {
     this.#lastCommit = this.#writer.commit(requests, this.#nowSeconds()).then(
       ({ results, head }) => {
         this.#head = head;
+        this.#noteWaiting();
         for (const [at, { resolve, reject }] of batch.entries()) {
           const result = results[at];
           if (result === undefined) reject(new LogUnavailable('the writer left a request unanswered'));
@@ -213,6 +237,11 @@ export class SqliteLog implements Log {
 
   #isUnpublished(): boolean {
     return this.#publisher.publishedSize < this.#head.size;
+  }
+
+  /** An empty log waits for nothing. */
+  #noteWaiting(sinceMs = performance.now()): void {
+    if (this.#head.size > 0 && this.#isUnpublished()) this.#waitingSinceMs ??= sinceMs;
   }
 
   #schedulePublication(): void {
@@ -237,9 +266,12 @@ export class SqliteLog implements Log {
    * only its witnesses are missing: what is appended stays durable, and publication goes on when they are back.
    */
   async #publish(): Promise<string> {
+    const startedMs = performance.now();
     try {
       const note = await this.#publisher.publish(() => this.#head);
       this.#unmet = 0;
+      this.#waitingSinceMs = undefined;
+      this.#noteWaiting(startedMs);
       this.#waiters.resolveBelow(this.#publisher.publishedSize);
       return note;
     } catch (error) {
@@ -257,8 +289,10 @@ export class SqliteLog implements Log {
 
   #fail(error: unknown): LogUnavailable {
     clearTimeout(this.#timer);
-    this.#failure ??= unavailableBecause('the log failed', error);
+    if (this.#failure !== undefined) return this.#failure;
+    this.#failure = unavailableBecause('the log failed', error);
     this.#waiters.reject(this.#failure);
+    this.onFailure?.(this.#failure);
     return this.#failure;
   }
 }

@@ -2,8 +2,9 @@ import { createHmac } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ApprovalRequest } from '../governor/index.ts';
-import { approvalNotice, deliverWebhook, findTargetProblem, signWebhook } from './webhook.ts';
+import type { ApprovalRequest } from '../../governor/index.ts';
+import { approvalNotice } from './approval-notice.ts';
+import { deliverWebhook, findTargetProblem, signWebhook } from './webhook.ts';
 
 const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 const call = { id: 'msg_1', nowSeconds: () => 1_700_000_000 };
@@ -48,12 +49,14 @@ const request = {
   atMs: 1_700_000_000_000,
   expiresAtMs: 1_700_000_900_000,
   required: [{ role: 'operator', threshold: 1 }],
+  missing: [{ role: 'operator', people: 1 }],
+  given: [],
   receipt: { tool: 'mcp://fs/tools/write_file', agent: 'spiffe://test.local/agent/a' },
 } as unknown as ApprovalRequest;
 
 describe('a webhook', () => {
   it('is signed as Standard Webhooks has it, and says where to look without saying what was asked', async () => {
-    const notice = approvalNotice(request, 'https://console.test/');
+    const notice = approvalNotice('requested', request, 'https://console.test/');
     expect(notice.data).toMatchObject({ url: `https://console.test/approvals/${request.id}` });
     expect(await deliverWebhook({ url, secret }, notice, call, fast)).toEqual({
       kind: 'delivered',

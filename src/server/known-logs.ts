@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type GovernanceFollower, type Home, isLocalName } from '../../governor/index.ts';
+import { type GovernanceFollower, type Home, isLocalName } from '../governor/index.ts';
 
 /** Names of the execution logs that the domain has enrolled and that are here. A folder beside them is no log of its. */
 export function enrolledLogs(home: Home, follower: GovernanceFollower): string[] {

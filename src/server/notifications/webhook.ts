@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { JsonObject } from '../codec/index.ts';
-import { type Denial, deny } from '../denial/index.ts';
-import type { ApprovalRequest } from '../governor/index.ts';
+import type { JsonObject } from '../../codec/index.ts';
+import { type Denial, deny } from '../../denial/index.ts';
+import { findWebhookUrlProblem } from '../config/index.ts';
 
 /** What is sent: the Standard Webhooks specification, version 1, symmetric signatures. */
 export interface SignedWebhook {
@@ -26,6 +26,10 @@ export interface DeliveryOptions {
   readonly maxAttempts?: number;
   /** Waited before the second try; each further one waits twice as long. */
   readonly backoffMs?: number;
+  /** But never longer than this. */
+  readonly maxBackoffMs?: number;
+  /** A try that did not succeed, unless it was the last. */
+  readonly onRetry?: (reason: string, attempt: number) => void;
   readonly signal?: AbortSignal;
   readonly fetch?: typeof fetch;
 }
@@ -33,43 +37,16 @@ export interface DeliveryOptions {
 const TIMEOUT_MS = 5000;
 const MAX_ATTEMPTS = 4;
 const BACKOFF_MS = 500;
+const MAX_BACKOFF_MS = 60_000;
 const SECRET = /^whsec_([A-Za-z0-9+/]+={0,2})$/;
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /** What is wrong with a target; undefined where it can be used. For whoever reads the configuration. */
 export function findTargetProblem({ url, secret }: WebhookTarget): Denial | undefined {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed === undefined || parsed.username !== '' || parsed.password !== '') {
-    return deny('request.malformed', 'the webhook URL is no URL, or holds a password');
-  }
-  const isFit =
-    parsed.protocol === 'https:' || (parsed.protocol === 'http:' && LOOPBACK.has(parsed.hostname));
-  if (!isFit) return deny('request.malformed', 'a webhook URL is https, or http on this machine');
+  const problem = findWebhookUrlProblem(url);
+  if (problem !== undefined) return deny('request.malformed', `the webhook URL ${problem}`);
   return keyOf(secret) === undefined
     ? deny('request.malformed', 'a webhook secret is whsec_ and base64 of 24 to 64 bytes')
     : undefined;
-}
-
-/** The notice of a request for approval. It never has the arguments: they are for whoever may open them. */
-export function approvalNotice(request: ApprovalRequest, consoleUrl?: string): JsonObject {
-  const { id, receipt, required, atMs, expiresAtMs, status } = request;
-  return {
-    type: 'approval.requested',
-    timestamp: new Date(atMs).toISOString(),
-    data: {
-      request: id,
-      status,
-      tool: receipt.tool,
-      agent: receipt.agent ?? null,
-      initiator: receipt.artifact?.initiator?.id ?? null,
-      purpose: receipt.artifact?.purpose ?? null,
-      required: required.map(({ role, threshold }) => ({ role, threshold })),
-      expiresAt: new Date(expiresAtMs).toISOString(),
-      ...(consoleUrl === undefined
-        ? {}
-        : { url: `${consoleUrl.replace(/\/+$/, '')}/approvals/${encodeURIComponent(id)}` }),
-    },
-  };
 }
 
 /**
@@ -108,7 +85,8 @@ export async function deliverWebhook(
   { id, nowSeconds }: { readonly id: string; readonly nowSeconds: () => number },
   options: DeliveryOptions = {},
 ): Promise<Delivery> {
-  const { timeoutMs = TIMEOUT_MS, maxAttempts = MAX_ATTEMPTS, backoffMs = BACKOFF_MS, signal } = options;
+  const { timeoutMs = TIMEOUT_MS, maxAttempts = MAX_ATTEMPTS, signal, onRetry } = options;
+  const { backoffMs = BACKOFF_MS, maxBackoffMs = MAX_BACKOFF_MS } = options;
   const send = options.fetch ?? fetch;
   const problem = findTargetProblem({ url, secret });
   if (problem !== undefined) return { kind: 'failed', reason: problem.detail, attempts: 0 };
@@ -134,9 +112,9 @@ export async function deliverWebhook(
     }
     if (signal?.aborted === true) return { kind: 'failed', reason: 'given up', attempts: attempt };
     if (attempt < maxAttempts) {
-      await sleep(backoffMs * 2 ** (attempt - 1), undefined, signal === undefined ? {} : { signal }).catch(
-        () => undefined,
-      );
+      onRetry?.(reason, attempt);
+      const waitMs = Math.min(maxBackoffMs, backoffMs * 2 ** (attempt - 1));
+      await sleep(waitMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
     }
   }
   return { kind: 'failed', reason, attempts: maxAttempts };

@@ -1,0 +1,39 @@
+import { z } from '@hono/zod-openapi';
+import { isComponent } from '../../environment/index.ts';
+import { actionMessage, outcomeMessage } from './execution-messages.ts';
+import { digest, MAX_TOOLS } from './shapes.ts';
+
+const requestId = z.int().min(0);
+export const openRequest = z.strictObject({
+  id: requestId,
+  open: z.strictObject({
+    components: z
+      .array(
+        z
+          .strictObject({ kind: z.string(), name: z.string(), digest })
+          .refine(isComponent, 'is no component of a measurement'),
+      )
+      .max(MAX_TOOLS),
+    measuredAtSeconds: z.int().min(0),
+  }),
+});
+export const askRequest = z.strictObject({
+  id: requestId,
+  ask: actionMessage,
+  trace: z.strictObject({ traceparent: z.string(), tracestate: z.string().optional() }).optional(),
+});
+export const leaveRequest = z.strictObject({ id: requestId, leave: z.string() });
+export const concludeLeftRequest = z.strictObject({
+  id: requestId,
+  concludeLeft: z.string(),
+  outcome: outcomeMessage,
+});
+export const concludeRequest = z.strictObject({
+  id: requestId,
+  conclude: z.string(),
+  outcome: outcomeMessage,
+});
+export const toolsRequest = z.strictObject({
+  id: requestId,
+  tools: z.array(z.strictObject({ id: z.string().min(1).max(1024), digest })).max(MAX_TOOLS),
+});
