@@ -87,6 +87,7 @@ export class DecisionRecorder {
     const awaited = await this.#awaitedParent(situation.decision);
     if (awaited) situation = this.#decide(action);
     if (await this.#endedParent(situation.decision)) situation = this.#decide(action);
+    if (await this.#awaitedQuote(situation.decision)) situation = this.#decide(action);
     const { snapshot } = situation;
     let { decision } = situation;
     if (Permit.isPermit(decision.answer)) {
@@ -179,6 +180,12 @@ export class DecisionRecorder {
     const parent = findings.proof?.parent;
     if (parent === undefined || !isDenial(answer) || answer.code !== 'lineage.parent_unknown') return false;
     return (await this.#ports.awaitParent?.(parent)) ?? false;
+  }
+
+  /** Asked only of who proved to hold the artifact: others make no TPM work. */
+  async #awaitedQuote({ answer, findings: { chain, proof } }: Decision): Promise<boolean> {
+    if (chain === undefined || proof === undefined || !isDenial(answer)) return false;
+    return (await this.#ports.awaitQuote?.(chain, answer)) ?? false;
   }
 
   /**

@@ -95,6 +95,10 @@ export class Home {
   get evidenceKeyFile(): string {
     return join(this.folder, 'keys', 'evidence.key');
   }
+  /** How this machine's TPM is asked, where one is enrolled. */
+  get attesterFile(): string {
+    return join(this.folder, 'attester.json');
+  }
   get witnessPolicyFile(): string {
     return join(this.folder, 'witness-policy');
   }

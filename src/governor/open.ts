@@ -1,5 +1,6 @@
 import { type Denial, isDenial } from '../denial/index.ts';
 import type { Component } from '../environment/index.ts';
+import type { QuoteSource } from './attestation/session-quotes.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { EnforcementPoint, type MeasuredTool, type PointSession } from './enforcement-point.ts';
 import { type GovernanceView, openGovernanceFollower } from './governance-follower.ts';
@@ -21,6 +22,8 @@ export interface GovernorOptions {
    * log of this name, whose counters are the ones that count, instead of opening another one beside it.
    */
   readonly lockTimeoutMs?: number;
+  /** The TPM that is asked for quotes; the one this machine's home names, by default. */
+  readonly quoteSource?: QuoteSource;
 }
 
 export interface OpenedGovernor {
@@ -52,13 +55,13 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
     return point;
   }
   const close = async (session?: PointSession) => {
-    await session?.governor.stop();
+    await session?.end();
     await point.close();
     follower.close();
   };
   let session: PointSession;
   try {
-    session = point.openSession(await measuring, measuredAtSeconds);
+    session = point.openSession(await measuring, measuredAtSeconds, { isHere: true });
   } catch (error) {
     await close();
     throw error;

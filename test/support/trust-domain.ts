@@ -74,12 +74,10 @@ export class TestDomain {
     this.#issuer = issuer;
   }
 
-  static async create(policyText?: string): Promise<TestDomain> {
+  static async create(policyText?: string, name = 'test.local'): Promise<TestDomain> {
     const folder = mkdtempSync(join(tmpdir(), 'writ-domain-'));
     const atSeconds = nowSeconds();
-    const home = must(
-      await createDomain(join(folder, '.writ'), { name: 'test.local', actor: 'test', atSeconds }),
-    );
+    const home = must(await createDomain(join(folder, '.writ'), { name, actor: 'test', atSeconds }));
     const agent = SigningKey.generate();
     const subject = home.agent('worker');
     must(await enrollAgent(home, { subject, key: agent.publicKey, actor: 'test', atSeconds }));

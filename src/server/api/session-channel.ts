@@ -50,6 +50,11 @@ function isRefused(admitted: Caller | Response): boolean {
   return admitted instanceof Response && admitted.status !== 429;
 }
 
+/** On the Unix socket, and so on this machine: its TPM says nothing about runtimes elsewhere. */
+function isOwner(admitted: Caller | Response): boolean {
+  return !(admitted instanceof Response) && admitted.role === 'owner';
+}
+
 class SessionChannel {
   readonly #socket: WebSocket;
   readonly #options: SessionChannelOptions;
@@ -155,6 +160,7 @@ class SessionChannel {
       components: open.components,
       // Nobody measured in the future: an instant to come would never grow stale.
       measuredAtSeconds: Math.min(open.measuredAtSeconds, Math.floor(clock.wallMs() / 1000)),
+      isHere: isOwner(this.#options.admit()),
       onTerminated: (execution, { code }: Denial) => this.#tell('terminated', { execution, code }),
     });
     if (isDenial(opened)) {

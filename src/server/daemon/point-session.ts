@@ -89,6 +89,6 @@ export class PointSession {
       execution.conclude({ status: 'unknown', note: 'its enforcement point is gone' });
     }
     this.#running.clear();
-    await this.#opened.governor.stop();
+    await this.#opened.end();
   }
 }
