@@ -34,6 +34,7 @@ import {
   UPSTREAM_TOKEN_HELP,
   type Upstream,
 } from './mcp-upstreams.ts';
+import { withSurroundings } from './measured-surroundings.ts';
 import type { Session } from './session.ts';
 import { faint, good } from './text.ts';
 import { readTokenFile } from './token-file.ts';
@@ -127,7 +128,12 @@ async function serve(session: Session, command: readonly string[], options: Opti
   const upstreams = upstreamsOf(session, home, command, options);
   const { requirePresentation = false } = options;
   const held = requirePresentation ? undefined : holderOf(home, surroundings.cwd, options, command);
-  const measuring = measureUpstreams(home, surroundings, upstreams);
+  const measuring = withSurroundings(
+    session,
+    home,
+    surroundings.cwd,
+    measureUpstreams(home, surroundings, upstreams),
+  );
   const opened = await openGovernor({ home, name, components: measuring });
   if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
   try {

@@ -28,6 +28,7 @@ import { type Define, examples } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { refuseExposedHome } from './exposed-home.ts';
 import { measure } from './measure.ts';
+import { withSurroundings } from './measured-surroundings.ts';
 import { withoutSecretWords } from './secret-words.ts';
 import { readServer, type StoredServer } from './server-file.ts';
 import type { Session } from './session.ts';
@@ -117,7 +118,12 @@ async function mcp(session: Session, command: readonly string[], options: Option
   const { chain, key } = holderOf(home, surroundings.cwd, options, [upstream.command, ...upstream.args]);
   // What the upstream's program is, is read while everything else is.
   const searchPath = surroundings.path.join(delimiter);
-  const measuring = measure({ ...upstream, searchPath }, join(home.folder, 'cache', 'digests.json'));
+  const measuring = withSurroundings(
+    session,
+    home,
+    upstream.cwd,
+    measure({ ...upstream, searchPath }, join(home.folder, 'cache', 'digests.json')),
+  );
   // The server starts while the governor opens: nothing reaches it before both are there.
   const server = new UpstreamProcess({ ...upstream, env: surroundings.environment });
   try {

@@ -3,9 +3,19 @@ export type { EnvironmentBinding } from './binding.ts';
 export { checkEnvironment } from './check-environment.ts';
 export { checkToolDefinition } from './check-tool-definition.ts';
 export { isEnforcerKnown, measureEnforcer } from './collectors/enforcer.ts';
+export { EnvironmentWatch, type EnvironmentWatchOptions } from './collectors/environment-watch.ts';
 export { keepDigests, recallDigests } from './collectors/kept-digests.ts';
+export {
+  COLLECTORS,
+  type Collector,
+  isCollector,
+  measureSurroundings,
+  pathsOf,
+  type Surroundings,
+} from './collectors/profile.ts';
 export { DEFAULT_TCTI, isTcti, Tpm2Tools, TpmFailure } from './collectors/tpm2-tools.ts';
 export { measureUpstream, type UpstreamCommand, type UpstreamMeasurement } from './collectors/upstream.ts';
+export { type Drift, findDrift } from './compare-measurements.ts';
 export {
   type Component,
   collectedBy,

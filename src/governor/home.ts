@@ -99,6 +99,10 @@ export class Home {
   get attesterFile(): string {
     return join(this.folder, 'attester.json');
   }
+  /** What of their surroundings enforcement points measure. */
+  get environmentFile(): string {
+    return join(this.folder, 'environment.json');
+  }
   get witnessPolicyFile(): string {
     return join(this.folder, 'witness-policy');
   }

@@ -10,7 +10,11 @@ export const openRequest = z.strictObject({
     components: z
       .array(
         z
-          .strictObject({ kind: z.string(), name: z.string(), digest })
+          .strictObject({
+            ...{ kind: z.string(), name: z.string(), digest },
+            // Who measured it, and when: no part of the environment's digest.
+            ...{ collector: z.string().exactOptional(), at: z.int().min(0).exactOptional() },
+          })
           .refine(isComponent, 'is no component of a measurement'),
       )
       .max(MAX_TOOLS),
