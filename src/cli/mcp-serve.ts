@@ -34,7 +34,7 @@ import {
   UPSTREAM_TOKEN_HELP,
   type Upstream,
 } from './mcp-upstreams.ts';
-import { withSurroundings } from './measured-surroundings.ts';
+import { measureEnvironment } from './measured-surroundings.ts';
 import type { Session } from './session.ts';
 import { faint, good } from './text.ts';
 import { readTokenFile } from './token-file.ts';
@@ -128,15 +128,19 @@ async function serve(session: Session, command: readonly string[], options: Opti
   const upstreams = upstreamsOf(session, home, command, options);
   const { requirePresentation = false } = options;
   const held = requirePresentation ? undefined : holderOf(home, surroundings.cwd, options, command);
-  const measuring = withSurroundings(
+  const environment = measureEnvironment(
     session,
     home,
-    surroundings.cwd,
-    measureUpstreams(home, surroundings, upstreams),
+    {
+      folder: surroundings.cwd,
+      words: upstreams.flatMap(({ command: own }) => (own ? [own.command, ...own.args] : [])),
+    },
+    () => measureUpstreams(home, surroundings, upstreams),
   );
-  const opened = await openGovernor({ home, name, components: measuring });
+  const opened = await openGovernor({ home, name, components: environment.components });
   if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
   try {
+    environment.follow(opened);
     const presenter = held === undefined ? ABSENT : localPresenter(session, opened, held, name);
     const stands = (chain: readonly string[]): boolean =>
       !isDenial(verifyChain(chain, { anchors: opened.view().state.anchors, nowSeconds: session.nowSeconds }));
@@ -201,6 +205,7 @@ async function serve(session: Session, command: readonly string[], options: Opti
       await endpoint.close();
     });
   } finally {
+    environment.stop();
     await opened.close();
   }
 }

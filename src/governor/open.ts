@@ -34,6 +34,8 @@ export interface OpenedGovernor {
   readonly view: () => GovernanceView;
   /** Tells the definitions of the upstream's tools as they now are; they join the measurement, and what runs is decided again. */
   setTools(tools: readonly MeasuredTool[]): void;
+  /** Tells what was measured again of the runtime; what runs is decided again. */
+  setComponents(components: readonly Component[], measuredAtSeconds: number): void;
   close(): Promise<void>;
 }
 
@@ -72,6 +74,7 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
     audience: point.audience,
     view: () => follower.refresh(),
     setTools: (tools) => session.setTools(tools),
+    setComponents: (measured, atSeconds) => session.setComponents(measured, atSeconds),
     close: () => close(session),
   };
 }

@@ -1,6 +1,5 @@
 import { type FSWatcher, statSync, watch } from 'node:fs';
-import { canonicalize } from '../../codec/index.ts';
-import { type Component, compareComponents } from '../component.ts';
+import type { Component } from '../component.ts';
 
 export interface EnvironmentWatchOptions {
   readonly measure: () => Promise<readonly Component[]>;
@@ -8,8 +7,8 @@ export interface EnvironmentWatchOptions {
   readonly paths: readonly string[];
   /** Measured again after so long whatever was seen: not everything that changes can be watched. */
   readonly everyMs: number;
-  /** Called when what was measured differs from what was measured before. */
-  readonly onChanged: (components: readonly Component[]) => void;
+  /** Called with every measuring after the first, whether or not it found the same. */
+  readonly onMeasured: (components: readonly Component[]) => void;
 }
 
 /** Editors write a file in several steps: they count as one. */
@@ -59,20 +58,19 @@ export class EnvironmentWatch {
     this.#isDirty = false;
     const status = this.#status();
     const components = await this.#options.measure();
-    const before = this.#known;
+    const isFirst = this.#known === undefined;
     this.#known = { components, status };
-    if (before !== undefined && !this.#isStopped && isOther(before.components, components)) {
-      this.#options.onChanged(components);
-    }
+    if (!isFirst && !this.#isStopped) this.#options.onMeasured(components);
     return components;
   }
 
   #again(): void {
     if (this.#isStopped) return;
     this.#isDirty = true;
-    // What cannot be measured now is measured the next time; what is known is not believed until then.
     this.measure().catch(() => {
       this.#isDirty = true;
+      // What cannot be measured is not there: a binding on it does not hold, until it can be again.
+      if (!this.#isStopped) this.#options.onMeasured([]);
     });
   }
 
@@ -111,13 +109,4 @@ export class EnvironmentWatch {
       })
       .join('\n');
   }
-}
-
-/** Whether anything but the times of measuring differs. */
-function isOther(left: readonly Component[], right: readonly Component[]): boolean {
-  const bare = (components: readonly Component[]) =>
-    canonicalize(
-      [...components].sort(compareComponents).map(({ kind, name, digest }) => ({ kind, name, digest })),
-    );
-  return bare(left) !== bare(right);
 }

@@ -28,6 +28,8 @@ export interface ConnectedGovernor {
   /** Digest that the active policy pins a tool's definition to. */
   pinnedDigest(tool: string): Digest | undefined;
   setTools(tools: readonly MeasuredTool[]): void;
+  /** Tells what was measured again of the runtime; what runs is decided again. */
+  setComponents(components: readonly Component[], measuredAtSeconds: number): void;
   close(): Promise<void>;
 }
 
@@ -65,6 +67,7 @@ export async function connectGovernor(
       audience: governor.audience,
       pinnedDigest: (tool) => governor.pinnedDigest(tool),
       setTools: (tools) => governor.setTools(tools),
+      setComponents: (measured, atSeconds) => governor.setComponents(measured, atSeconds),
       close: () => governor.close(),
     };
   } catch (error) {

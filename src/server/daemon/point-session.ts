@@ -1,5 +1,6 @@
 import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import type { Component } from '../../environment/index.ts';
 import type { MeasuredTool, OpenExecution, PointSession as OpenedSession } from '../../governor/index.ts';
 
 /** How an execution ended, as its enforcement point says. */
@@ -40,6 +41,10 @@ export class PointSession {
 
   setTools(tools: readonly MeasuredTool[]): void {
     this.#opened.setTools(tools);
+  }
+
+  setComponents(components: readonly Component[], measuredAtSeconds: number): void {
+    this.#opened.setComponents(components, measuredAtSeconds);
   }
 
   /** Decides what runs again, now. */
