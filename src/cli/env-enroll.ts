@@ -37,7 +37,7 @@ export const define: Define = (command, act) => {
   addMeasuringOptions(command)
     .description(
       `Put the runtime as it is now on record under a name, so that "writ env diff" can tell what has changed, and have
-every enforcement point of this domain measure what --measure names.
+"writ mcp" and the SDK measure what --measure names from now on.
 
 With --tpm, the machine's TPM is enrolled as well: its maker must vouch for it (--ek-root), the key it signs with is
 shown to be inside it, and its PCRs count as they are now. From then on quotes of it give the runtime the assurance
@@ -61,7 +61,7 @@ shown to be inside it, and its PCRs count as they are now. From then on quotes o
       examples(
         '$ writ env enroll build-host --measure machine,configuration',
         '$ writ env enroll build-host --tpm --ek-root infineon-rsa-root.pem --ek-intermediate infineon-ca-042.pem',
-        '$ writ artifact issue --agent builder --tool mcp://… --environment assurance=tpm --environment maxAge=1m',
+        '$ writ artifact issue --agent builder --tool mcp://… --environment assurance=tpm --environment maxAge=5m',
       ),
     )
     .action(act(enroll));

@@ -1,20 +1,24 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { haveSwtpm, type Swtpm, startSwtpm } from '../../test/support/swtpm.ts';
-import { must } from '../../test/support/trust-domain.ts';
-import { createDomain } from '../governor/index.ts';
-import { makeFolder, writ as runWrit } from './run.test-support.ts';
+import { must, TestDomain } from '../../test/support/trust-domain.ts';
+import { connectGovernor, systemClock } from '../governor/index.ts';
+import { createLogger, Daemon } from '../server/daemon/index.ts';
+import { writ as runWrit } from './run.test-support.ts';
 
-const { folder, remove } = makeFolder();
+let domain: TestDomain;
+let folder: string;
 const writ = (...argv: readonly string[]) => runWrit({ cwd: folder }, ...argv);
 
 beforeAll(async () => {
-  must(await createDomain(join(folder, '.writ'), { name: 'lab.test', actor: 'test', atSeconds: 1 }));
+  domain = await TestDomain.create(undefined, 'lab.test');
+  folder = domain.folder;
   writeFileSync(join(folder, 'job.mjs'), 'export {};');
 });
-afterAll(remove);
+afterAll(() => domain.dispose());
 
 describe('writ env', () => {
   it('enrols what it measures, finds nothing otherwise, and names the culprit where something is', async () => {
@@ -84,14 +88,42 @@ describe('writ env', () => {
     }, 60_000);
     afterAll(() => tpm?.stop());
 
-    it('enrols it, finds the same, and names the PCR that is otherwise', async () => {
+    /** What the daemon says to a runtime on its socket, whose artifact demands a TPM. */
+    async function runBehindDaemon() {
+      const daemon = must(
+        await Daemon.start({
+          ...{ home: domain.home, clock: systemClock, version: '0', drainMs: 200 },
+          logger: createLogger(new Writable({ write: (_chunk, _encoding, done) => done() })),
+        }),
+      );
+      const point = must(await connectGovernor({ home: domain.home, name: 'fs', components: [] }));
+      let runs = 0;
+      try {
+        const bound = domain.issue({ writ: { environment: { assurance: 'tpm' } } });
+        const outcome = await point?.governor.run(
+          domain.call([bound], { audience: point.audience }),
+          async () => {
+            runs += 1;
+            return { status: 'succeeded', value: 1 };
+          },
+        );
+        return [outcome?.verdict === 'deny' ? outcome.denial.code : outcome?.verdict, runs];
+      } finally {
+        await point?.close();
+        await daemon.close();
+      }
+    }
+
+    it('enrols it, has its word count behind the daemon, and names the PCR that is otherwise', async () => {
       const enrolled = await writ(
         ...['env', 'enroll', 'lab', '--tpm', '--tcti', tpm.tcti, '--pcrs', '0,7'],
         ...['--ek-root', pem('root.pem', tpm.root), '--ek-intermediate', pem('ca.pem', tpm.intermediate)],
       );
       expect(enrolled).toMatchObject({ code: 0, out: expect.stringContaining('it is a program') });
       expect((await writ('env', 'diff', 'lab', '--json')).json).toMatchObject({ same: true, tpm: [] });
+      expect(await runBehindDaemon()).toEqual(['permit', 1]);
       tpm.extend(7);
+      expect(await runBehindDaemon()).toEqual(['environment.assurance_too_low', 0]);
       const other = await writ('env', 'diff', 'lab', '--json');
       expect(other).toMatchObject({ code: 1 });
       expect(other.json.tpm).toEqual([expect.stringMatching(/^PCR 7 was 0{64}, is [0-9a-f]{64}$/)]);

@@ -8,12 +8,10 @@ import {
   measureSurroundings,
   pathsOf,
 } from '../environment/index.ts';
-import { type Home, readEnvironmentFile } from '../governor/index.ts';
+import { type Home, IMAGE_VARIABLE, readEnvironmentFile } from '../governor/index.ts';
 import { denied } from './cli-error.ts';
 import type { Session } from './session.ts';
 
-/** Where an orchestrator tells the image it started, pinned by its digest. */
-const IMAGE_VARIABLE = 'WRIT_CONTAINER_IMAGE';
 const MEASURE_EVERY_MS = 60_000;
 
 export function surroundingsOf(session: Session, home: Home, folder: string): MeasuredSurroundings {

@@ -25,6 +25,8 @@ export { DEFAULT_PCRS, enrollTpm, type TpmEnrollment } from './attestation/enrol
 export {
   type EnvironmentProfile,
   environmentFileText,
+  IMAGE_VARIABLE,
+  measureProfile,
   readEnvironmentFile,
 } from './attestation/environment-file.ts';
 export type { QuoteSource } from './attestation/session-quotes.ts';
