@@ -87,7 +87,7 @@ export class DecisionRecorder {
     const awaited = await this.#awaitedParent(situation.decision);
     if (awaited) situation = this.#decide(action);
     if (await this.#endedParent(situation.decision)) situation = this.#decide(action);
-    if (await this.#awaitedQuote(situation.decision)) situation = this.#decide(action);
+    if (await this.#awaitedQuote(situation)) situation = this.#decide(action);
     const { snapshot } = situation;
     let { decision } = situation;
     if (Permit.isPermit(decision.answer)) {
@@ -183,9 +183,14 @@ export class DecisionRecorder {
   }
 
   /** Asked only of who proved to hold the artifact: others make no TPM work. */
-  async #awaitedQuote({ answer, findings: { chain, proof } }: Decision): Promise<boolean> {
-    if (chain === undefined || proof === undefined || !isDenial(answer)) return false;
-    return (await this.#ports.awaitQuote?.(chain, answer)) ?? false;
+  async #awaitedQuote({ decision: { answer, findings }, snapshot }: Situation): Promise<boolean> {
+    const { chain, proof } = findings;
+    const { awaitQuote, surroundings } = this.#ports;
+    if (awaitQuote === undefined || chain === undefined || proof === undefined || !isDenial(answer)) {
+      return false;
+    }
+    await awaitQuote(chain, answer);
+    return surroundings().measurement !== snapshot.measurement;
   }
 
   /**

@@ -140,7 +140,7 @@ export class EnforcementPoint {
       clock,
       governance: follower,
       awaitParent: (executionId) => this.#finder.awaitCovered(executionId),
-      awaitQuote: async (chain, denial) => (await awaitQuote(quotes, chain, denial)) ?? false,
+      ...(quotes === undefined ? {} : { awaitQuote: (chain, denial) => awaitQuote(quotes, chain, denial) }),
       surroundings: () => ({
         audiences,
         keepsCounters: primary,
@@ -186,15 +186,16 @@ export class EnforcementPoint {
 
 /** For want of assurance a quote is asked for; what policy denies may have lacked one that is under way. */
 async function awaitQuote(
-  quotes: SessionQuotes | undefined,
+  quotes: SessionQuotes,
   chain: VerifiedChain,
   { code, reason }: Denial,
-): Promise<boolean | undefined> {
+): Promise<void> {
   if (code === 'environment.assurance_too_low') {
     const bindings = chain.tokens.flatMap(({ writ }) => writ.environment ?? []);
-    return quotes?.want(wantsOwnQuote(bindings) ? chain.digest : undefined);
+    await quotes.want(wantsOwnQuote(bindings) ? chain.digest : undefined);
+  } else if (reason.stage === 'policy') {
+    await quotes.settle();
   }
-  return reason.stage === 'policy' ? quotes?.settle() : undefined;
 }
 
 function measure(

@@ -22,11 +22,11 @@ export interface GovernorPorts {
    */
   readonly awaitParent?: (executionId: string) => Promise<boolean>;
   /**
-   * Waits a moment for a TPM's word on the environment that may turn a denial. True where it is worth deciding again.
+   * Waits a moment for a TPM's word on the environment that may turn a denial; where one comes, the measurement is another.
    *
    * @param chain the artifact, whose holder has proved to be that.
    */
-  readonly awaitQuote?: (chain: VerifiedChain, denial: Denial) => Promise<boolean>;
+  readonly awaitQuote?: (chain: VerifiedChain, denial: Denial) => Promise<void>;
   /** All of a snapshot but what governance, time and the log contribute. */
   readonly surroundings: () => Omit<
     Snapshot,

@@ -44,8 +44,6 @@ export class SessionQuotes {
   #turn: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
-  /** Quotes that ever came. */
-  #came = 0;
 
   constructor(options: SessionQuotesOptions, environment: Digest) {
     this.#options = options;
@@ -68,24 +66,15 @@ export class SessionQuotes {
     this.#renew();
   }
 
-  /**
-   * Waits for a quote, and asks for one where that may help: for the artifact, or for the environment alone.
-   *
-   * @returns whether it is worth deciding again.
-   */
-  async want(artifact: Digest | undefined): Promise<boolean> {
-    const before = this.#came;
-    await this.#patiently(this.#ask(artifact));
-    return this.#came > before;
+  /** Waits for a quote, and asks for one where that may help: for the artifact, or for the environment alone. */
+  want(artifact: Digest | undefined): Promise<void> {
+    return this.#patiently(this.#ask(artifact));
   }
 
   /** Waits for what is under way, and asks for nothing. */
-  async settle(): Promise<boolean> {
+  async settle(): Promise<void> {
     const asked = this.#asked.get(undefined);
-    if (asked === undefined) return false;
-    const before = this.#came;
-    await this.#patiently(asked);
-    return this.#came > before;
+    if (asked !== undefined) await this.#patiently(asked);
   }
 
   stop(): void {
@@ -154,7 +143,6 @@ export class SessionQuotes {
         signature: Buffer.from(signature).toString('base64url'),
       });
       this.#quotes = [...this.#ofOthers(artifact), quote];
-      this.#came += 1;
       this.#options.onChanged();
     } catch {
       // No quote, no assurance: what asks for it denies.
