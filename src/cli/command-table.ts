@@ -150,6 +150,19 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
       },
     },
   },
+  env: {
+    summary: 'environments: what a runtime is made of, and who vouches for it',
+    commands: {
+      measure: { summary: 'measure the runtime here', load: () => import('./env-measure.ts') },
+      diff: { summary: 'name what differs from what is enrolled', load: () => import('./env-diff.ts') },
+      enroll: {
+        summary: 'put the runtime on record, with its TPM',
+        load: () => import('./env-enroll.ts'),
+      },
+      show: { summary: 'show what is enrolled', load: () => import('./env-show.ts') },
+      retire: { summary: 'count it no longer', load: () => import('./env-retire.ts') },
+    },
+  },
   log: {
     summary: 'what was decided',
     commands: {

@@ -10,3 +10,4 @@ export { Permit } from './permit.ts';
 export { checkAuthority, checkPolicy, type Ground, groundOf, redecide } from './redecide.ts';
 export type { Action, Request } from './request.ts';
 export type { Snapshot } from './snapshot.ts';
+export { vouchedFor } from './vouched.ts';

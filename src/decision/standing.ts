@@ -7,6 +7,7 @@ import type { LineagePosition, ParentFact } from '../lineage/index.ts';
 import type { PolicyPermit } from '../policy/index.ts';
 import { policyFactsOf } from './policy-facts.ts';
 import type { Snapshot } from './snapshot.ts';
+import { vouchedFor } from './vouched.ts';
 
 /**
  * Whether the chain's keys belong to whom it names (stage 3, after the proof). An initiator that is an agent or a
@@ -56,12 +57,13 @@ export function checkRuntime(
   chain: VerifiedChain,
   tool: string,
   toolDigest: Digest | undefined,
-  { policy, measurement, nowSeconds }: Snapshot,
+  snapshot: Snapshot,
 ): Denial | undefined {
+  const { policy, measurement, nowSeconds } = snapshot;
   const bindings = chain.tokens.flatMap(({ writ }) => (writ.environment ? [writ.environment] : []));
   return (
     checkToolDefinition(tool, policy?.bundle.tools.get(tool)?.digest, toolDigest) ??
-    checkEnvironment(bindings, measurement, nowSeconds) ??
+    checkEnvironment(bindings, measurement, nowSeconds, vouchedFor(chain, snapshot)) ??
     checkConfinement(tool, chain.root.writ.environment, measurement)
   );
 }

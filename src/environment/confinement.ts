@@ -1,6 +1,6 @@
 import { type Digest, digestOf } from '../codec/index.ts';
 import { type Denial, deny } from '../denial/index.ts';
-import type { EnvironmentBinding } from './check-environment.ts';
+import type { EnvironmentBinding } from './binding.ts';
 import type { Component } from './component.ts';
 import type { Measurement } from './measurement.ts';
 

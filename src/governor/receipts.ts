@@ -1,5 +1,11 @@
 import { encodeBase64url } from '../codec/index.ts';
-import type { Action, ApprovalFindings, Decision, Snapshot } from '../decision/index.ts';
+import {
+  type Action,
+  type ApprovalFindings,
+  type Decision,
+  type Snapshot,
+  vouchedFor,
+} from '../decision/index.ts';
 import { isDenial, type ReasonCode } from '../denial/index.ts';
 import { REQUEST_SECONDS } from '../governance/index.ts';
 import { type Preview, previewOf } from '../policy/index.ts';
@@ -35,6 +41,7 @@ export function decisionReceiptOf(
 ): DecisionReceipt {
   const { chain, proof, agent, lineage, policy, request } = findings;
   const { measurement } = snapshot;
+  const vouched = vouchedFor(chain, snapshot);
   return {
     type: DECISION_RECEIPT,
     id,
@@ -50,11 +57,11 @@ export function decisionReceiptOf(
     ...(chain ? { artifact: artifactFactsOf(chain) } : {}),
     ...(proof ? { proof: { jti: proof.jti, iatSeconds: proof.iatSeconds } } : {}),
     ...(agent === undefined ? {} : { agent }),
-    ...(measurement
+    ...(measurement && vouched
       ? {
           environment: {
             digest: measurement.digest,
-            assurance: measurement.assurance,
+            assurance: vouched.assurance,
             measuredAtSeconds: measurement.measuredAtSeconds,
           },
         }
