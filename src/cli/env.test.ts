@@ -5,7 +5,7 @@ import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { haveSwtpm, type Swtpm, startSwtpm } from '../../test/support/swtpm.ts';
 import { must, TestDomain } from '../../test/support/trust-domain.ts';
-import { connectGovernor, systemClock } from '../governor/index.ts';
+import { connectGovernor, programVersion, systemClock } from '../governor/index.ts';
 import { createLogger, Daemon } from '../server/daemon/index.ts';
 import { writ as runWrit } from './run.test-support.ts';
 
@@ -92,7 +92,7 @@ describe('writ env', () => {
     async function runBehindDaemon() {
       const daemon = must(
         await Daemon.start({
-          ...{ home: domain.home, clock: systemClock, version: '0', drainMs: 200 },
+          ...{ home: domain.home, clock: systemClock, version: programVersion(), drainMs: 200 },
           logger: createLogger(new Writable({ write: (_chunk, _encoding, done) => done() })),
         }),
       );
