@@ -6,7 +6,7 @@ const RANKS = [
   ['denial'],
   ['codec'],
   ['key'],
-  ['artifact', 'policy', 'environment', 'tlog'],
+  ['artifact', 'policy', 'environment', 'tlog', 'workload'],
   ['receipt'],
   ['governance', 'lineage'],
   ['decision'],

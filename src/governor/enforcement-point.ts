@@ -10,6 +10,7 @@ import {
   toolComponents,
 } from '../environment/index.ts';
 import type { LogProgress } from '../tlog/index.ts';
+import type { TrustBundles } from '../workload/index.ts';
 import type { Clock } from './clock.ts';
 import { readEvidenceKey } from './evidence-key.ts';
 import type { ExecutionEnd } from './execution.ts';
@@ -33,6 +34,8 @@ export interface EnforcementPointOptions {
   readonly maxLineageDepth?: number;
   /** Default: nothing is traced. */
   readonly tracer?: DecisionTracer;
+  /** What workloads may prove their identity with, as it is now. Default: none proves any. */
+  readonly trustBundles?: () => TrustBundles;
   /**
    * For a process that decides once and ends: commits run on its own thread, and it waits up to this long for the first
    * log of this name, whose counters are the ones that count, instead of opening another one beside it.
@@ -95,7 +98,7 @@ export class EnforcementPoint {
 
   /** @param measuredAtSeconds when the oldest of the components was measured: listing tools again makes none younger. */
   openSession(components: readonly Component[], measuredAtSeconds: number): PointSession {
-    const { home, name, clock, follower, tracer } = this.#options;
+    const { home, name, clock, follower, tracer, trustBundles } = this.#options;
     const { maxStalenessSeconds = DEFAULT_MAX_STALENESS_SECONDS } = this.#options;
     const { maxLineageDepth = DEFAULT_MAX_LINEAGE_DEPTH } = this.#options;
     const { log, primary } = this.#instance;
@@ -116,6 +119,7 @@ export class EnforcementPoint {
         measurement,
         findParent: (executionId) => this.#finder.find(executionId),
         maxLineageDepth,
+        ...(trustBundles && { trustBundles: trustBundles() }),
         cache: this.#cache,
       }),
     });

@@ -1,5 +1,5 @@
 import { encodeBase64url } from '../codec/index.ts';
-import type { Action, ApprovalFindings, Decision, Snapshot } from '../decision/index.ts';
+import type { Action, ApprovalFindings, Decision, ProvenWorkload, Snapshot } from '../decision/index.ts';
 import { isDenial, type ReasonCode } from '../denial/index.ts';
 import { REQUEST_SECONDS } from '../governance/index.ts';
 import { type Preview, previewOf } from '../policy/index.ts';
@@ -12,6 +12,7 @@ import {
   OUTCOME_RECEIPT,
   type OutcomeReceipt,
   saltedDigest,
+  type WorkloadFacts,
 } from '../receipt/index.ts';
 import type { GovernanceView } from './governance-follower.ts';
 
@@ -33,7 +34,7 @@ export function decisionReceiptOf(
   { answer, stages, findings }: Decision,
   { id, atMs, log, salt, view, logSize, evidence }: ReceiptContext,
 ): DecisionReceipt {
-  const { chain, proof, agent, lineage, policy, request } = findings;
+  const { chain, proof, agent, workload, lineage, policy, request } = findings;
   const { measurement } = snapshot;
   return {
     type: DECISION_RECEIPT,
@@ -50,6 +51,7 @@ export function decisionReceiptOf(
     ...(chain ? { artifact: artifactFactsOf(chain) } : {}),
     ...(proof ? { proof: { jti: proof.jti, iatSeconds: proof.iatSeconds } } : {}),
     ...(agent === undefined ? {} : { agent }),
+    ...(workload === undefined ? {} : { workload: workloadFacts(workload) }),
     ...(measurement
       ? {
           environment: {
@@ -89,6 +91,10 @@ export function decisionReceiptOf(
       : { approvals: approvalsSeen(findings.approvals, isDenial(answer) ? answer.code : undefined, atMs) }),
     evidence,
   };
+}
+
+function workloadFacts({ id, kind, credential, expSeconds, bundle }: ProvenWorkload): WorkloadFacts {
+  return { id, kind, credential, expSeconds, bundle: bundle.digest };
 }
 
 /** A denial for want of approvals is the request for them. */
