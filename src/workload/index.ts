@@ -1,6 +1,7 @@
 export { DevelopmentIssuer, type IssuerState, pemOfCertificates, publicJwk } from './development/issuer.ts';
 export { isTrustDomain, parseSpiffeId, parseWorkloadId, type SpiffeId } from './spiffe-id.ts';
 export { parseTrustBundle, type TrustBundle, type TrustBundles, trustBundleOf } from './trust-bundle.ts';
+export { TrustBundleStore } from './trust-bundle-store.ts';
 export {
   bundleOf,
   type VerifiedWorkload,
