@@ -100,7 +100,7 @@ function read(
   const names = [...(contentOf(ALTERNATIVE_NAMES, SubjectAlternativeName) ?? [])];
   const uris = names.flatMap(({ uniformResourceIdentifier: uri }) => (uri === undefined ? [] : [uri]));
   // INVARIANT: the reader that verifies signatures sees the same certificate as the one that reads names.
-  if (x509.ca !== isAuthority || !agrees(x509, uris)) return 'its readers disagree about it';
+  if ((x509.ca && !isAuthority) || !agrees(x509, uris)) return 'its readers disagree about it';
   const constraints = nameConstraintsOf(contentOf(NAME_CONSTRAINTS, asn1().NameConstraints));
   if (typeof constraints === 'string') return constraints;
   const extended = contentOf(EXTENDED_KEY_USAGE, ExtendedKeyUsage);
