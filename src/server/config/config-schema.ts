@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { isUri } from '../../artifact/index.ts';
 import { isJsonObject, type JsonObject } from '../../codec/index.ts';
 import { ROLES } from '../../governance/index.ts';
+import { workloadApiTarget } from '../../mesh/index.ts';
 import { isTrustDomain } from '../../workload/index.ts';
 import { findRelyingPartyProblem } from './approval-site.ts';
 import { findWebhookUrlProblem } from './webhook-url.ts';
@@ -243,6 +244,13 @@ const workloads = z.strictObject({
     .default([])
     .describe(
       'Trust domains whose workloads may prove their SPIFFE ID (docs/workload-identity.md). Default: none, so no workload proves any.',
+    ),
+  workloadApi: z
+    .string()
+    .refine((endpoint) => workloadApiTarget(endpoint) !== undefined, 'is no unix:///<absolute path>')
+    .optional()
+    .describe(
+      'SPIFFE Workload API that tells the trust bundles of further trust domains, such as unix:///run/spire/agent.sock. It needs the packages @grpc/grpc-js and @grpc/proto-loader. Default: none.',
     ),
 });
 

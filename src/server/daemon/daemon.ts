@@ -226,7 +226,7 @@ export class Daemon {
   async #listen(): Promise<void> {
     const { version, config = DEFAULT_CONFIG, environment = {} } = this.#options;
     const { owner = `spiffe://${this.#home.domain}/user/owner` } = this.#options;
-    this.#trust.start();
+    await this.#trust.start();
     const ports = this.#ports();
     // First what the configuration may keep it from: who finds the socket finds a daemon that is as configured.
     this.#notifications = new Notifications(ports, environment);

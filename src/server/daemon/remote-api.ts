@@ -42,5 +42,7 @@ export async function serveRemotely(
     throw new Error(`administration.policyFile: ${policy[0] ?? 'it does not parse'}`);
   }
   gate.useAdministrativePolicy(policy);
-  return listenOnTcp(api, listen, limits, environment, config.workloads.trustBundles.length > 0);
+  const { trustBundles: files, workloadApi } = config.workloads;
+  const asksWorkloads = files.length > 0 || workloadApi !== undefined;
+  return listenOnTcp(api, listen, limits, environment, asksWorkloads);
 }

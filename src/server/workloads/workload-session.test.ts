@@ -101,11 +101,11 @@ test('who is of no trust domain that is known, or no more, is not even connected
   expect(await connect(WEB, issuer, { nowSeconds: nowSeconds() - 600, ttlSeconds: 300 })).toBe(401);
 });
 
-test('a bundle is replaced by newer ones alone, and stands where its file is spoilt', () => {
+test('a bundle is replaced by newer ones alone, and stands where its file is spoilt', async () => {
   const { file } = config.workloads.trustBundles[0] ?? { file: '' };
   const trust = new WorkloadTrust(config.workloads, logger);
   const digest = () => trust.current.get(PROD)?.digest;
-  trust.start();
+  await trust.start();
   try {
     const first = trust.current;
     trust.refresh();
@@ -124,7 +124,7 @@ test('a bundle is replaced by newer ones alone, and stands where its file is spo
     trust.refresh();
     expect(digest()).toBe(fifth);
     const again = new WorkloadTrust(config.workloads, logger);
-    expect(() => again.start()).toThrow(/others can write it/);
+    await expect(again.start()).rejects.toThrow(/others can write it/);
     chmodSync(file, 0o644);
   } finally {
     trust.close();
