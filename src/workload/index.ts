@@ -1,4 +1,5 @@
 export { DevelopmentIssuer, type IssuerState, pemOfCertificates, publicJwk } from './development/issuer.ts';
+export { parseIssuer, serializeIssuer } from './development/issuer-state.ts';
 export { isTrustDomain, parseSpiffeId, parseWorkloadId, type SpiffeId } from './spiffe-id.ts';
 export { parseTrustBundle, type TrustBundle, type TrustBundles, trustBundleOf } from './trust-bundle.ts';
 export { TrustBundleStore } from './trust-bundle-store.ts';
