@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { must, nowSeconds, TestDomain } from '../../test/support/trust-domain.ts';
-import type { WritClaim } from '../artifact/index.ts';
+import { deriveToken, type WritClaim } from '../artifact/index.ts';
 import { canonicalize } from '../codec/index.ts';
 import type { Action } from '../decision/index.ts';
 import { isDenial } from '../denial/index.ts';
@@ -15,7 +15,7 @@ import {
   type TrustBundles,
 } from '../workload/index.ts';
 import { verifyEvidence } from './evidence/verify-evidence.ts';
-import { readEvidenceKey, replayLog } from './index.ts';
+import { readEvidenceKey, replayLog, revoke } from './index.ts';
 import type { OpenedGovernor } from './open.ts';
 
 const WEB = 'spiffe://prod.example/ns/shop/web';
@@ -27,7 +27,7 @@ const bundle = (json = issuer.bundle()): TrustBundle =>
 
 let domain: TestDomain;
 let opened: OpenedGovernor;
-const trustBundles: TrustBundles = new Map([['prod.example', bundle()]]);
+let trustBundles: TrustBundles = new Map([['prod.example', bundle()]]);
 /** Holds the artifact, and is enrolled for nobody. */
 const holder = SigningKey.generate();
 
@@ -133,6 +133,105 @@ describe('an artifact that names a workload', () => {
       const report = verifyEvidence(JSON.stringify(bundled), { logs: [verifierOfLog()] });
       expect(report).toMatchObject({ problems: [], verified: true, executions: [{ rederived: 'same' }] });
     }
+    expect(await replay()).toMatchObject({ different: [], withheld: 0 });
+  });
+});
+
+describe('who would pass for a workload', () => {
+  const named: WritClaim = { workload: WEB };
+
+  test('shows a token without its proof, or the proof of another call, or proof and token of two', async () => {
+    const seen = withWit(call(initiated), WEB);
+    const { presentation } = seen;
+    if (presentation === undefined || isDenial(presentation)) throw new Error('nothing is presented');
+    const { wit = '', wpt = '' } = presentation;
+    const other = issuer.issueWit(WEB, hour()).wit;
+    for (const shown of [
+      { wit },
+      { wpt },
+      { wit: '', wpt: '' },
+      { wit, wpt },
+      { wit: other, wpt },
+      { wit: wpt, wpt: wit },
+    ]) {
+      const fresh = call(initiated);
+      if (fresh.presentation === undefined || isDenial(fresh.presentation)) throw new Error('nothing');
+      const action = { ...fresh, presentation: { ...fresh.presentation, ...shown } };
+      expect(await run(action), JSON.stringify(Object.keys(shown))).toMatchObject({
+        code: 'identity.mismatch',
+        ran: false,
+      });
+    }
+    // The call that they are of, and that once.
+    expect(await run(seen)).toMatchObject({ code: 'permit', ran: true });
+    expect(await run(seen)).toMatchObject({ code: 'replay.detected', ran: false });
+  });
+
+  test('has the certificate of the connection, and a token that does not hold', async () => {
+    const { certificates: peerCertificates } = issuer.issueX509(WEB, hour());
+    const stranger = DevelopmentIssuer.create('prod.example', hour()).issueWit(WEB, hour());
+    const action = withWit(call(initiated, { peerCertificates }), WEB, stranger);
+    expect(await run(action)).toMatchObject({ code: 'identity.mismatch', ran: false });
+    // Nor where the artifact asks for no workload: what is shown holds, or the call does not.
+    expect(await run(withWit(call({}), WEB, stranger))).toMatchObject({
+      code: 'identity.mismatch',
+      ran: false,
+    });
+  });
+
+  test('holds an artifact whose other tokens name the workload', async () => {
+    const worker = SigningKey.generate();
+    const chainOf = (root: WritClaim, leaf: WritClaim) => {
+      const parent = domain.issue({ holder: holder.publicKey, writ: root });
+      const child = must(
+        deriveToken({
+          ...{ parent, signer: holder, holder: worker.publicKey, writ: leaf },
+          ...{ iatSeconds: nowSeconds(), expSeconds: nowSeconds() + 60 },
+        }),
+      );
+      return domain.call([parent, child], { audience: opened.audience, signer: worker });
+    };
+    expect(await run(withWit(chainOf({}, named), WEB))).toMatchObject({ code: 'permit', ran: true });
+    for (const action of [
+      chainOf({}, named),
+      withWit(chainOf({}, named), OTHER),
+      withWit(chainOf(named, {}), OTHER),
+      withWit(chainOf(named, { workload: OTHER }), OTHER),
+      withWit(chainOf(named, { workload: OTHER }), WEB),
+      // The initiator would have to hold the root token, and somebody else’s key calls.
+      withWit(chainOf(initiated, {}), WEB),
+    ]) {
+      expect(await run(action)).toMatchObject({ code: 'identity.mismatch', ran: false });
+    }
+  });
+
+  test('is one whose subject, or whose authority, is not trusted any more', async () => {
+    const { certificates: peerCertificates } = issuer.issueX509(WEB, hour());
+    const begun = await opened.governor.begin(call(initiated, { peerCertificates }));
+    const other = await opened.governor.begin(withWit(call({ workload: OTHER }), OTHER));
+    if (begun.verdict === 'deny' || other.verdict === 'deny') throw new Error('not begun');
+    const before = trustBundles;
+    // Rotated, with the same authorities: nothing is stopped.
+    trustBundles = new Map([['prod.example', bundle(issuer.bundle(2))]]);
+    await opened.governor.reverify();
+    expect([begun.signal.aborted, other.signal.aborted]).toEqual([false, false]);
+    const { keys } = issuer.bundle(3) as { keys: { use: string }[] };
+    trustBundles = new Map([
+      ['prod.example', bundle({ keys: keys.filter(({ use }) => use === 'wit-svid') as never })],
+    ]);
+    await opened.governor.reverify();
+    expect([begun.signal.aborted, other.signal.aborted]).toEqual([true, false]);
+    expect(begun.conclude({ status: 'succeeded' })?.code).toBe('identity.mismatch');
+    expect(other.conclude({ status: 'succeeded' })).toBeUndefined();
+    expect(await run(call(initiated, { peerCertificates }))).toMatchObject({
+      code: 'identity.mismatch',
+      ran: false,
+    });
+    trustBundles = before;
+    const by = { actor: 'test', atSeconds: nowSeconds() };
+    await revoke(domain.home, { handle: 'subject', value: OTHER }, by);
+    expect(await run(withWit(call({}), OTHER))).toMatchObject({ code: 'revocation.revoked', ran: false });
+    expect(await run(call({}))).toMatchObject({ code: 'permit', ran: true });
     expect(await replay()).toMatchObject({ different: [], withheld: 0 });
   });
 });
