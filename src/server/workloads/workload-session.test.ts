@@ -9,7 +9,7 @@ import { must, nowSeconds, TestDomain } from '../../../test/support/trust-domain
 import type { JsonObject } from '../../codec/index.ts';
 import { isDenial } from '../../denial/index.ts';
 import { systemClock } from '../../governor/index.ts';
-import { DevelopmentIssuer, pemOfCertificates } from '../../workload/index.ts';
+import { createWorkloadProof, DevelopmentIssuer, pemOfCertificates } from '../../workload/index.ts';
 import { type Config, DEFAULT_CONFIG } from '../config/index.ts';
 import { Daemon } from '../daemon/daemon.ts';
 import { createLogger } from '../daemon/logger.ts';
@@ -74,7 +74,11 @@ async function connect(id: string, by = issuer, validity = day()): Promise<TestS
   return session;
 }
 
-async function ask(session: TestSession | number, initiator: string): Promise<JsonObject> {
+async function ask(
+  session: TestSession | number,
+  initiator: string,
+  shown: (pop: string) => { wit?: string; wpt?: string } = () => ({}),
+): Promise<JsonObject> {
   if (typeof session === 'number') throw new Error(`not connected: ${session}`);
   const chain = [domain.issue({ writ: { initiator: { id: initiator, kind: 'workload' } } })];
   const { tool, args, presentation, toolDigest } = domain.call(chain, {
@@ -83,7 +87,12 @@ async function ask(session: TestSession | number, initiator: string): Promise<Js
   if (presentation === undefined || isDenial(presentation)) throw new Error('nothing presented');
   return session.ask({
     id: 2,
-    ask: { tool, args, presentation: { ...presentation }, ...(toolDigest && { toolDigest }) },
+    ask: {
+      tool,
+      args,
+      presentation: { ...presentation, ...shown(presentation.aat_pop) },
+      ...(toolDigest && { toolDigest }),
+    },
   });
 }
 
@@ -92,7 +101,18 @@ test('a connection with an X.509-SVID proves the workload that an artifact names
   expect(await ask(web, WEB)).toMatchObject({ status: 201, body: { execution: expect.any(String) } });
   const other = await connect(OTHER);
   expect(await ask(other, WEB)).toMatchObject({ status: 401, body: { code: 'identity.mismatch' } });
-  for (const session of [web, other]) if (session instanceof TestSession) session.close();
+  // A token speaks for the call, whoever’s connection brings it; a request that brings half of it is refused.
+  const proxy = await connect(OTHER);
+  const audience = domain.home.audience('fs');
+  const { wit, privateKey } = issuer.issueWit(WEB, day());
+  const prove = (pop: string) => ({
+    wit,
+    wpt: createWorkloadProof({ wit, privateKey, audience, pop, nowSeconds: nowSeconds() }),
+  });
+  expect(await ask(proxy, WEB, prove)).toMatchObject({ status: 201 });
+  const fourth = await connect(WEB);
+  expect(await ask(fourth, WEB, () => ({ wit }))).toMatchObject({ body: { code: 'identity.mismatch' } });
+  for (const session of [web, other, proxy, fourth]) if (session instanceof TestSession) session.close();
 });
 
 test('who is of no trust domain that is known, or no more, is not even connected', async () => {
