@@ -15,8 +15,14 @@ export interface GovernedServer {
   dispose(): void;
 }
 
-/** `morePolicies`: Cedar that joins the demo's own policies. */
-export async function makeGovernedServer(morePolicies: readonly string[] = []): Promise<GovernedServer> {
+/**
+ * @param morePolicies Cedar that joins the demo's own policies.
+ * @param daemon who decides for the gateway, as `writ mcp --daemon` has it.
+ */
+export async function makeGovernedServer(
+  morePolicies: readonly string[] = [],
+  daemon: 'never' | 'running' = 'never',
+): Promise<GovernedServer> {
   const parent = mkdtempSync(join(tmpdir(), 'writ-bench-'));
   const world = await makeWorld(join(parent, 'world'), morePolicies);
   const { command, args } = world.upstream;
@@ -31,7 +37,7 @@ export async function makeGovernedServer(morePolicies: readonly string[] = []): 
     '--artifact',
     'planner',
     '--daemon',
-    'never',
+    daemon,
   ];
   return {
     world,

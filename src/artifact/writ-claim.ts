@@ -34,6 +34,8 @@ export type EnvironmentClaim = {
   readonly assurance?: 'self' | 'supervisor' | 'tpm' | 'tee';
   /** Oldest acceptable measurement. */
   readonly maxAgeSeconds?: number;
+  /** A TPM must have vouched for it with a quote made for this very artifact. */
+  readonly quoteFor?: 'artifact';
 };
 
 export type ApprovalClaim = {
@@ -95,6 +97,7 @@ const environment = z.strictObject({
   components: list(z.strictObject({ kind: text, name: text, digest })).exactOptional(),
   assurance: z.enum(['self', 'supervisor', 'tpm', 'tee']).exactOptional(),
   maxAgeSeconds: count.exactOptional(),
+  quoteFor: z.literal('artifact').exactOptional(),
 });
 
 const governance = z.strictObject({

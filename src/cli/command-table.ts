@@ -35,6 +35,16 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
       },
     },
   },
+  exec: {
+    summary: 'run a program confined, if it is permitted',
+    load: () => import('./exec.ts'),
+    commands: {
+      adopt: {
+        summary: 'pin a program, and grant it to an agent',
+        load: () => import('./exec-adopt.ts'),
+      },
+    },
+  },
   up: {
     summary: 'run the governor of this machine, for every enforcement point on it',
     load: () => import('./up.ts'),
@@ -147,6 +157,19 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
         summary: 'close an approval that broke the glass',
         load: () => import('./approval-review.ts'),
       },
+    },
+  },
+  env: {
+    summary: 'environments: what a runtime is made of, and who vouches for it',
+    commands: {
+      measure: { summary: 'measure the runtime here', load: () => import('./env-measure.ts') },
+      diff: { summary: 'name what differs from what is enrolled', load: () => import('./env-diff.ts') },
+      enroll: {
+        summary: 'put the runtime on record, with its TPM',
+        load: () => import('./env-enroll.ts'),
+      },
+      show: { summary: 'show what is enrolled', load: () => import('./env-show.ts') },
+      retire: { summary: 'count it no longer', load: () => import('./env-retire.ts') },
     },
   },
   log: {

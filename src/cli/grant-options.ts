@@ -203,12 +203,13 @@ function parseEnvironment(bindings: readonly string[]): JsonObject {
     else if (kind !== undefined && name !== undefined && digest !== undefined)
       components.push({ kind, name, digest });
     else if (binding.startsWith('assurance=')) rest.assurance = binding.slice('assurance='.length);
+    else if (binding === 'quoteFor=artifact') rest.quoteFor = 'artifact';
     else if (binding.startsWith('maxAge=')) {
       rest.maxAgeSeconds = parseDuration(binding.slice('maxAge='.length), '--environment maxAge');
     } else {
       throw usageError(
         `--environment "${binding}" is malformed`,
-        'write sha256:…, kind/name=sha256:…, assurance=self|supervisor|tpm|tee or maxAge=5m',
+        'write sha256:…, kind/name=sha256:…, assurance=self|supervisor|tpm|tee, quoteFor=artifact or maxAge=5m',
       );
     }
   }

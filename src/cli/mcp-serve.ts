@@ -45,6 +45,7 @@ import {
   UPSTREAM_TOKEN_HELP,
   type Upstream,
 } from './mcp-upstreams.ts';
+import { measureEnvironment } from './measured-surroundings.ts';
 import type { Session } from './session.ts';
 import { faint, good } from './text.ts';
 import { readTokenFile } from './token-file.ts';
@@ -142,10 +143,19 @@ async function serve(session: Session, command: readonly string[], options: Opti
   const upstreams = upstreamsOf(session, home, command, options);
   const { requirePresentation = false } = options;
   const held = requirePresentation ? undefined : holderOf(home, surroundings.cwd, options, command);
-  const measuring = measureUpstreams(home, surroundings, upstreams);
-  const opened = await openGovernorFor(session, use, { home, name, components: measuring });
+  const environment = measureEnvironment(
+    session,
+    home,
+    {
+      folder: surroundings.cwd,
+      words: upstreams.flatMap(({ command: own }) => (own ? [own.command, ...own.args] : [])),
+    },
+    () => measureUpstreams(home, surroundings, upstreams),
+  );
+  const opened = await openGovernorFor(session, use, { home, name, components: environment.components });
   let follower: GovernanceFollower | undefined;
   try {
+    environment.follow(opened);
     const presenter = held === undefined ? ABSENT : localPresenter(session, home, opened, held, name);
     follower = requirePresentation ? mustFollow(home) : undefined;
     const stands = (chain: readonly string[]): boolean =>
@@ -212,6 +222,7 @@ async function serve(session: Session, command: readonly string[], options: Opti
     });
   } finally {
     follower?.close();
+    environment.stop();
     await opened.close();
   }
 }

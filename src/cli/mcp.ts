@@ -30,6 +30,7 @@ import { type Define, examples } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { refuseExposedHome } from './exposed-home.ts';
 import { measure } from './measure.ts';
+import { measureEnvironment } from './measured-surroundings.ts';
 import { withoutSecretWords } from './secret-words.ts';
 import { readServer, type StoredServer } from './server-file.ts';
 import type { Session } from './session.ts';
@@ -126,11 +127,19 @@ async function mcp(session: Session, command: readonly string[], options: Option
   const { chain, key } = holderOf(home, surroundings.cwd, options, [upstream.command, ...upstream.args]);
   // What the upstream's program is, is read while everything else is.
   const searchPath = surroundings.path.join(delimiter);
-  const measuring = measure({ ...upstream, searchPath }, join(home.folder, 'cache', 'digests.json'));
+  const digests = join(home.folder, 'cache', 'digests.json');
+  const { cwd: folder } = upstream;
+  const environment = measureEnvironment(
+    session,
+    home,
+    { folder, words: [upstream.command, ...upstream.args] },
+    () => measure({ ...upstream, searchPath }, digests),
+  );
   // The server starts while the governor opens: nothing reaches it before both are there.
   const server = new UpstreamProcess({ ...upstream, env: surroundings.environment });
   try {
-    const opened = await openGovernorFor(session, use, { home, name, components: measuring });
+    const opened = await openGovernorFor(session, use, { home, name, components: environment.components });
+    environment.follow(opened);
     try {
       warnOfArtifact(session, currentAnchors(home), chain, name);
       const presenter = createPresenter({ chain, signer: key, audience: opened.audience });
@@ -160,6 +169,7 @@ async function mcp(session: Session, command: readonly string[], options: Option
     server.kill('SIGKILL');
     throw error;
   } finally {
+    environment.stop();
     surroundings.stdin.destroy();
   }
 }

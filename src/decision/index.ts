@@ -11,3 +11,4 @@ export { type ProvenWorkload, workloadCredentialOf } from './proven-workload.ts'
 export { checkAuthority, checkPolicy, type Ground, groundOf, redecide } from './redecide.ts';
 export type { Action, Request } from './request.ts';
 export type { Snapshot } from './snapshot.ts';
+export { vouchedFor } from './vouched.ts';

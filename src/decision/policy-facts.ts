@@ -2,6 +2,7 @@ import type { VerifiedChain } from '../artifact/index.ts';
 import type { LineagePosition, ParentFact } from '../lineage/index.ts';
 import { type PolicyFacts, timeFacts } from '../policy/index.ts';
 import type { Snapshot } from './snapshot.ts';
+import { vouchedFor } from './vouched.ts';
 
 /** What policies may read of artifact, environment, lineage and time (`spec/policy.md`). */
 export function policyFactsOf(
@@ -13,6 +14,7 @@ export function policyFactsOf(
   const { root, leaf } = chain;
   const { initiator, attribution, governance } = root.writ;
   const { measurement, nowSeconds } = snapshot;
+  const vouched = vouchedFor(chain, snapshot);
   return {
     artifact: {
       issuer: root.iss,
@@ -26,9 +28,10 @@ export function policyFactsOf(
       ...(governance?.reference === undefined ? {} : { reference: governance.reference }),
       ...(governance?.risk === undefined ? {} : { risk: governance.risk }),
     },
-    environment: measurement
-      ? { measured: true, digest: measurement.digest, assurance: measurement.assurance }
-      : { measured: false, assurance: 'none' },
+    environment:
+      measurement && vouched
+        ? { measured: true, digest: measurement.digest, assurance: vouched.assurance }
+        : { measured: false, assurance: 'none' },
     lineage: {
       isRoot: parent === undefined,
       depth: lineage.depth,

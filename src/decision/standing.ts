@@ -1,7 +1,7 @@
 import type { VerifiedChain } from '../artifact/index.ts';
 import type { Digest, JsonObject } from '../codec/index.ts';
 import { type Denial, deny } from '../denial/index.ts';
-import { checkEnvironment, checkToolDefinition } from '../environment/index.ts';
+import { checkConfinement, checkEnvironment, checkToolDefinition } from '../environment/index.ts';
 import { type GovernanceState, revocationHandlesOf } from '../governance/index.ts';
 import type { LineagePosition, ParentFact } from '../lineage/index.ts';
 import type { PolicyPermit } from '../policy/index.ts';
@@ -9,6 +9,7 @@ import type { VerifiedWorkload } from '../workload/index.ts';
 import { policyFactsOf } from './policy-facts.ts';
 import { checkWorkloads } from './proven-workload.ts';
 import type { Snapshot } from './snapshot.ts';
+import { vouchedFor } from './vouched.ts';
 
 /**
  * Whether the chain's keys belong to whom it names (stage 3, after the proof). An initiator that is an agent or a
@@ -66,17 +67,22 @@ export function checkRevocation(
   return undefined;
 }
 
-/** Stage 5: whether the tool is the one that was pinned, and the runtime what every token of the chain is bound to. */
+/**
+ * Stage 5: whether the tool is the one that was pinned, the runtime what every token of the chain is bound to, and a
+ * program that is to run confined is.
+ */
 export function checkRuntime(
   chain: VerifiedChain,
   tool: string,
   toolDigest: Digest | undefined,
-  { policy, measurement, nowSeconds }: Snapshot,
+  snapshot: Snapshot,
 ): Denial | undefined {
+  const { policy, measurement, nowSeconds } = snapshot;
   const bindings = chain.tokens.flatMap(({ writ }) => (writ.environment ? [writ.environment] : []));
   return (
     checkToolDefinition(tool, policy?.bundle.tools.get(tool)?.digest, toolDigest) ??
-    checkEnvironment(bindings, measurement, nowSeconds)
+    checkEnvironment(bindings, measurement, nowSeconds, vouchedFor(chain, snapshot)) ??
+    checkConfinement(tool, chain.root.writ.environment, measurement)
   );
 }
 

@@ -14,3 +14,10 @@ export function isAssurance(value: unknown): value is Assurance {
 export function meetsAssurance(actual: Assurance, required: Assurance): boolean {
   return isAssurance(required) && ASSURANCES.indexOf(actual) >= ASSURANCES.indexOf(required);
 }
+
+/** How far a measurement is proven, and why not further. */
+export interface Vouched {
+  readonly assurance: Assurance;
+  /** What is wrong with the quote that came closest. Fixed text. */
+  readonly problem?: string;
+}

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ASSURANCES } from './assurance.ts';
-import { checkEnvironment, type EnvironmentBinding } from './check-environment.ts';
+import type { EnvironmentBinding } from './binding.ts';
+import { checkEnvironment } from './check-environment.ts';
 import { checkToolDefinition } from './check-tool-definition.ts';
 import type { Component } from './component.ts';
 import { measurementOf } from './measurement.ts';

@@ -1,18 +1,8 @@
-import type { Digest } from '../codec/index.ts';
 import { type Denial, deny } from '../denial/index.ts';
-import { ASSURANCES, type Assurance, meetsAssurance } from './assurance.ts';
+import { ASSURANCES, type Assurance, meetsAssurance, type Vouched } from './assurance.ts';
+import type { EnvironmentBinding } from './binding.ts';
 import { type Component, compareComponents, componentLabel } from './component.ts';
 import type { Measurement } from './measurement.ts';
-
-/** What a token demands of the runtime (`writ.environment`, spec/environment.md §3). Every member is a condition. */
-export interface EnvironmentBinding {
-  /** The measurement's digest is one of these. */
-  readonly digests?: readonly Digest[];
-  /** Each of these is measured, with this digest. */
-  readonly components?: readonly Component[];
-  readonly assurance?: Assurance;
-  readonly maxAgeSeconds?: number;
-}
 
 /** A measurement this far in the future is a clock's error; further, nobody can tell how old it is. */
 const MAX_FUTURE_SECONDS = 5;
@@ -20,11 +10,14 @@ const MAX_FUTURE_SECONDS = 5;
 /**
  * Whether the measured runtime meets every binding (stage 5). The bindings are a conjunction: their order, and the order
  * within their lists, changes nothing, the detail of the denial included.
+ *
+ * @param vouched how far the measurement is proven; its own word by default.
  */
 export function checkEnvironment(
   bindings: readonly EnvironmentBinding[],
   measurement: Measurement | undefined,
   nowSeconds: number,
+  vouched: Vouched | undefined = measurement,
 ): Denial | undefined {
   if (bindings.length === 0) return undefined;
   if (measurement === undefined) {
@@ -33,7 +26,7 @@ export function checkEnvironment(
   return (
     checkDigests(bindings, measurement) ??
     checkComponents(bindings, measurement) ??
-    checkAssurance(bindings, measurement) ??
+    checkAssurance(bindings, vouched ?? measurement) ??
     checkAge(bindings, measurement, nowSeconds)
   );
 }
@@ -68,14 +61,19 @@ function findMeasured({ kind, name }: Component, { components }: Measurement): C
 
 function checkAssurance(
   bindings: readonly EnvironmentBinding[],
-  { assurance }: Measurement,
+  { assurance, problem }: Vouched,
 ): Denial | undefined {
-  const unmet = bindings.flatMap(({ assurance: required }) =>
-    required === undefined || meetsAssurance(assurance, required) ? [] : [required],
-  );
+  const unmet = bindings
+    .flatMap(({ assurance: required, quoteFor }): Assurance[] => [
+      ...(required === undefined ? [] : [required]),
+      // Whoever wants a quote of its own wants a quote.
+      ...(quoteFor === undefined ? [] : (['tpm'] as const)),
+    ])
+    .filter((required) => !meetsAssurance(assurance, required));
   if (unmet.length === 0) return undefined;
   const strongest = ASSURANCES.findLast((candidate) => unmet.includes(candidate)) ?? 'unknown';
-  return deny('environment.assurance_too_low', `assurance is ${assurance}, ${strongest} is required`);
+  const why = problem === undefined ? '' : `: the TPM's quote does not count, ${problem}`;
+  return deny('environment.assurance_too_low', `assurance is ${assurance}, ${strongest} is required${why}`);
 }
 
 function checkAge(

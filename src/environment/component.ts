@@ -7,6 +7,9 @@ export interface Component {
   /** Which one of its kind. */
   readonly name: string;
   readonly digest: Digest;
+  /** What measured it, and when (Unix seconds). Told with the measurement, and no part of its digest. */
+  readonly collector?: string;
+  readonly at?: number;
 }
 
 const KIND = /^[a-z][a-z0-9._-]{0,63}$/;
@@ -23,7 +26,20 @@ export function isComponentName(value: unknown): value is string {
 }
 
 export function isComponent(value: Component): boolean {
-  return isComponentKind(value.kind) && isComponentName(value.name) && isDigest(value.digest);
+  const { kind, name, digest, collector, at } = value;
+  return (
+    isComponentKind(kind) &&
+    isComponentName(name) &&
+    isDigest(digest) &&
+    // Called as kinds are.
+    (collector === undefined || isComponentKind(collector)) &&
+    (at === undefined || (Number.isSafeInteger(at) && at >= 0))
+  );
+}
+
+/** The same, with who measured it, and when. */
+export function collectedBy(collector: string, at: number, components: readonly Component[]): Component[] {
+  return components.map((component) => ({ ...component, collector, at }));
 }
 
 /** Order by kind, then name, by UTF-16 code units (as JCS orders members). */

@@ -10,6 +10,7 @@ import {
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { type Assurance, isAssurance } from './assurance.ts';
 import { type Component, compareComponents, componentLabel, isComponent } from './component.ts';
+import { MAX_QUOTES, parseTpmQuote, type TpmQuote } from './tpm/tpm-quote.ts';
 
 /** What was measured, once. Immutable. */
 export interface Measurement {
@@ -17,12 +18,17 @@ export interface Measurement {
   readonly components: readonly Component[];
   /** SHA-256 over `writ/environment@v1\n` and the JCS of `components` (spec/environment.md §2). */
   readonly digest: Digest;
+  /** Whose word the components are. More than that is proven by quotes, or it does not count. */
   readonly assurance: Assurance;
   readonly measuredAtSeconds: number;
+  /** What TPMs say about it. Nothing is believed before it is verified. */
+  readonly quotes?: readonly TpmQuote[];
 }
 
 export const ENVIRONMENT_TAG = 'writ/environment@v1';
 export const MEASUREMENT_TYPE = 'writ/measurement@v1';
+/** The same with what is signed beside the digest: collectors, their times, quotes. */
+export const MEASUREMENT_TYPE_2 = 'writ/measurement@v2';
 
 const MAX_COMPONENTS = 4096;
 const MAX_MEASUREMENT_BYTES = 4 * 1024 * 1024;
@@ -36,7 +42,7 @@ export function measurementOf(
   assurance: Assurance,
   measuredAtSeconds: number,
 ): Measurement {
-  const sorted = [...components].map(({ kind, name, digest }) => ({ kind, name, digest }));
+  const sorted = [...components].map(copyOf);
   const problem = findProblem(sorted, assurance, measuredAtSeconds);
   if (problem !== undefined) throw new TypeError(problem);
   sorted.sort(compareComponents);
@@ -49,13 +55,25 @@ export function measurementOf(
   });
 }
 
-/** The measurement as evidence bytes: the JCS of {@link MEASUREMENT_TYPE} (spec/environment.md §2). */
-export function serializeMeasurement({ components, assurance, measuredAtSeconds }: Measurement): Uint8Array {
-  const json = {
-    type: MEASUREMENT_TYPE,
+/** The same measurement, with what TPMs say about it. */
+export function withQuotes(measurement: Measurement, quotes: readonly TpmQuote[]): Measurement {
+  if (quotes.length > MAX_QUOTES) throw new TypeError(`more than ${MAX_QUOTES} quotes`);
+  const { quotes: _former, ...bare } = measurement;
+  return Object.freeze(quotes.length === 0 ? bare : { ...bare, quotes: Object.freeze([...quotes]) });
+}
+
+/** The measurement as evidence bytes: the JCS of either type (spec/environment.md §2). */
+export function serializeMeasurement(measurement: Measurement): Uint8Array {
+  const { components, assurance, measuredAtSeconds, quotes } = measurement;
+  const isPlain =
+    quotes === undefined &&
+    components.every(({ collector, at }) => collector === undefined && at === undefined);
+  const json: JsonObject = {
+    type: isPlain ? MEASUREMENT_TYPE : MEASUREMENT_TYPE_2,
     assurance,
-    components: components.map(asJson),
+    components: components.map((component) => ({ ...component })),
     measuredAt: measuredAtSeconds,
+    ...(quotes === undefined ? {} : { quotes: quotes.map((quote) => ({ ...quote })) }),
   };
   return Buffer.from(canonicalize(json), 'utf8');
 }
@@ -67,33 +85,47 @@ export function parseMeasurement(bytes: Uint8Array): Measurement | Denial {
     maxDepth: 4,
   });
   if (isDenial(json)) return json;
-  const { type, assurance, components, measuredAt, ...unknown } = json;
-  if (type !== MEASUREMENT_TYPE) return refuse('is of another type');
+  const { type, assurance, components, measuredAt, quotes, ...unknown } = json;
+  if (type !== MEASUREMENT_TYPE && type !== MEASUREMENT_TYPE_2) return refuse('is of another type');
+  const isPlain = type === MEASUREMENT_TYPE;
+  if (isPlain && quotes !== undefined) return refuse('has unknown members');
   if (Object.keys(unknown).length > 0) return refuse('has unknown members');
   if (!isAssurance(assurance)) return refuse('has an unknown assurance');
   if (typeof measuredAt !== 'number') return refuse('has no time');
   if (!Array.isArray(components)) return refuse('has no components');
   const parsed: Component[] = [];
   for (const value of components as readonly JsonValue[]) {
-    if (!isJsonObject(value) || !hasComponentShape(value)) return refuse('has a malformed component');
+    if (!isJsonObject(value) || !hasComponentShape(value, isPlain))
+      return refuse('has a malformed component');
     parsed.push(value);
   }
   const problem = findProblem(parsed, assurance, measuredAt);
-  return problem === undefined
-    ? measurementOf(parsed, assurance, measuredAt)
-    : refuse(`is invalid: ${problem}`);
+  if (problem !== undefined) return refuse(`is invalid: ${problem}`);
+  const measurement = measurementOf(parsed, assurance, measuredAt);
+  const parsedQuotes = parseQuotes(quotes);
+  return parsedQuotes === undefined ? refuse('has malformed quotes') : withQuotes(measurement, parsedQuotes);
+}
+
+function parseQuotes(json: JsonValue | undefined): readonly TpmQuote[] | undefined {
+  if (json === undefined) return [];
+  if (!Array.isArray(json) || json.length === 0 || json.length > MAX_QUOTES) return undefined;
+  const quotes = (json as readonly JsonValue[]).map(parseTpmQuote);
+  return quotes.every((quote) => quote !== undefined) ? quotes : undefined;
 }
 
 function refuse(problem: string): Denial {
   return deny('environment.unmeasured', `measurement ${problem}`);
 }
 
-function hasComponentShape(value: JsonObject): value is JsonObject & Component {
+function hasComponentShape(value: JsonObject, isPlain: boolean): value is JsonObject & Component {
+  const { kind, name, digest, collector, at, ...unknown } = value;
   return (
-    Object.keys(value).length === 3 &&
-    typeof value.kind === 'string' &&
-    typeof value.name === 'string' &&
-    typeof value.digest === 'string'
+    typeof kind === 'string' &&
+    typeof name === 'string' &&
+    typeof digest === 'string' &&
+    (collector === undefined || (!isPlain && typeof collector === 'string')) &&
+    (at === undefined || (!isPlain && typeof at === 'number')) &&
+    Object.keys(unknown).length === 0
   );
 }
 
@@ -116,6 +148,16 @@ function findProblem(
   return undefined;
 }
 
+/** @returns the members that are known, each at most once, whatever it was made of. */
+function copyOf({ kind, name, digest, collector, at }: Component): Component {
+  return {
+    ...{ kind, name, digest },
+    ...(collector === undefined ? {} : { collector }),
+    ...(at === undefined ? {} : { at }),
+  };
+}
+
+/** What of a component enters the digest. */
 function asJson({ kind, name, digest }: Component): JsonObject {
   return { kind, name, digest };
 }

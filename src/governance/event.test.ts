@@ -11,6 +11,7 @@ import {
   parseGovernanceEvent,
   serializeGovernanceEvent,
 } from './event.ts';
+import { recordedTpm } from './recorded-tpm.test-support.ts';
 
 const { publicKey } = SigningKey.fromSeed(new Uint8Array(32).fill(7));
 const common = {
@@ -87,6 +88,16 @@ const EVENTS: readonly GovernanceEvent[] = [
   { ...common, event: 'policy.published', id: 'files', digest },
   {
     ...common,
+    event: 'environment.enrolled',
+    name: 'build-host',
+    digest,
+    components: [{ kind: 'node', name: 'v24.21.0', digest }],
+    tpm: recordedTpm,
+  },
+  { ...common, event: 'environment.enrolled', name: 'laptop', digest, components: [] },
+  { ...common, event: 'environment.retired', name: 'laptop' },
+  {
+    ...common,
     event: 'caller.admitted',
     caller: 'spiffe://example.test/caller/ci',
     role: 'auditor',
@@ -139,7 +150,8 @@ test.each(EVENTS)('$event with a member more or a member less is refused', (even
   for (const name of Object.keys(json)) {
     const { [name]: _, ...rest } = json;
     // Without its optional members an event is another valid one.
-    if (event.event !== 'evidence.erased' && ['reason', 'initiator', 'thumbprint'].includes(name)) continue;
+    if (event.event !== 'evidence.erased' && ['reason', 'initiator', 'thumbprint', 'tpm'].includes(name))
+      continue;
     if (event.event === 'caller.admitted' ? name === 'exp' : 'caller' in event && name === 'hash') continue;
     variants.push(rest);
   }

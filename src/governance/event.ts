@@ -10,6 +10,11 @@ import {
   type ApproverRetiredMembers,
 } from './approval-event.ts';
 import {
+  ENVIRONMENT_EVENTS,
+  type EnvironmentEnrolledMembers,
+  type EnvironmentRetiredMembers,
+} from './environment-event.ts';
+import {
   digest,
   executionId,
   jwk,
@@ -110,6 +115,9 @@ export type ApproverRetired = Event<'approver.retired', ApproverRetiredMembers>;
 export type ApprovalGiven = Event<'approval.given', ApprovalGivenMembers>;
 /** Somebody else has looked at a break-glass approval. */
 export type ApprovalReviewed = Event<'approval.reviewed', ApprovalReviewedMembers>;
+/** A runtime as an operator knew it, under a name; with the TPM whose quotes count, where it has one. */
+export type EnvironmentEnrolled = Event<'environment.enrolled', EnvironmentEnrolledMembers>;
+export type EnvironmentRetired = Event<'environment.retired', EnvironmentRetiredMembers>;
 
 export type GovernanceEvent =
   | DomainCreated
@@ -127,7 +135,9 @@ export type GovernanceEvent =
   | ApproverEnrolled
   | ApproverRetired
   | ApprovalGiven
-  | ApprovalReviewed;
+  | ApprovalReviewed
+  | EnvironmentEnrolled
+  | EnvironmentRetired;
 
 function event<Name extends string, Members extends z.ZodRawShape>(name: Name, members: Members) {
   return z.strictObject({
@@ -194,6 +204,8 @@ const schema: z.ZodType<GovernanceEvent> = z.discriminatedUnion('event', [
   event('approver.retired', APPROVAL_EVENTS['approver.retired']),
   event('approval.given', APPROVAL_EVENTS['approval.given']),
   event('approval.reviewed', APPROVAL_EVENTS['approval.reviewed']),
+  event('environment.enrolled', ENVIRONMENT_EVENTS['environment.enrolled']),
+  event('environment.retired', ENVIRONMENT_EVENTS['environment.retired']),
 ]);
 
 /**

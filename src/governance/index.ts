@@ -21,6 +21,8 @@ export {
 } from './approval-statement.ts';
 export type { ApprovalReview, Approvals, Approver, EnrolledApproverKey, GivenApproval } from './approvals.ts';
 export type { ApiToken } from './callers.ts';
+export { MAX_ENROLLED_COMPONENTS } from './environment-event.ts';
+export { type EnrolledEnvironment, isTestDomain } from './environments.ts';
 export {
   type AgentEnrolled,
   type AgentRetired,
@@ -34,6 +36,8 @@ export {
   type CallerAdmitted,
   type CallerDismissed,
   type DomainCreated,
+  type EnvironmentEnrolled,
+  type EnvironmentRetired,
   type EvidenceErased,
   GOVERNANCE_EVENT,
   type GovernanceEvent,

@@ -4,6 +4,7 @@ import { isDenial } from '../denial/index.ts';
 import { type PublicJwk, parsePublicJwk, type VerificationKey } from '../key/index.ts';
 import { type ApprovalEvent, Approvals, type GivenApproval } from './approvals.ts';
 import { type ApiToken, admission, dismissal } from './callers.ts';
+import { type EnrolledEnvironment, environmentEnrolment, environmentRetirement } from './environments.ts';
 import type {
   AgentEnrolled,
   AgentRetired,
@@ -52,6 +53,7 @@ interface Fields {
   readonly revocations: VersionedMap<Revocation>;
   readonly apiTokens: VersionedMap<ApiToken>;
   readonly approvals: Approvals;
+  readonly environments: VersionedMap<EnrolledEnvironment>;
 }
 
 const MAX_KEYS_PER_SUBJECT = 64;
@@ -73,6 +75,7 @@ export class GovernanceState {
     revocations: VersionedMap.empty(),
     apiTokens: VersionedMap.empty(),
     approvals: Approvals.empty,
+    environments: VersionedMap.empty(),
   });
 
   /** Number of entries folded: the size of the log. */
@@ -100,6 +103,17 @@ export class GovernanceState {
   /** All agents ever enrolled, in order of enrolment; a retired one has no keys. */
   get agents(): readonly Agent[] {
     return [...this.#fields.agents.values()];
+  }
+
+  /** All ever enrolled, in order of enrolment. */
+  get environments(): readonly EnrolledEnvironment[] {
+    return [...this.#fields.environments.values()];
+  }
+
+  /** The environment of a name, unless it is retired. */
+  environmentByName(name: string): EnrolledEnvironment | undefined {
+    const enrolled = this.#fields.environments.get(name);
+    return enrolled === undefined || enrolled.isRetired ? undefined : enrolled;
   }
 
   /** In order of enrolment. */
@@ -251,6 +265,15 @@ export class GovernanceState {
       case 'approval.given':
       case 'approval.reviewed':
         return this.#approvals(event);
+      case 'environment.enrolled':
+      case 'environment.retired': {
+        const { environments } = this.#fields;
+        const effect =
+          event.event === 'environment.enrolled'
+            ? environmentEnrolment(environments, event, domain)
+            : environmentRetirement(environments, event);
+        return typeof effect === 'string' ? effect : () => ({ environments: effect() });
+      }
       default:
         throw new TypeError('unknown governance event');
     }

@@ -87,6 +87,7 @@ export class DecisionRecorder {
     const awaited = await this.#awaitedParent(situation.decision);
     if (awaited) situation = this.#decide(action);
     if (await this.#endedParent(situation.decision)) situation = this.#decide(action);
+    if (await this.#awaitedQuote(situation)) situation = this.#decide(action);
     const { snapshot } = situation;
     let { decision } = situation;
     if (Permit.isPermit(decision.answer)) {
@@ -180,6 +181,17 @@ export class DecisionRecorder {
     const parent = findings.proof?.parent;
     if (parent === undefined || !isDenial(answer) || answer.code !== 'lineage.parent_unknown') return false;
     return (await this.#ports.awaitParent?.(parent)) ?? false;
+  }
+
+  /** Asked only of who proved to hold the artifact: others make no TPM work. */
+  async #awaitedQuote({ decision: { answer, findings }, snapshot }: Situation): Promise<boolean> {
+    const { chain, proof } = findings;
+    const { awaitQuote, surroundings } = this.#ports;
+    if (awaitQuote === undefined || chain === undefined || proof === undefined || !isDenial(answer)) {
+      return false;
+    }
+    await awaitQuote(chain, answer);
+    return surroundings().measurement !== snapshot.measurement;
   }
 
   /**

@@ -1,5 +1,5 @@
 import { createSecretKey } from 'node:crypto';
-import { ChainCache } from '../artifact/index.ts';
+import { ChainCache, type VerifiedChain } from '../artifact/index.ts';
 import type { Digest } from '../codec/index.ts';
 import { type Denial, isDenial } from '../denial/index.ts';
 import {
@@ -8,9 +8,13 @@ import {
   type Measurement,
   measurementOf,
   toolComponents,
+  wantsOwnQuote,
+  withQuotes,
 } from '../environment/index.ts';
 import type { LogProgress } from '../tlog/index.ts';
 import type { TrustBundles } from '../workload/index.ts';
+import { readAttesterFile, tpmQuoteSource } from './attestation/attester-file.ts';
+import { type QuoteSource, SessionQuotes } from './attestation/session-quotes.ts';
 import type { Clock } from './clock.ts';
 import { readEvidenceKey } from './evidence-key.ts';
 import type { ExecutionEnd } from './execution.ts';
@@ -41,6 +45,8 @@ export interface EnforcementPointOptions {
    * log of this name, whose counters are the ones that count, instead of opening another one beside it.
    */
   readonly lockTimeoutMs?: number;
+  /** The TPM that is asked for quotes; the one this machine's home names, by default. */
+  readonly quoteSource?: QuoteSource;
 }
 
 /** One runtime at an enforcement point: a governor that decides on what was measured of it. */
@@ -48,6 +54,10 @@ export interface PointSession {
   readonly governor: Governor;
   /** Tells the definitions of the tools as they now are; they join the measurement, and what runs is decided again. */
   setTools(tools: readonly MeasuredTool[]): void;
+  /** What was measured of the runtime has changed: what runs is decided again. */
+  setComponents(components: readonly Component[], measuredAtSeconds: number): void;
+  /** Stops its governor, and asks no TPM any more. */
+  end(): Promise<void>;
 }
 
 export interface MeasuredTool {
@@ -73,13 +83,20 @@ export class EnforcementPoint {
   readonly #evidenceKey: Uint8Array;
   readonly #finder: ExecutionFinder;
   readonly #cache = new ChainCache(MAX_CACHED_CHAINS);
+  readonly #quoteSource: QuoteSource | undefined;
 
-  private constructor(options: EnforcementPointOptions, instance: InstanceLog, evidenceKey: Uint8Array) {
+  private constructor(
+    options: EnforcementPointOptions,
+    instance: InstanceLog,
+    evidenceKey: Uint8Array,
+    quoteSource: QuoteSource | undefined,
+  ) {
     const { home, follower } = options;
     this.#options = options;
     this.#instance = instance;
     this.#evidenceKey = evidenceKey;
     this.#finder = new ExecutionFinder(home, instance.log, instance.logName, () => follower.view.state);
+    this.#quoteSource = quoteSource;
     this.log = instance.logName;
     this.audience = home.audience(instance.logName);
   }
@@ -87,8 +104,12 @@ export class EnforcementPoint {
   static async open(options: EnforcementPointOptions): Promise<EnforcementPoint | Denial> {
     const evidenceKey = readEvidenceKey(options.home.evidenceKeyFile);
     if (isDenial(evidenceKey)) return evidenceKey;
+    const attester = readAttesterFile(options.home.attesterFile);
+    if (isDenial(attester)) return attester;
     const instance = await openInstanceLog({ ...options, evidenceKey });
-    return isDenial(instance) ? instance : new EnforcementPoint(options, instance, evidenceKey);
+    if (isDenial(instance)) return instance;
+    const quoteSource = options.quoteSource ?? (attester && tpmQuoteSource(attester));
+    return new EnforcementPoint(options, instance, evidenceKey, quoteSource);
   }
 
   /** Why no decision can be recorded now, if so. */
@@ -96,14 +117,36 @@ export class EnforcementPoint {
     return this.#instance.log.failure?.message;
   }
 
-  /** @param measuredAtSeconds when the oldest of the components was measured: listing tools again makes none younger. */
-  openSession(components: readonly Component[], measuredAtSeconds: number): PointSession {
+  /**
+   * @param measuredAtSeconds when the oldest of the components was measured: listing tools again makes none younger.
+   * @param isHere whether the runtime is known to be on this machine, whose TPM may then vouch for it.
+   */
+  openSession(
+    measured: readonly Component[],
+    measuredAtSeconds: number,
+    { isHere = false }: { readonly isHere?: boolean } = {},
+  ): PointSession {
     const { home, name, clock, follower, tracer, trustBundles } = this.#options;
     const { maxStalenessSeconds = DEFAULT_MAX_STALENESS_SECONDS } = this.#options;
     const { maxLineageDepth = DEFAULT_MAX_LINEAGE_DEPTH } = this.#options;
     const { log, primary } = this.#instance;
     const audiences = primary ? [this.audience] : [home.audience(name), this.audience];
-    let measurement = measure(components, [], measuredAtSeconds);
+    let components = measured;
+    let atSeconds = measuredAtSeconds;
+    let tools: readonly MeasuredTool[] = [];
+    let measurement = measure(components, tools, atSeconds);
+    const quotes = isHere
+      ? this.#openQuotes(measurement.digest, () => {
+          measurement = withQuotes(measurement, quotes?.all ?? []);
+          void governor.reverify();
+        })
+      : undefined;
+    const measureAgain = () => {
+      const again = measure(components, tools, atSeconds);
+      quotes?.setEnvironment(again.digest);
+      measurement = withQuotes(again, quotes?.all ?? []);
+      void governor.reverify();
+    };
     const governor = new Governor({
       log,
       origin: home.executionOrigin(this.log),
@@ -112,6 +155,7 @@ export class EnforcementPoint {
       ...(tracer && { tracer }),
       governance: follower,
       awaitParent: (executionId) => this.#finder.awaitCovered(executionId),
+      ...(quotes === undefined ? {} : { awaitQuote: (chain, denial) => awaitQuote(quotes, chain, denial) }),
       surroundings: () => ({
         audiences,
         keepsCounters: primary,
@@ -125,11 +169,18 @@ export class EnforcementPoint {
     });
     return {
       governor,
-      setTools(tools) {
-        const measured = measure(components, tools, measuredAtSeconds);
-        if (measured.digest === measurement.digest) return;
-        measurement = measured;
-        void governor.reverify();
+      setTools(listed) {
+        tools = listed;
+        if (measure(components, tools, atSeconds).digest !== measurement.digest) measureAgain();
+      },
+      setComponents(changed, changedAtSeconds) {
+        components = changed;
+        atSeconds = changedAtSeconds;
+        measureAgain();
+      },
+      end: async () => {
+        quotes?.stop();
+        await governor.stop();
       },
     };
   }
@@ -147,10 +198,32 @@ export class EnforcementPoint {
     return this.#instance.log.progress();
   }
 
+  #openQuotes(environment: Digest, onChanged: () => void): SessionQuotes | undefined {
+    const source = this.#quoteSource;
+    if (source === undefined) return undefined;
+    const { clock, follower } = this.#options;
+    const findAttester = (name: string) => follower.view.state.environmentByName(name)?.attester;
+    return new SessionQuotes({ source, clock, findAttester, onChanged }, environment);
+  }
+
   /** Publishes and closes the log: to be called after the governors of all sessions were stopped. */
   async close(): Promise<void> {
     await this.#instance.log.close();
     this.#finder.close();
+  }
+}
+
+/** For want of assurance a quote is asked for; what policy denies may have lacked one that is under way. */
+async function awaitQuote(
+  quotes: SessionQuotes,
+  chain: VerifiedChain,
+  { code, reason }: Denial,
+): Promise<void> {
+  if (code === 'environment.assurance_too_low') {
+    const bindings = chain.tokens.flatMap(({ writ }) => writ.environment ?? []);
+    await quotes.want(wantsOwnQuote(bindings) ? chain.digest : undefined);
+  } else if (reason.stage === 'policy') {
+    await quotes.settle();
   }
 }
 

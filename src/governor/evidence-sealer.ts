@@ -2,7 +2,7 @@ import { DEFAULT_LIMITS } from '../artifact/index.ts';
 import { digestOf } from '../codec/index.ts';
 import { type Action, type Decision, type Snapshot, workloadCredentialOf } from '../decision/index.ts';
 import { isDenial } from '../denial/index.ts';
-import { serializeMeasurement } from '../environment/index.ts';
+import { type Measurement, serializeMeasurement } from '../environment/index.ts';
 import { type EvidenceKey, type EvidenceKind, evidenceAddress } from '../receipt/index.ts';
 import { bundleOf } from '../workload/index.ts';
 import { requestEvidenceOf } from './request-evidence.ts';
@@ -27,9 +27,19 @@ export class EvidenceSealer {
   readonly #key: EvidenceKey;
   /** Content digest → address, for blobs that come back on every call. */
   readonly #addresses = new Map<string, string>();
+  readonly #contents = new WeakMap<Measurement, string>();
 
   constructor(key: EvidenceKey) {
     this.#key = key;
+  }
+
+  /** Tells measurements apart by all they say: the environment's digest leaves out when, and who vouches. */
+  #contentOf(measurement: Measurement): string {
+    const known = this.#contents.get(measurement);
+    if (known !== undefined) return known;
+    const content = `measurement ${digestOf(serializeMeasurement(measurement))}`;
+    this.#contents.set(measurement, content);
+    return content;
   }
 
   seal(action: Action, snapshot: Snapshot, { findings }: Decision): SealedEvidence {
@@ -84,10 +94,7 @@ export class EvidenceSealer {
     const { policy, measurement } = snapshot;
     if (policy !== undefined) add('policy', policy.bundle.digest, () => policy.bundle.bytes);
     if (measurement !== undefined) {
-      const { digest, assurance, measuredAtSeconds } = measurement;
-      add('measurement', `${digest}@${measuredAtSeconds}@${assurance}`, () =>
-        serializeMeasurement(measurement),
-      );
+      add('measurement', this.#contentOf(measurement), () => serializeMeasurement(measurement));
     }
     return {
       addresses,

@@ -95,6 +95,14 @@ export class Home {
   get evidenceKeyFile(): string {
     return join(this.folder, 'keys', 'evidence.key');
   }
+  /** How this machine's TPM is asked, where one is enrolled. */
+  get attesterFile(): string {
+    return join(this.folder, 'attester.json');
+  }
+  /** What of their surroundings enforcement points measure. */
+  get environmentFile(): string {
+    return join(this.folder, 'environment.json');
+  }
   get witnessPolicyFile(): string {
     return join(this.folder, 'witness-policy');
   }

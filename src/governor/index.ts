@@ -18,6 +18,22 @@ export {
 } from './approvals/sign-off.ts';
 export { artifactPath, readArtifactFile } from './artifact-file.ts';
 export { attestExecution, type ExecutionAttestation } from './attest-execution.ts';
+export {
+  type AttesterFile,
+  attesterFileText,
+  isPersistentHandle,
+  readAttesterFile,
+} from './attestation/attester-file.ts';
+export { DEFAULT_PCRS, enrollTpm, type TpmEnrollment } from './attestation/enroll-tpm.ts';
+export {
+  type EnvironmentProfile,
+  environmentFileText,
+  IMAGE_VARIABLE,
+  measureProfile,
+  readEnvironmentFile,
+} from './attestation/environment-file.ts';
+export type { QuoteSource } from './attestation/session-quotes.ts';
+export { findTpmDrift } from './attestation/tpm-drift.ts';
 export { chooseGovernor, type DaemonUse } from './choose-governor.ts';
 export { type Clock, systemClock } from './clock.ts';
 export {

@@ -1,6 +1,7 @@
 import { type Denial, isDenial } from '../denial/index.ts';
 import type { Component } from '../environment/index.ts';
 import type { TrustBundles } from '../workload/index.ts';
+import type { QuoteSource } from './attestation/session-quotes.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { EnforcementPoint, type MeasuredTool, type PointSession } from './enforcement-point.ts';
 import type { ExecutionEnd } from './execution.ts';
@@ -28,6 +29,8 @@ export interface GovernorOptions {
    * log of this name, whose counters are the ones that count, instead of opening another one beside it.
    */
   readonly lockTimeoutMs?: number;
+  /** The TPM that is asked for quotes; the one this machine's home names, by default. */
+  readonly quoteSource?: QuoteSource;
 }
 
 export interface OpenedGovernor {
@@ -40,6 +43,8 @@ export interface OpenedGovernor {
   setTools(tools: readonly MeasuredTool[]): void;
   /** Says how an execution ended that was left by its caller, in this process or another one; durable when it resolves. */
   concludeLater(executionId: string, end: ExecutionEnd): Promise<Denial | undefined>;
+  /** Tells what was measured again of the runtime; what runs is decided again. */
+  setComponents(components: readonly Component[], measuredAtSeconds: number): void;
   close(): Promise<void>;
 }
 
@@ -61,13 +66,13 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
     return point;
   }
   const close = async (session?: PointSession) => {
-    await session?.governor.stop();
+    await session?.end();
     await point.close();
     follower.close();
   };
   let session: PointSession;
   try {
-    session = point.openSession(await measuring, measuredAtSeconds);
+    session = point.openSession(await measuring, measuredAtSeconds, { isHere: true });
   } catch (error) {
     await close();
     throw error;
@@ -82,6 +87,7 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
       await session.governor.settle();
       return point.concludeLater(executionId, end);
     },
+    setComponents: (measured, atSeconds) => session.setComponents(measured, atSeconds),
     close: () => close(session),
   };
 }

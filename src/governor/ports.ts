@@ -1,4 +1,6 @@
+import type { VerifiedChain } from '../artifact/index.ts';
 import type { Snapshot } from '../decision/index.ts';
+import type { Denial } from '../denial/index.ts';
 import type { EvidenceKey } from '../receipt/index.ts';
 import type { Log } from '../tlog/index.ts';
 import { approvalFinder } from './approvals/find-approvals.ts';
@@ -22,6 +24,12 @@ export interface GovernorPorts {
    * asking for it again.
    */
   readonly awaitParent?: (executionId: string) => Promise<boolean>;
+  /**
+   * Waits a moment for a TPM's word on the environment that may turn a denial; where one comes, the measurement is another.
+   *
+   * @param chain the artifact, whose holder has proved to be that.
+   */
+  readonly awaitQuote?: (chain: VerifiedChain, denial: Denial) => Promise<void>;
   /** All of a snapshot but what governance, time and the log contribute. */
   readonly surroundings: () => Omit<
     Snapshot,

@@ -1,5 +1,12 @@
 import { encodeBase64url } from '../codec/index.ts';
-import type { Action, ApprovalFindings, Decision, ProvenWorkload, Snapshot } from '../decision/index.ts';
+import {
+  type Action,
+  type ApprovalFindings,
+  type Decision,
+  type ProvenWorkload,
+  type Snapshot,
+  vouchedFor,
+} from '../decision/index.ts';
 import { isDenial, type ReasonCode } from '../denial/index.ts';
 import { REQUEST_SECONDS } from '../governance/index.ts';
 import { type Preview, previewOf } from '../policy/index.ts';
@@ -36,6 +43,7 @@ export function decisionReceiptOf(
 ): DecisionReceipt {
   const { chain, proof, agent, workload, lineage, policy, request } = findings;
   const { measurement } = snapshot;
+  const vouched = vouchedFor(chain, snapshot);
   return {
     type: DECISION_RECEIPT,
     id,
@@ -52,11 +60,11 @@ export function decisionReceiptOf(
     ...(proof ? { proof: { jti: proof.jti, iatSeconds: proof.iatSeconds } } : {}),
     ...(agent === undefined ? {} : { agent }),
     ...(workload === undefined ? {} : { workload: workloadFacts(workload) }),
-    ...(measurement
+    ...(measurement && vouched
       ? {
           environment: {
             digest: measurement.digest,
-            assurance: measurement.assurance,
+            assurance: vouched.assurance,
             measuredAtSeconds: measurement.measuredAtSeconds,
           },
         }
@@ -141,10 +149,11 @@ export interface OutcomeFacts {
   readonly result?: Uint8Array;
   /** What redaction rules let be shown of it. */
   readonly preview?: Preview | undefined;
+  readonly process?: OutcomeReceipt['process'];
 }
 
 export function outcomeReceiptOf(facts: OutcomeFacts): OutcomeReceipt {
-  const { id, atMs, log, salt, result, status, code, note, durationMs } = facts;
+  const { id, atMs, log, salt, result, status, code, note, process, durationMs } = facts;
   return {
     type: OUTCOME_RECEIPT,
     id,
@@ -158,6 +167,7 @@ export function outcomeReceiptOf(facts: OutcomeFacts): OutcomeReceipt {
       ? {}
       : { result: { digest: saltedDigest(salt, result), bytes: result.byteLength } }),
     ...previewMember(facts.preview),
+    ...(process === undefined ? {} : { process }),
     durationMs: Math.round(durationMs * 1000) / 1000,
   };
 }

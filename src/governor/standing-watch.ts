@@ -1,5 +1,5 @@
 import { canonicalize, digestOf } from '../codec/index.ts';
-import { checkAuthority, checkPolicy, type Ground, type Snapshot } from '../decision/index.ts';
+import { checkAuthority, checkPolicy, type Ground, type Snapshot, vouchedFor } from '../decision/index.ts';
 import { type Denial, deny } from '../denial/index.ts';
 import { type GovernanceLook, hasMoved, type Look } from './governance-look.ts';
 import { type GovernorPorts, snapshotOf } from './ports.ts';
@@ -68,7 +68,7 @@ export class StandingWatch {
   /** @param begunOn what it was permitted on. */
   add(watched: Watched, begunOn: Snapshot): void {
     this.#entries.set(watched, { watched, begunOn });
-    this.#addedDueMs = Math.min(this.#addedDueMs, endOf(watched.ground, begunOn.measurement));
+    this.#addedDueMs = Math.min(this.#addedDueMs, endOf(watched.ground, begunOn));
     this.#timer ??= setInterval(() => this.#tick(), LOOK_EVERY_MS).unref();
   }
 
@@ -139,7 +139,7 @@ export class StandingWatch {
       const complete = await this.#askPolicy(snapshot);
       let dueMs = complete ? minuteMs : wallMs;
       for (const { watched } of this.#entries.values()) {
-        dueMs = Math.min(dueMs, endOf(watched.ground, measurement));
+        dueMs = Math.min(dueMs, endOf(watched.ground, snapshot));
       }
       this.#basis = { look, measurement, trustBundles, wallMs, dueMs };
       return complete;
@@ -238,14 +238,14 @@ function commonInputs({ policy, governance, measurement, nowSeconds }: Snapshot)
     governance.policy?.digest,
     policy?.bundle.digest,
     measurement?.digest,
-    measurement?.assurance,
     Math.floor(nowSeconds / 60),
   ].join(' ');
 }
 
-/** The same of one: the agent that its leaf key belongs to now, and all that is common. */
-function policyInputs({ chain }: Ground, { governance }: Snapshot, common: string): string {
-  return `${governance.agentByThumbprint(chain.leaf.holder.thumbprint)?.subject ?? ''} ${common}`;
+/** The same of one: the agent that its leaf key belongs to now, how far the measurement is proven, and all that is common. */
+function policyInputs({ chain }: Ground, snapshot: Snapshot, common: string): string {
+  const agent = snapshot.governance.agentByThumbprint(chain.leaf.holder.thumbprint)?.subject ?? '';
+  return `${agent} ${vouchedFor(chain, snapshot)?.assurance ?? '-'} ${common}`;
 }
 
 /** What of policy's inputs cannot. The executions of a parent share no answer: what policies read of it may grow. */
@@ -262,9 +262,16 @@ function policyQuestion({ chain, tool, args, workload, lineage, parent }: Ground
   ]);
 }
 
-/** Wall time (milliseconds) at which a chain ends, or the measurement is too old for it. */
-function endOf({ chain }: Ground, measurement: Snapshot['measurement']): number {
+/** Wall time (milliseconds) at which a chain ends, or the measurement or a quote of it is too old for it. */
+function endOf({ chain }: Ground, { measurement, governance, nowSeconds }: Snapshot): number {
   let endSeconds = Number.POSITIVE_INFINITY;
+  for (const { attester, at } of measurement?.quotes ?? []) {
+    const { maxAgeSeconds = 0 } = governance.environmentByName(attester)?.attester ?? {};
+    const limits = chain.tokens.map(({ writ }) => writ.environment?.maxAgeSeconds ?? maxAgeSeconds);
+    const oldSeconds = at + Math.min(maxAgeSeconds, ...limits) + 0.001;
+    // One that is too old already changes nothing any more.
+    if (oldSeconds > nowSeconds) endSeconds = Math.min(endSeconds, oldSeconds);
+  }
   for (const { expSeconds, writ } of chain.tokens) {
     endSeconds = Math.min(endSeconds, expSeconds);
     const maxAgeSeconds = writ.environment?.maxAgeSeconds;

@@ -15,7 +15,7 @@ import {
   parseJsonObject,
 } from '../codec/index.ts';
 import { isDenial } from '../denial/index.ts';
-import { parseMeasurement } from '../environment/index.ts';
+import { type Measurement, parseMeasurement } from '../environment/index.ts';
 import { parsePublicJwk } from '../key/index.ts';
 import { artifactFactsOf } from './artifact-facts.ts';
 import type { BundledExecution, EvidenceBundle } from './bundle.ts';
@@ -83,11 +83,16 @@ function verifyMeasurement({ environment }: DecisionReceipt, json: Part, finding
   if (
     isDenial(measurement) ||
     measurement.digest !== environment?.digest ||
-    measurement.assurance !== environment.assurance ||
+    !isPossibleAssurance(measurement, environment.assurance) ||
     measurement.measuredAtSeconds !== environment.measuredAtSeconds
   ) {
     findings.problem('evidence.measurement', 'not the environment the decision was made in');
   }
+}
+
+/** What it says of itself; or what its quotes may prove, which whoever folds the governance log can tell. */
+function isPossibleAssurance({ assurance, quotes = [] }: Measurement, recorded: string): boolean {
+  return recorded === assurance || (recorded === 'tpm' && quotes.length > 0);
 }
 
 /** Tool and arguments are those of the receipt, and where a proof was accepted, those the proof states. */

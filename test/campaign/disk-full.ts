@@ -32,7 +32,7 @@ if (disk === undefined) {
   rmSync(folder, { recursive: true });
   process.exit(3);
 }
-const domain = await TestDomain.create(LOAD_POLICY, disk.folder);
+const domain = await TestDomain.create(LOAD_POLICY, { within: disk.folder });
 const daemon = await LoadDaemon.start(domain.home);
 let going = true;
 try {

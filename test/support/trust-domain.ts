@@ -74,13 +74,14 @@ export class TestDomain {
     this.#issuer = issuer;
   }
 
-  /** @param within where its folder is made. */
-  static async create(policyText?: string, within = tmpdir()): Promise<TestDomain> {
+  /** @param options.within where its folder is made. */
+  static async create(
+    policyText?: string,
+    { name = 'test.local', within = tmpdir() }: { readonly name?: string; readonly within?: string } = {},
+  ): Promise<TestDomain> {
     const folder = mkdtempSync(join(within, 'writ-domain-'));
     const atSeconds = nowSeconds();
-    const home = must(
-      await createDomain(join(folder, '.writ'), { name: 'test.local', actor: 'test', atSeconds }),
-    );
+    const home = must(await createDomain(join(folder, '.writ'), { name, actor: 'test', atSeconds }));
     const agent = SigningKey.generate();
     const subject = home.agent('worker');
     must(await enrollAgent(home, { subject, key: agent.publicKey, actor: 'test', atSeconds }));

@@ -18,6 +18,7 @@ import {
   type Home,
   isLocalName,
   localAgents,
+  measureProfile,
   openHome,
   readArtifactFile,
 } from '../../governor/index.ts';
@@ -135,9 +136,14 @@ async function measure(
 ): Promise<readonly Component[]> {
   const file = join(home.folder, 'cache', 'digests.json');
   const recalled = await recallDigests(file);
-  const [enforcer, rest] = await Promise.all([measureEnforcer(), measureRest()]);
+  const [enforcer, rest, profile] = await Promise.all([
+    measureEnforcer(),
+    measureRest(),
+    measureProfile(home, process.cwd(), process.env),
+  ]);
   await keepDigests(file, recalled);
-  return [...enforcer, ...rest];
+  // What cannot be measured is left out, so that what is bound to it denies.
+  return [...enforcer, ...rest, ...(isDenial(profile) ? [] : profile)];
 }
 
 /** The program that runs here. What cannot be found is left out, so that a binding on it does not hold. */

@@ -36,6 +36,8 @@ export interface ConnectedGovernor {
   setTools(tools: readonly MeasuredTool[]): void;
   /** As `OpenedGovernor` has it. */
   concludeLater(executionId: string, end: ExecutionEnd): Promise<Denial | undefined>;
+  /** Tells what was measured again of the runtime; what runs is decided again. */
+  setComponents(components: readonly Component[], measuredAtSeconds: number): void;
   close(): Promise<void>;
 }
 
@@ -75,6 +77,7 @@ export async function connectGovernor(
         approvalsUrl: governor.approvalsUrl,
         pinnedDigest: (tool) => governor.pinnedDigest(tool),
         setTools: (tools) => governor.setTools(tools),
+        setComponents: (measured, atSeconds) => governor.setComponents(measured, atSeconds),
         concludeLater: (executionId, end) => governor.concludeLater(executionId, end),
         close: () => governor.close(),
       };

@@ -45,6 +45,7 @@ export class RemoteGovernor {
   #session: Promise<Session> | undefined;
   #opened: Session | undefined;
   #tools: readonly MeasuredTool[] | undefined;
+  #measured: Pick<RemoteGovernorOptions, 'components' | 'measuredAtSeconds'>;
   /** Resolves when the daemon knows the newest definitions. */
   #telling: Promise<void> = Promise.resolve();
   readonly #concluding = new Set<Promise<unknown>>();
@@ -52,6 +53,7 @@ export class RemoteGovernor {
 
   private constructor(options: RemoteGovernorOptions) {
     this.#options = options;
+    this.#measured = options;
   }
 
   /** @throws where no session can be opened. */
@@ -81,10 +83,19 @@ export class RemoteGovernor {
 
   setTools(tools: readonly MeasuredTool[]): void {
     this.#tools = tools;
+    this.#tell((session) => this.#tellTools(session));
+  }
+
+  setComponents(components: readonly Component[], measuredAtSeconds: number): void {
+    this.#measured = { components, measuredAtSeconds };
+    this.#tell((session) => this.#tellComponents(session));
+  }
+
+  #tell(tell: (session: Session) => Promise<void>): void {
     const session = this.#opened;
     if (session === undefined) return;
     const before = this.#telling;
-    this.#telling = before.then(() => this.#tellTools(session));
+    this.#telling = before.then(() => tell(session));
     // INVARIANT: nothing is decided on definitions that no longer are: where the daemon could not be told, the session is
     // lost, and the next one begins with telling it.
     this.#telling.catch(() => this.#lose(session.channel));
@@ -149,7 +160,7 @@ export class RemoteGovernor {
     this.#running.set(executionId, abort);
     const tell = async (request: JsonObject) => {
       const reason: unknown = abort.signal.reason;
-      return (await this.#tell(session, request)) ?? (isDenial(reason) ? reason : undefined);
+      return (await this.#tellEnd(session, request)) ?? (isDenial(reason) ? reason : undefined);
     };
     const conclude = (end: ExecutionEnd) => tell({ conclude: executionId, outcome: endOf(end) });
     try {
@@ -179,7 +190,7 @@ export class RemoteGovernor {
    * What the daemon terminated it with, if it did. INVARIANT: only the daemon's word says that an execution stood to its
    * end. Without it the outcome is recorded as unknown, and what came back is not passed on.
    */
-  async #tell(session: Session, request: JsonObject): Promise<Denial | undefined> {
+  async #tellEnd(session: Session, request: JsonObject): Promise<Denial | undefined> {
     const concluding = session.channel.send(request).catch(() => undefined);
     this.#track(concluding);
     const answer = await concluding;
@@ -200,6 +211,16 @@ export class RemoteGovernor {
     if (status !== OK) throw new Error('the daemon did not take the definitions of the tools');
   }
 
+  async #tellComponents({ channel }: Session): Promise<void> {
+    const { status } = await channel.send(this.#measuredBody());
+    if (status !== OK) throw new Error('the daemon did not take what was measured');
+  }
+
+  #measuredBody() {
+    const { components, measuredAtSeconds } = this.#measured;
+    return { components: components.map((component) => ({ ...component })), measuredAtSeconds };
+  }
+
   #connected(): Promise<Session> {
     if (this.#closed) return Promise.reject(new Error('the enforcement point is closed'));
     this.#session ??= this.#open();
@@ -207,7 +228,7 @@ export class RemoteGovernor {
   }
 
   async #open(): Promise<Session> {
-    const { name, components, measuredAtSeconds } = this.#options;
+    const { name } = this.#options;
     let channel: DaemonChannel | undefined;
     const link = await this.#options.link().catch((error: unknown) => {
       this.#session = undefined;
@@ -224,8 +245,7 @@ export class RemoteGovernor {
           }),
         closed: (closed) => this.#lose(closed),
       });
-      const asked = { components: components.map((component) => ({ ...component })), measuredAtSeconds };
-      const answer = await channel.send({ open: asked });
+      const answer = await channel.send({ open: this.#measuredBody() });
       if (answer.status !== OK) throw new Error(denialOf(answer).detail);
       const session: Session = { ...openedOf(answer.body), channel };
       this.#opened = session;
@@ -272,12 +292,14 @@ function bodyOf({ tool, args, presentation, toolDigest, refusal }: Action): Json
   };
 }
 
-function endOf({ status, evidence, note, result }: ExecutionEnd): JsonObject {
+function endOf({ status, evidence, note, result, stopped, process }: ExecutionEnd): JsonObject {
   return {
     status,
     ...(evidence && { evidence: Buffer.from(evidence).toString('base64') }),
     ...(note === undefined ? {} : { note }),
     ...(result && { result }),
+    ...(stopped && { stopped: { code: stopped.code, detail: stopped.detail } }),
+    ...(process && { process: { ...process } }),
   };
 }
 

@@ -15,6 +15,7 @@ import { watchPins } from './pins.ts';
 import { denialBody, type ProblemBody, problemBody } from './problem.ts';
 import {
   askRequest,
+  componentsRequest,
   concludeLeftRequest,
   concludeRequest,
   leaveRequest,
@@ -63,6 +64,11 @@ const NOT_ANY_MORE = 'not permitted any more';
 /** Too many requests is no refusal of who sends them. */
 function isRefused(admitted: Caller | Response): boolean {
   return admitted instanceof Response && admitted.status !== 429;
+}
+
+/** On the Unix socket, and so on this machine: its TPM says nothing about runtimes elsewhere. */
+function isOwner(admitted: Caller | Response): boolean {
+  return !(admitted instanceof Response) && admitted.role === 'owner';
 }
 
 class SessionChannel {
@@ -134,6 +140,11 @@ class SessionChannel {
       this.#parse(concludeRequest, request, (read) => this.#conclude(session, read));
     } else if (bytes > MAX_ACTION_BYTES) {
       this.#fail(PROTOCOL_ERROR, 'the frame is too long');
+    } else if ('components' in request) {
+      this.#parse(componentsRequest, request, ({ id, components, measuredAtSeconds }) => {
+        session.setComponents(components, this.#notAhead(measuredAtSeconds));
+        this.#answer(id, 200, {});
+      });
     } else if ('ask' in request) {
       this.#parse(askRequest, request, (read) => void this.#ask(session, read));
     } else if ('leave' in request) {
@@ -165,18 +176,23 @@ class SessionChannel {
     }
   }
 
+  /** Nobody measured in the future: an instant to come would never grow stale. */
+  #notAhead(seconds: number): number {
+    return Math.min(seconds, Math.floor(this.#options.clock.wallMs() / 1000));
+  }
+
   async #open({ id, open }: z.infer<typeof openRequest>): Promise<void> {
     if (this.#opening) {
       this.#fail(PROTOCOL_ERROR, 'nothing is asked before the session is open');
       return;
     }
     this.#opening = true;
-    const { sessions, follower, clock, name } = this.#options;
+    const { sessions, follower, name } = this.#options;
     const opened = await sessions.open({
       name,
       components: open.components,
-      // Nobody measured in the future: an instant to come would never grow stale.
-      measuredAtSeconds: Math.min(open.measuredAtSeconds, Math.floor(clock.wallMs() / 1000)),
+      measuredAtSeconds: this.#notAhead(open.measuredAtSeconds),
+      isHere: isOwner(this.#options.admit()),
       onTerminated: (execution, { code }: Denial) => this.#tell('terminated', { execution, code }),
     });
     if (isDenial(opened)) {

@@ -4,19 +4,23 @@ import { actionMessage, outcomeMessage } from './execution-messages.ts';
 import { digest, MAX_TOOLS } from './shapes.ts';
 
 const requestId = z.int().min(0);
-export const openRequest = z.strictObject({
-  id: requestId,
-  open: z.strictObject({
-    components: z
-      .array(
-        z
-          .strictObject({ kind: z.string(), name: z.string(), digest })
-          .refine(isComponent, 'is no component of a measurement'),
-      )
-      .max(MAX_TOOLS),
-    measuredAtSeconds: z.int().min(0),
-  }),
-});
+const measured = {
+  components: z
+    .array(
+      z
+        .strictObject({
+          ...{ kind: z.string(), name: z.string(), digest },
+          // Who measured it, and when: no part of the environment's digest.
+          ...{ collector: z.string().exactOptional(), at: z.int().min(0).exactOptional() },
+        })
+        .refine(isComponent, 'is no component of a measurement'),
+    )
+    .max(MAX_TOOLS),
+  measuredAtSeconds: z.int().min(0),
+};
+export const openRequest = z.strictObject({ id: requestId, open: z.strictObject(measured) });
+/** The same, measured again. */
+export const componentsRequest = z.strictObject({ id: requestId, ...measured });
 export const askRequest = z.strictObject({
   id: requestId,
   ask: actionMessage,

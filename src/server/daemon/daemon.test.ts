@@ -204,6 +204,27 @@ describe('a governor behind a socket', () => {
     expect(runs).toBe(1);
   });
 
+  it('stops what runs when what was measured of its runtime is no longer what it is bound to', async () => {
+    const component = { kind: 'upstream', name: 'job', digest: `sha256:${'0a'.repeat(32)}` } as const;
+    const at = Math.floor(Date.now() / 1000);
+    const bound = domain.issue({ writ: { environment: { components: [component] } } });
+    const bind = () => call(domain.call([bound], { audience: connected.audience }));
+    connected.setComponents([{ ...component, collector: 'program', at }], at);
+    let started: (value?: unknown) => void = () => {};
+    const running = new Promise((resolve) => {
+      started = resolve;
+    });
+    const outcome = connected.governor.run(bind(), async ({ signal }) => {
+      started();
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      return succeed();
+    });
+    await running;
+    connected.setComponents([{ ...component, digest: `sha256:${'0b'.repeat(32)}` }], at);
+    expect(codeOf(await outcome)).toBe('environment.mismatch');
+    expect(codeOf(await connected.governor.run(bind(), succeed))).toBe('environment.mismatch');
+  });
+
   it('stops what runs when the daemon goes down, and does not report success', async () => {
     let started: (value?: unknown) => void = () => {};
     const running = new Promise((resolve) => {

@@ -17,7 +17,7 @@ it('denies and runs nothing while the disk is full, and goes on without a restar
     rmSync(folder, { recursive: true });
     return context.skip();
   }
-  const domain = await TestDomain.create(undefined, disk.folder);
+  const domain = await TestDomain.create(undefined, { within: disk.folder });
   const daemon = await startDaemon(domain.home);
   try {
     const point = must(await connectGovernor({ home: domain.home, name: 'fs', components: [] }));

@@ -1,5 +1,6 @@
 import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import type { Component } from '../../environment/index.ts';
 import type {
   CallerTrace,
   MeasuredTool,
@@ -45,6 +46,10 @@ export class PointSession {
 
   setTools(tools: readonly MeasuredTool[]): void {
     this.#opened.setTools(tools);
+  }
+
+  setComponents(components: readonly Component[], measuredAtSeconds: number): void {
+    this.#opened.setComponents(components, measuredAtSeconds);
   }
 
   /** Decides what runs again, now. */
@@ -111,6 +116,6 @@ export class PointSession {
       execution.conclude({ status: 'unknown', note: 'its enforcement point is gone' });
     }
     this.#running.clear();
-    await this.#opened.governor.stop();
+    await this.#opened.end();
   }
 }
