@@ -20,6 +20,8 @@ export interface PresenterOptions {
   readonly signer: Signer;
   /** The enforcement point that proofs are for. */
   readonly audience: string;
+  /** What shows, with the proof of possession of one call, which workload calls (spec/workload.md). Default: nothing. */
+  readonly workload?: (pop: string) => { readonly wit: string; readonly wpt: string };
   /** Unix time; default: the system clock. */
   readonly nowSeconds?: () => number;
 }
@@ -33,7 +35,7 @@ export interface PresenterOptions {
  * @returns `artifact.missing`, `artifact.malformed`, or `identity.mismatch` where the key is not the leaf holder's.
  */
 export function createPresenter(options: PresenterOptions): Presenter | Denial {
-  const { chain, signer, audience, nowSeconds = () => Date.now() / 1000 } = options;
+  const { chain, signer, audience, workload, nowSeconds = () => Date.now() / 1000 } = options;
   const granted = grantedTools(chain);
   if (isDenial(granted)) return granted;
   if (granted.holder !== signer.publicKey.thumbprint) {
@@ -41,9 +43,8 @@ export function createPresenter(options: PresenterOptions): Presenter | Denial {
   }
   return {
     grants: (tool) => granted.tools.has(tool),
-    present: (tool, args, parent) => ({
-      aat_chain: chain,
-      aat_pop: createProof({
+    present(tool, args, parent) {
+      const pop = createProof({
         leaf: chain,
         signer,
         tool,
@@ -51,8 +52,9 @@ export function createPresenter(options: PresenterOptions): Presenter | Denial {
         audience,
         iatSeconds: Math.floor(nowSeconds()),
         ...(parent === undefined ? {} : { parent }),
-      }),
-    }),
+      });
+      return { aat_chain: chain, aat_pop: pop, ...workload?.(pop) };
+    },
   };
 }
 

@@ -5,11 +5,13 @@ import { isUri } from './uri.ts';
 import { DAYS, isTimeZone, type UseWindow } from './window.ts';
 
 /**
- * The profile claim `writ` (spec/artifact.md). Every token of a chain may carry it and each one's `environment`,
- * `governance` and `use` are enforced; `initiator` and `attribution` count in the root alone.
+ * The profile claim `writ` (spec/artifact.md). Every token of a chain may carry it and each one's `workload`,
+ * `environment`, `governance` and `use` are enforced; `initiator` and `attribution` count in the root alone.
  */
 export type WritClaim = {
   readonly initiator?: Initiator;
+  /** SPIFFE ID of the workload that calls must come from. */
+  readonly workload?: string;
   readonly environment?: EnvironmentClaim;
   readonly governance?: GovernanceClaim;
   readonly use?: UseClaim;
@@ -69,6 +71,10 @@ export type Attribution = {
 const MAX_TEXT_CHARACTERS = 512;
 const MAX_ENTRIES = 64;
 const MAX_WITHIN_SECONDS = 899;
+
+const MAX_SPIFFE_ID_CHARACTERS = 2048;
+/** Of a workload: with a path. What else has to be true of one is seen where it is proven: another spelling equals none. */
+const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/[A-Za-z0-9._-]+)+$/;
 
 const text = z.string().min(1).max(MAX_TEXT_CHARACTERS);
 const uri = z.string().refine(isUri);
@@ -132,6 +138,7 @@ const attribution = z.strictObject({ owner: text, onBehalfOf: list(text).exactOp
 
 const schema: z.ZodType<WritClaim> = z.strictObject({
   initiator: initiator.exactOptional(),
+  workload: z.string().max(MAX_SPIFFE_ID_CHARACTERS).regex(SPIFFE_ID).exactOptional(),
   environment: environment.exactOptional(),
   governance: governance.exactOptional(),
   use: use.exactOptional(),

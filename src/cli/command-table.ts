@@ -101,6 +101,15 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
       enroll: { summary: 'bind an agent name to its key', load: () => import('./agent-enroll.ts') },
     },
   },
+  workload: {
+    summary: 'SPIFFE identities of workloads',
+    commands: {
+      verify: { summary: 'verify one with a trust bundle', load: () => import('./workload-verify.ts') },
+      fetch: { summary: 'ask the Workload API who this is', load: () => import('./workload-fetch.ts') },
+      issuer: { summary: 'make an issuer, for development', load: () => import('./workload-issuer.ts') },
+      issue: { summary: 'issue identities from it', load: () => import('./workload-issue.ts') },
+    },
+  },
   artifact: {
     summary: 'authorization artifacts: what agents may do',
     commands: {

@@ -23,6 +23,7 @@ export interface GrantOptions {
   readonly policy?: string;
   readonly approval?: readonly string[];
   readonly environment?: readonly string[];
+  readonly workload?: string;
   readonly purpose?: string;
   readonly reference?: string;
   readonly out?: string;
@@ -51,6 +52,7 @@ export function addGrantOptions(command: Command): Command {
       'what must be measured: sha256:…, kind/name=sha256:…, assurance=tpm, maxAge=5m (repeatable)',
       collect,
     )
+    .option('--workload <id>', 'SPIFFE ID that the calling workload must prove')
     .option('--purpose <text>', 'what it is for')
     .option('--reference <text>', 'a ticket or order it belongs to')
     .option('--writ <file>', 'the whole "writ" claim as JSON, instead of the options above')
@@ -120,7 +122,7 @@ function checkClaim(json: JsonValue, source: string): WritClaim {
 }
 
 function claimOfOptions(options: GrantOptions): JsonObject | undefined {
-  const { maxUses, budget, window, policy, approval, purpose, reference } = options;
+  const { maxUses, budget, window, policy, approval, workload, purpose, reference } = options;
   const use = {
     ...(maxUses === undefined ? {} : { maxUses: parseWholeNumber(maxUses, '--max-uses', 1) }),
     ...(budget === undefined ? {} : { budgets: budget.map(parseBudget) }),
@@ -134,6 +136,7 @@ function claimOfOptions(options: GrantOptions): JsonObject | undefined {
   };
   const environment = parseEnvironment(options.environment ?? []);
   const claim = {
+    ...(workload === undefined ? {} : { workload }),
     ...(Object.keys(use).length === 0 ? {} : { use }),
     ...(Object.keys(governance).length === 0 ? {} : { governance }),
     ...(Object.keys(environment).length === 0 ? {} : { environment }),

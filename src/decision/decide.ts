@@ -23,6 +23,7 @@ import {
   tightestWithin,
 } from './approval.ts';
 import { issuePermit, type Permit } from './permit.ts';
+import { type ProvenWorkload, proveWorkload } from './proven-workload.ts';
 import { type Action, type Request, requestOf } from './request.ts';
 import type { Snapshot } from './snapshot.ts';
 import { askPolicy, checkIdentity, checkRevocation, checkRuntime } from './standing.ts';
@@ -33,6 +34,8 @@ export interface Findings {
   chain?: VerifiedChain;
   proof?: VerifiedProof;
   agent?: string;
+  /** The workload that the caller proved to be. */
+  workload?: ProvenWorkload;
   counters?: readonly Counter[];
   parent?: ParentFact;
   lineage?: LineagePosition;
@@ -77,7 +80,8 @@ const CHECKS: Readonly<Record<Stage, StageCheck>> = {
     return checkAudience(chain, snapshot.audiences, { required: true });
   },
 
-  identity({ tool, args, presentation }, snapshot, findings) {
+  identity(action, snapshot, findings) {
+    const { tool, args, presentation } = action;
     const { chain, request } = findings;
     if (chain === undefined || request === undefined) return unreached('identity');
     const pop = presentation !== undefined && !isDenial(presentation) ? presentation.aat_pop : '';
@@ -94,7 +98,10 @@ const CHECKS: Readonly<Record<Stage, StageCheck>> = {
     });
     if (isDenial(proof)) return proof;
     findings.proof = proof;
-    const agent = checkIdentity(chain, snapshot.governance);
+    const workload = proveWorkload(action, snapshot);
+    if (isDenial(workload)) return workload;
+    if (workload !== undefined) findings.workload = workload;
+    const agent = checkIdentity(chain, snapshot.governance, workload);
     if (isDenial(agent)) return agent;
     if (agent !== undefined) findings.agent = agent;
     return undefined;
@@ -118,8 +125,8 @@ const CHECKS: Readonly<Record<Stage, StageCheck>> = {
     return chain === undefined ? unreached('environment') : checkRuntime(chain, tool, toolDigest, snapshot);
   },
 
-  revocation(_action, snapshot, { chain }) {
-    return chain === undefined ? unreached('revocation') : checkRevocation(chain, snapshot);
+  revocation(_action, snapshot, { chain, workload }) {
+    return chain === undefined ? unreached('revocation') : checkRevocation(chain, snapshot, workload);
   },
 
   lineage(_action, snapshot, findings) {
@@ -148,7 +155,7 @@ const CHECKS: Readonly<Record<Stage, StageCheck>> = {
   },
 
   approval({ tool }, snapshot, findings) {
-    const { chain, policy, request } = findings;
+    const { chain, policy, request, workload } = findings;
     const { governance, audiences, nowSeconds } = snapshot;
     const audience = audiences.at(-1);
     if (chain === undefined || policy === undefined || request === undefined) return unreached('approval');
@@ -166,7 +173,7 @@ const CHECKS: Readonly<Record<Stage, StageCheck>> = {
         ...{ artifactDigest: chain.digest, policyDigest: governance.policy.digest },
       }),
     );
-    const others = approvalsOfOthers(given, requestersOf(chain, governance));
+    const others = approvalsOfOthers(given, requestersOf(chain, governance, workload));
     findings.approvals = { actionDigest, required, withinSeconds, given: others };
     return checkApprovals(required, others, nowSeconds, withinSeconds);
   },
@@ -220,12 +227,17 @@ function refusalAt(stage: Stage, { refusal }: Action): Denial | undefined {
   return own === stage ? refusal : undefined;
 }
 
-/** Who asks: the initiator and everybody who holds a link of the chain. None of them approves it. */
-function requestersOf({ root, tokens }: VerifiedChain, governance: GovernanceState): Requesters {
+/** Who asks: the initiator, the workload that calls and everybody who holds a link of the chain. None of them approves it. */
+function requestersOf(
+  { root, tokens }: VerifiedChain,
+  governance: GovernanceState,
+  workload: ProvenWorkload | undefined,
+): Requesters {
   const initiator = root.writ.initiator?.id;
   return {
     subjects: [
       ...(initiator === undefined ? [] : [initiator]),
+      ...(workload === undefined ? [] : [workload.id]),
       ...tokens.flatMap(({ holder }) => governance.subjectsOf(holder.thumbprint)),
     ],
     keyThumbprints: tokens.map(({ holder }) => holder.thumbprint),

@@ -3,6 +3,7 @@ import type { Digest, JsonObject } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import type { LineagePosition, ParentFact } from '../lineage/index.ts';
 import type { Decision } from './decide.ts';
+import { type ProvenWorkload, recheckWorkload } from './proven-workload.ts';
 import type { Action } from './request.ts';
 import type { Snapshot } from './snapshot.ts';
 import { askPolicy, checkIdentity, checkRevocation, checkRuntime } from './standing.ts';
@@ -14,6 +15,8 @@ export interface Ground {
   /** Digest of the tool's definition when the execution began. */
   readonly toolDigest: Digest | undefined;
   readonly chain: VerifiedChain;
+  /** The workload that the caller proved to be. */
+  readonly workload: ProvenWorkload | undefined;
   readonly lineage: LineagePosition;
   readonly parent: ParentFact | undefined;
 }
@@ -23,9 +26,9 @@ export function groundOf(
   { tool, args, toolDigest }: Action,
   findings: Decision['findings'],
 ): Ground | undefined {
-  const { chain, lineage, parent } = findings;
+  const { chain, lineage, parent, workload } = findings;
   if (chain === undefined || lineage === undefined) return undefined;
-  return { tool, args, toolDigest, chain, lineage, parent };
+  return { tool, args, toolDigest, chain, workload, lineage, parent };
 }
 
 /**
@@ -41,13 +44,13 @@ export function redecide(ground: Ground, snapshot: Snapshot): Denial | undefined
 
 /** All but policy: the same for every execution of one chain and tool, whatever its arguments. */
 export function checkAuthority(
-  { chain, tool, toolDigest }: Pick<Ground, 'chain' | 'tool' | 'toolDigest'>,
+  { chain, tool, toolDigest, workload }: Pick<Ground, 'chain' | 'tool' | 'toolDigest' | 'workload'>,
   snapshot: Snapshot,
 ): Denial | undefined {
   try {
     const { governance, nowSeconds, limits, audiences } = snapshot;
     const identity = () => {
-      const agent = checkIdentity(chain, governance);
+      const agent = checkIdentity(chain, governance, workload);
       return isDenial(agent) ? agent : undefined;
     };
     return (
@@ -57,10 +60,11 @@ export function checkAuthority(
         ...(limits ? { limits } : {}),
       }) ??
       checkAudience(chain, audiences, { required: true }) ??
+      recheckWorkload(workload, snapshot) ??
       identity() ??
       checkWindows(chain, nowSeconds) ??
       checkRuntime(chain, tool, currentDigest(tool, toolDigest, snapshot), snapshot) ??
-      checkRevocation(chain, snapshot)
+      checkRevocation(chain, snapshot, workload)
     );
   } catch {
     return deny('internal.unexpected', 'an execution could not be decided again');
@@ -70,7 +74,7 @@ export function checkAuthority(
 /** Stage 8, for whoever the keys belong to now. */
 export function checkPolicy(ground: Ground, snapshot: Snapshot): Denial | undefined {
   try {
-    const agent = checkIdentity(ground.chain, snapshot.governance);
+    const agent = checkIdentity(ground.chain, snapshot.governance, ground.workload);
     if (isDenial(agent)) return agent;
     const permit = askPolicy({ ...ground, agent }, snapshot);
     return isDenial(permit) ? permit : undefined;

@@ -14,6 +14,11 @@ export interface Action {
   /** Digest of the tool's definition as it stands now, where the enforcement point can tell. */
   readonly toolDigest?: Digest;
   /**
+   * Certificates (DER in base64, leaf first) whose key the caller's connection proved to hold. INVARIANT: from the connection
+   * itself, never from what a message says; not changed afterwards.
+   */
+  readonly peerCertificates?: readonly string[];
+  /**
    * What the enforcement point itself found wrong with the call. It denies at the stage of its code, after the stages
    * before have spoken; it can never permit.
    */

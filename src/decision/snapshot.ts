@@ -3,6 +3,7 @@ import type { Measurement } from '../environment/index.ts';
 import type { GovernanceState } from '../governance/index.ts';
 import type { ParentFact } from '../lineage/index.ts';
 import type { PreparedPolicy } from '../policy/index.ts';
+import type { TrustBundles } from '../workload/index.ts';
 import type { ApprovalsOfAction } from './approval.ts';
 
 /** Everything a decision reads. `decide` is a function of the request and of this alone. */
@@ -26,6 +27,8 @@ export interface Snapshot {
   /** The execution with this id in a log that can be checked. Must answer alike for one snapshot. */
   readonly findParent: (executionId: string) => ParentFact | undefined;
   readonly maxLineageDepth: number;
+  /** What workloads may prove their identity with; absent: no trust domain is known, and none proves any. */
+  readonly trustBundles?: TrustBundles;
   /**
    * What approvers said about an action, given in canonical form: what stands in the governance state, and is not spent.
    * Must answer alike for one snapshot.

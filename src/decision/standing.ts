@@ -5,39 +5,57 @@ import { checkConfinement, checkEnvironment, checkToolDefinition } from '../envi
 import { type GovernanceState, revocationHandlesOf } from '../governance/index.ts';
 import type { LineagePosition, ParentFact } from '../lineage/index.ts';
 import type { PolicyPermit } from '../policy/index.ts';
+import type { VerifiedWorkload } from '../workload/index.ts';
 import { policyFactsOf } from './policy-facts.ts';
+import { checkWorkloads } from './proven-workload.ts';
 import type { Snapshot } from './snapshot.ts';
 import { vouchedFor } from './vouched.ts';
 
 /**
  * Whether the chain's keys belong to whom it names (stage 3, after the proof). An initiator that is an agent or a
- * workload must be enrolled, and the root token bound to one of its keys; a human initiator is the issuer's word.
+ * workload must be enrolled, and the root token bound to one of its keys; a human initiator is the issuer's word. A workload
+ * need not be enrolled where the caller holds the root token itself and proves to be that workload; and a caller that proves
+ * to be another one is not the initiator, whatever is enrolled.
  *
  * @returns the subject of the enrolled agent that holds the leaf key, if there is one.
  */
 export function checkIdentity(
   chain: VerifiedChain,
   governance: GovernanceState,
+  workload?: Pick<VerifiedWorkload, 'id'>,
 ): string | Denial | undefined {
-  const { initiator } = chain.root.writ;
+  const { root, leaf } = chain;
+  const { initiator } = root.writ;
   if (initiator !== undefined && initiator.kind !== 'human') {
-    const owner = governance.agentByThumbprint(chain.root.holder.thumbprint);
-    if (owner === undefined || owner.subject !== initiator.id) {
+    const owner = governance.agentByThumbprint(root.holder.thumbprint);
+    const isOwner = owner !== undefined && owner.subject === initiator.id;
+    const calls = initiator.kind === 'workload' && leaf.holder.thumbprint === root.holder.thumbprint;
+    if (calls && workload !== undefined && workload.id !== initiator.id) {
+      return deny('identity.mismatch', `the caller is ${workload.id}, and not the initiator ${initiator.id}`);
+    }
+    if (!isOwner && !(calls && workload !== undefined)) {
       return deny('identity.mismatch', `the root token is not held by its initiator ${initiator.id}`);
     }
   }
+  const mismatch = checkWorkloads(chain, workload);
+  if (mismatch !== undefined) return mismatch;
   return governance.agentByThumbprint(chain.leaf.holder.thumbprint)?.subject;
 }
 
 /** Stage 6: whether anything the chain stands on is revoked, and whether our knowledge of that is fresh. */
-export function checkRevocation(chain: VerifiedChain, snapshot: Snapshot): Denial | undefined {
+export function checkRevocation(
+  chain: VerifiedChain,
+  snapshot: Snapshot,
+  workload?: Pick<VerifiedWorkload, 'id'>,
+): Denial | undefined {
   const { governance, policy, measurement, nowSeconds, governanceCheckedAtSeconds, maxStalenessSeconds } =
     snapshot;
   const handles = revocationHandlesOf(chain, governance, {
     ...(policy ? { policyDigest: policy.bundle.digest } : {}),
     ...(measurement ? { environmentDigest: measurement.digest } : {}),
   });
-  const revocation = governance.findRevocation(handles);
+  const subjects = workload === undefined ? handles.subjects : [...handles.subjects, workload.id];
+  const revocation = governance.findRevocation({ ...handles, subjects });
   if (revocation !== undefined) {
     return deny('revocation.revoked', `${revocation.handle} ${revocation.value} is revoked`);
   }

@@ -144,6 +144,7 @@ export class DecisionRecorder {
     const isCurrent =
       !hasMoved(look, newest) &&
       current.measurement === snapshot.measurement &&
+      current.trustBundles === snapshot.trustBundles &&
       clock.monotonicMs() - decidedMs <= MAX_UNCHECKED_MS;
     if (isCurrent) return undefined;
     const { answer } = decide(action, current);

@@ -12,6 +12,7 @@ import {
   withQuotes,
 } from '../environment/index.ts';
 import type { LogProgress } from '../tlog/index.ts';
+import type { TrustBundles } from '../workload/index.ts';
 import { readAttesterFile, tpmQuoteSource } from './attestation/attester-file.ts';
 import { type QuoteSource, SessionQuotes } from './attestation/session-quotes.ts';
 import type { Clock } from './clock.ts';
@@ -37,6 +38,8 @@ export interface EnforcementPointOptions {
   readonly maxLineageDepth?: number;
   /** Default: nothing is traced. */
   readonly tracer?: DecisionTracer;
+  /** What workloads may prove their identity with, as it is now. Default: none proves any. */
+  readonly trustBundles?: () => TrustBundles;
   /**
    * For a process that decides once and ends: commits run on its own thread, and it waits up to this long for the first
    * log of this name, whose counters are the ones that count, instead of opening another one beside it.
@@ -123,7 +126,7 @@ export class EnforcementPoint {
     measuredAtSeconds: number,
     { isHere = false }: { readonly isHere?: boolean } = {},
   ): PointSession {
-    const { home, name, clock, follower, tracer } = this.#options;
+    const { home, name, clock, follower, tracer, trustBundles } = this.#options;
     const { maxStalenessSeconds = DEFAULT_MAX_STALENESS_SECONDS } = this.#options;
     const { maxLineageDepth = DEFAULT_MAX_LINEAGE_DEPTH } = this.#options;
     const { log, primary } = this.#instance;
@@ -160,6 +163,7 @@ export class EnforcementPoint {
         measurement,
         findParent: (executionId) => this.#finder.find(executionId),
         maxLineageDepth,
+        ...(trustBundles && { trustBundles: trustBundles() }),
         cache: this.#cache,
       }),
     });

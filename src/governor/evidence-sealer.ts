@@ -1,10 +1,12 @@
 import { DEFAULT_LIMITS } from '../artifact/index.ts';
 import { digestOf } from '../codec/index.ts';
-import type { Action, Decision, Snapshot } from '../decision/index.ts';
+import { type Action, type Decision, type Snapshot, workloadCredentialOf } from '../decision/index.ts';
 import { isDenial } from '../denial/index.ts';
 import { type Measurement, serializeMeasurement } from '../environment/index.ts';
 import { type EvidenceKey, type EvidenceKind, evidenceAddress } from '../receipt/index.ts';
+import { bundleOf } from '../workload/index.ts';
 import { requestEvidenceOf } from './request-evidence.ts';
+import { serializeTrustBundle, serializeWorkload } from './workload-evidence.ts';
 
 /** How many chains, policies and measurements are remembered as already stored. */
 const MAX_REMEMBERED = 1024;
@@ -77,6 +79,17 @@ export class EvidenceSealer {
       );
     } else if (presentation !== undefined && !isDenial(presentation) && isKeptChain(presentation.aat_chain)) {
       addOnce('chain', JSON.stringify(presentation.aat_chain));
+    }
+    const credential = workloadCredentialOf(action);
+    if (findings.request !== undefined && credential !== undefined) {
+      const text = serializeWorkload(credential);
+      // A connection shows the same with every call; a token’s proof is of one.
+      if (credential.kind === 'x509-svid') add('workload', digestOf(text), () => Buffer.from(text));
+      else addOnce('workload', text);
+      const bundle = bundleOf(credential, snapshot.trustBundles ?? new Map());
+      if (bundle !== undefined) {
+        add('trustBundle', `${bundle.trustDomain} ${bundle.digest}`, () => serializeTrustBundle(bundle));
+      }
     }
     const { policy, measurement } = snapshot;
     if (policy !== undefined) add('policy', policy.bundle.digest, () => policy.bundle.bytes);

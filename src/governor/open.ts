@@ -1,5 +1,6 @@
 import { type Denial, isDenial } from '../denial/index.ts';
 import type { Component } from '../environment/index.ts';
+import type { TrustBundles } from '../workload/index.ts';
 import type { QuoteSource } from './attestation/session-quotes.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { EnforcementPoint, type MeasuredTool, type PointSession } from './enforcement-point.ts';
@@ -21,6 +22,8 @@ export interface GovernorOptions {
   readonly maxLineageDepth?: number;
   /** Default: nothing is traced. */
   readonly tracer?: DecisionTracer;
+  /** What workloads may prove their identity with, as it is now. Default: none proves any. */
+  readonly trustBundles?: () => TrustBundles;
   /**
    * For a process that decides once and ends: commits run on its own thread, and it waits up to this long for the first
    * log of this name, whose counters are the ones that count, instead of opening another one beside it.

@@ -3,6 +3,7 @@ import {
   type Action,
   type ApprovalFindings,
   type Decision,
+  type ProvenWorkload,
   type Snapshot,
   vouchedFor,
 } from '../decision/index.ts';
@@ -18,6 +19,7 @@ import {
   OUTCOME_RECEIPT,
   type OutcomeReceipt,
   saltedDigest,
+  type WorkloadFacts,
 } from '../receipt/index.ts';
 import type { GovernanceView } from './governance-follower.ts';
 
@@ -39,7 +41,7 @@ export function decisionReceiptOf(
   { answer, stages, findings }: Decision,
   { id, atMs, log, salt, view, logSize, evidence }: ReceiptContext,
 ): DecisionReceipt {
-  const { chain, proof, agent, lineage, policy, request } = findings;
+  const { chain, proof, agent, workload, lineage, policy, request } = findings;
   const { measurement } = snapshot;
   const vouched = vouchedFor(chain, snapshot);
   return {
@@ -57,6 +59,7 @@ export function decisionReceiptOf(
     ...(chain ? { artifact: artifactFactsOf(chain) } : {}),
     ...(proof ? { proof: { jti: proof.jti, iatSeconds: proof.iatSeconds } } : {}),
     ...(agent === undefined ? {} : { agent }),
+    ...(workload === undefined ? {} : { workload: workloadFacts(workload) }),
     ...(measurement && vouched
       ? {
           environment: {
@@ -96,6 +99,10 @@ export function decisionReceiptOf(
       : { approvals: approvalsSeen(findings.approvals, isDenial(answer) ? answer.code : undefined, atMs) }),
     evidence,
   };
+}
+
+function workloadFacts({ id, kind, credential, expSeconds, bundle }: ProvenWorkload): WorkloadFacts {
+  return { id, kind, credential, expSeconds, bundle: bundle.digest };
 }
 
 /** A denial for want of approvals is the request for them. */

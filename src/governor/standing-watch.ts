@@ -23,6 +23,7 @@ const MAX_BACK_MS = 1000;
 interface Basis {
   readonly look: Look;
   readonly measurement: Snapshot['measurement'];
+  readonly trustBundles: Snapshot['trustBundles'];
   readonly wallMs: number;
   /** Wall time at which time alone may end something. */
   readonly dueMs: number;
@@ -111,12 +112,13 @@ export class StandingWatch {
     if (basis === undefined) return true;
     const wallMs = this.#ports.clock.wallMs();
     const look = this.#look.now();
-    const { measurement, maxStalenessSeconds } = this.#ports.surroundings();
+    const { measurement, maxStalenessSeconds, trustBundles } = this.#ports.surroundings();
     const ageMs = wallMs - look.view.checkedAtMs;
     return (
       hasMoved(basis.look, look) ||
       look.view.policy !== basis.look.view.policy ||
       measurement !== basis.measurement ||
+      trustBundles !== basis.trustBundles ||
       wallMs >= Math.min(basis.dueMs, this.#addedDueMs) ||
       wallMs < basis.wallMs - MAX_BACK_MS ||
       !(ageMs >= -MAX_BACK_MS && ageMs <= maxStalenessSeconds * 1000)
@@ -129,17 +131,17 @@ export class StandingWatch {
       const look = this.#look.now();
       const wallMs = this.#ports.clock.wallMs();
       const snapshot = snapshotOf(this.#ports, look.view, wallMs);
-      const { measurement } = snapshot;
+      const { measurement, trustBundles } = snapshot;
       const minuteMs = (Math.floor(wallMs / MINUTE_MS) + 1) * MINUTE_MS;
       this.#addedDueMs = Number.POSITIVE_INFINITY;
-      this.#basis = { look, measurement, wallMs, dueMs: minuteMs };
+      this.#basis = { look, measurement, trustBundles, wallMs, dueMs: minuteMs };
       await this.#askAuthority(snapshot);
       const complete = await this.#askPolicy(snapshot);
       let dueMs = complete ? minuteMs : wallMs;
       for (const { watched } of this.#entries.values()) {
         dueMs = Math.min(dueMs, endOf(watched.ground, snapshot));
       }
-      this.#basis = { look, measurement, wallMs, dueMs };
+      this.#basis = { look, measurement, trustBundles, wallMs, dueMs };
       return complete;
     } catch {
       this.#basis = undefined;
@@ -225,8 +227,8 @@ function remembered(
   return answer;
 }
 
-function authorityQuestion({ chain, tool, toolDigest }: Ground): string {
-  return `${chain.digest} ${toolDigest ?? '-'} ${tool}`;
+function authorityQuestion({ chain, tool, toolDigest, workload }: Ground): string {
+  return `${chain.digest} ${workload?.credential ?? '-'} ${toolDigest ?? '-'} ${tool}`;
 }
 
 /** What of policy's inputs can change while executions run, the same for all of them. The time counts by the minute. */
@@ -247,7 +249,7 @@ function policyInputs({ chain }: Ground, snapshot: Snapshot, common: string): st
 }
 
 /** What of policy's inputs cannot. The executions of a parent share no answer: what policies read of it may grow. */
-function policyQuestion({ chain, tool, args, lineage, parent }: Ground): string {
+function policyQuestion({ chain, tool, args, workload, lineage, parent }: Ground): string {
   const { rootExecutionId = '' } = lineage;
   return JSON.stringify([
     chain.digest,
@@ -256,6 +258,7 @@ function policyQuestion({ chain, tool, args, lineage, parent }: Ground): string 
     lineage.depth,
     rootExecutionId,
     parent?.executionId ?? '',
+    workload?.credential ?? '',
   ]);
 }
 

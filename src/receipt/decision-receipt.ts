@@ -44,6 +44,19 @@ export interface ArtifactFacts {
   readonly reference?: string;
 }
 
+/** Which workload called, and how that is known. */
+export interface WorkloadFacts {
+  /** SPIFFE ID. */
+  readonly id: string;
+  readonly kind: 'x509-svid' | 'wit-svid';
+  /** SHA-256 of the certificate, or of the token. */
+  readonly credential: Digest;
+  /** Until when that is valid. */
+  readonly expSeconds: number;
+  /** Digest of the trust bundle that it was verified with. */
+  readonly bundle: Digest;
+}
+
 /** What a decision needed of approvers, and had. */
 export interface ApprovalsSeen {
   /** Keyed digest of exactly this action: what approvals name. */
@@ -82,6 +95,8 @@ export interface DecisionReceipt {
   readonly proof?: { readonly jti: string; readonly iatSeconds: number };
   /** The enrolled agent that holds the leaf key. */
   readonly agent?: string;
+  /** The workload that the caller proved to be. */
+  readonly workload?: WorkloadFacts;
   readonly environment?: {
     readonly digest: Digest;
     readonly assurance: string;
@@ -114,11 +129,19 @@ export interface DecisionReceipt {
 
 /**
  * request: the proof and, where they differ from it, the arguments; chain: the artifact's tokens; policy: the bundle;
- * measurement: the environment's components.
+ * measurement: the environment's components; workload: what the caller showed of the workload that it is; trustBundle: what
+ * that was verified with.
  */
 export type EvidenceKind = (typeof EVIDENCE_KINDS)[number];
 
-export const EVIDENCE_KINDS = ['request', 'chain', 'policy', 'measurement'] as const;
+export const EVIDENCE_KINDS = [
+  'request',
+  'chain',
+  'policy',
+  'measurement',
+  'workload',
+  'trustBundle',
+] as const;
 
 const MAX_RECEIPT_BYTES = 65_535;
 
@@ -226,6 +249,13 @@ const OPTIONAL: Readonly<Record<string, (value: JsonValue) => boolean>> = {
     isDigest(value.digest) &&
     isString(value.assurance) &&
     Number.isFinite(value.measuredAtSeconds),
+  workload: (value) =>
+    isJsonObject(value) &&
+    isString(value.id) &&
+    (value.kind === 'x509-svid' || value.kind === 'wit-svid') &&
+    isDigest(value.credential) &&
+    isDigest(value.bundle) &&
+    Number.isFinite(value.expSeconds),
   policy: (value) =>
     isJsonObject(value) &&
     isDigest(value.digest) &&

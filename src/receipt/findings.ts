@@ -14,6 +14,8 @@ export type BundlePart =
   | 'evidence.anchor'
   | 'evidence.policy'
   | 'evidence.measurement'
+  | 'evidence.workload'
+  | 'evidence.trustBundle'
   | 'evidence.approvals'
   | 'salt';
 

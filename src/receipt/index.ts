@@ -22,6 +22,7 @@ export {
   type SaltedDigest,
   type StageVerdict,
   serializeReceipt,
+  type WorkloadFacts,
 } from './decision-receipt.ts';
 export { type Envelope, openEnvelope, signEnvelope } from './dsse.ts';
 export {

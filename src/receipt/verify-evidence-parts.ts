@@ -56,6 +56,13 @@ export function verifyEvidenceParts(
   }
   const measurement = part('measurement');
   if (measurement !== undefined) verifyMeasurement(receipt, measurement, findings);
+  const trustBundle = part('trustBundle');
+  if (receipt.workload !== undefined && trustBundle !== undefined) {
+    const bundle = isJsonObject(trustBundle) ? trustBundle.bundle : undefined;
+    if (!isJsonObject(bundle) || digestOf(canonicalize(bundle)) !== receipt.workload.bundle) {
+      findings.problem('evidence.trustBundle', 'not the bundle the workload was verified with');
+    }
+  }
   const request = part('request');
   verifyRequest(receipt, request, bundled.salt, findings);
   verifyAuthority(receipt, part('chain'), bundled.anchor, request, findings);

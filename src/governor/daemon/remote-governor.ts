@@ -286,7 +286,7 @@ function bodyOf({ tool, args, presentation, toolDigest, refusal }: Action): Json
       ? {}
       : isDenial(presentation)
         ? { presentationRefusal: { code: presentation.code, detail: presentation.detail } }
-        : { presentation: { aat_chain: presentation.aat_chain, aat_pop: presentation.aat_pop } }),
+        : { presentation: { ...presentation } }),
     ...(toolDigest && { toolDigest }),
     ...(refusal && { refusal: { code: refusal.code, detail: refusal.detail } }),
   };

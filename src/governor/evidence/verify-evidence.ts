@@ -29,6 +29,7 @@ import {
   type ReceiptEvidence,
   recordedApprovals,
   snapshotOfReceipt,
+  trustBundlesOfReceipt,
 } from '../replay/inputs-of-receipt.ts';
 import { isEnrolled, parentAmong } from './bundled-parents.ts';
 import { FoldedGovernance, GovernanceStates } from './folded-governance.ts';
@@ -133,12 +134,20 @@ export class EvidenceVerifier {
       findings.problem('decision', inputs.detail);
       return 'different';
     }
-    const { action, policy, measurement } = inputs;
+    const { action, policy, measurement, trustBundles } = inputs;
     const findParent = parentAmong(executions, logs, proven, governance);
     const cache = this.#chains;
     const digestOfAction = actionDigester(receipt, bundled, evidence('request'), findings);
     const findApprovals = recordedApprovals(receipt, governance, digestOfAction);
-    const parts = { governance, policy, measurement, findParent, findApprovals, cache };
+    const parts = {
+      governance,
+      policy,
+      measurement,
+      findParent,
+      findApprovals,
+      cache,
+      ...(trustBundles && { trustBundles }),
+    };
     const snapshot = { ...snapshotOfReceipt(receipt, parts), ...replayVerdictOf(receipt) };
     // No bundle can show that a proof was used before: that is the log's word.
     if (receipt.stages.replay === 'fail') findings.withhold('replay');
@@ -155,7 +164,9 @@ export class EvidenceVerifier {
     const policy = this.#policyOf(receipt, evidence);
     if (isMissing(policy)) return policy;
     const measurement = measurementOfReceipt(receipt, evidence);
-    return isMissing(measurement) ? measurement : { action, policy, measurement };
+    if (isMissing(measurement)) return measurement;
+    const trustBundles = trustBundlesOfReceipt(receipt, evidence);
+    return isMissing(trustBundles) ? trustBundles : { action, policy, measurement, trustBundles };
   }
 
   #policyOf(receipt: DecisionReceipt, evidence: ReceiptEvidence): PreparedPolicy | undefined | Missing {

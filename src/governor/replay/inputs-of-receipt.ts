@@ -11,8 +11,10 @@ import {
   type EvidenceKind,
   type SaltedDigest,
 } from '../../receipt/index.ts';
+import type { TrustBundles, WorkloadCredential } from '../../workload/index.ts';
 import { factOfApproval } from '../approvals/find-approvals.ts';
 import { isRedactedRequest } from '../request-evidence.ts';
+import { parseTrustBundles, parseWorkload } from '../workload-evidence.ts';
 
 /**
  * Why evidence is not there. `withheld`: it was kept out, or is not given; `erased`: its key was destroyed, and a governance
@@ -48,11 +50,14 @@ export function actionOfReceipt(
   if (!isJsonObject(args)) return deny('log.unavailable', 'the request evidence holds no arguments');
   const presentation = presentationOf(request, receipt, evidence);
   if (isMissing(presentation)) return presentation;
+  const shown = workloadOf(receipt, evidence);
+  if (isMissing(shown) || isDenial(shown)) return shown;
   const refusal = denialOf(request.refusal);
   return {
     tool,
     args,
-    presentation,
+    presentation: shown?.kind === 'wit-svid' ? withToken(presentation, shown) : presentation,
+    ...(shown?.kind === 'x509-svid' ? { peerCertificates: shown.certificates } : {}),
     ...(refusal === undefined ? {} : { refusal }),
     ...(receipt.toolDefinition === undefined ? {} : { toolDigest: receipt.toolDefinition }),
   };
@@ -72,6 +77,34 @@ function presentationOf(
   const chain = parseJson(bytes, 'log.unavailable');
   if (!Array.isArray(chain) || !chain.every((token) => typeof token === 'string')) return undefined;
   return { aat_chain: chain, aat_pop: typeof request.pop === 'string' ? request.pop : '' };
+}
+
+function workloadOf(
+  receipt: DecisionReceipt,
+  evidence: ReceiptEvidence,
+): WorkloadCredential | Denial | undefined | Missing {
+  if (receipt.evidence.workload === undefined) return undefined;
+  const bytes = evidence('workload');
+  return isMissing(bytes) ? bytes : parseWorkload(bytes);
+}
+
+function withToken(
+  presentation: Presentation | Denial | undefined,
+  { wit, wpt }: { readonly wit: string; readonly wpt: string },
+): Presentation | Denial | undefined {
+  return presentation === undefined || isDenial(presentation) ? presentation : { ...presentation, wit, wpt };
+}
+
+/** What the workload that called was verified with; undefined where nothing was. */
+export function trustBundlesOfReceipt(
+  receipt: DecisionReceipt,
+  evidence: ReceiptEvidence,
+): TrustBundles | undefined | Missing {
+  if (receipt.evidence.trustBundle === undefined) return undefined;
+  const bytes = evidence('trustBundle');
+  if (isMissing(bytes)) return bytes;
+  const bundles = parseTrustBundles(bytes);
+  return isDenial(bundles) ? 'lost' : bundles;
 }
 
 /** The bundle a receipt was decided under, read and prepared; undefined where there was none. */
@@ -103,6 +136,7 @@ export interface SnapshotParts {
   readonly governance: GovernanceState;
   readonly policy: PreparedPolicy | undefined;
   readonly measurement: Measurement | undefined;
+  readonly trustBundles?: TrustBundles;
   readonly findParent: Snapshot['findParent'];
   readonly findApprovals: Snapshot['findApprovals'];
   readonly cache?: ChainCache;

@@ -17,6 +17,7 @@ import {
   type ReceiptEvidence,
   recordedApprovals,
   snapshotOfReceipt,
+  trustBundlesOfReceipt,
 } from './inputs-of-receipt.ts';
 
 /** What recorded decisions are read from. */
@@ -77,6 +78,8 @@ export class DecisionInputs {
     if (isMissing(policy)) return policy;
     const measurement = measurementOfReceipt(receipt, evidence);
     if (isMissing(measurement)) return measurement;
+    const trustBundles = trustBundlesOfReceipt(receipt, evidence);
+    if (isMissing(trustBundles)) return trustBundles;
     let askedElsewhere = false;
     const findParent = (id: string): ParentFact | undefined => {
       const own = this.#findOwn(id, logSize, governance);
@@ -87,6 +90,7 @@ export class DecisionInputs {
     };
     const snapshot = snapshotOfReceipt(receipt, {
       ...{ governance, policy, measurement, findParent, cache: this.#cache },
+      ...(trustBundles && { trustBundles }),
       findApprovals: recordedApprovals(receipt, governance, this.#sources.digestOfAction),
     });
     return { action, snapshot, askedElsewhere: () => askedElsewhere };

@@ -1,9 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import type { GovernanceState } from '../../governance/index.ts';
+import { bundleOf, type TrustBundles, verifyX509Svid } from '../../workload/index.ts';
 import type { ListenConfig } from '../config/index.ts';
 import { hashOfApiToken } from './api-token.ts';
 import type { Caller } from './caller.ts';
+import { peerCertificatesOf } from './peer-certificates.ts';
 
 export type Certified = NonNullable<ListenConfig['tls']>['callers'];
 
@@ -13,6 +15,8 @@ export interface IdentitySources {
   readonly nowSeconds: number;
   /** Callers with client certificates. */
   readonly certified: Certified;
+  /** What certificates of workloads are verified with, beside the authorities of the listener. */
+  readonly trustBundles: TrustBundles;
 }
 
 /**
@@ -23,7 +27,7 @@ export interface IdentitySources {
  */
 export function identify(request: IncomingMessage, sources: IdentitySources): Caller | string | undefined {
   const authorizations = headersNamed(request, 'authorization');
-  const certificate = certifiedCaller(request, sources.certified);
+  const certificate = certifiedCaller(request, sources);
   if (authorizations.length > 1) return 'it has more than one Authorization header';
   const [authorization] = authorizations;
   if (authorization === undefined) return certificate;
@@ -45,11 +49,17 @@ function headersNamed({ rawHeaders }: IncomingMessage, name: string): string[] {
   return rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === name);
 }
 
-function certifiedCaller({ socket }: IncomingMessage, certified: Certified): Caller | string | undefined {
+function certifiedCaller(
+  request: IncomingMessage,
+  { certified, trustBundles, nowSeconds }: IdentitySources,
+): Caller | string | undefined {
+  const { socket } = request;
   if (!(socket instanceof TLSSocket)) return undefined;
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return undefined;
-  if (!socket.authorized) return 'the client certificate is not signed by an accepted authority';
+  if (!socket.authorized && !isWorkload(request, trustBundles, nowSeconds)) {
+    return 'the client certificate is not signed by an accepted authority';
+  }
   const uris = (certificate.subjectAltName ?? '')
     .split(', ')
     .flatMap((name) => (name.startsWith('URI:') ? [name.slice('URI:'.length)] : []));
@@ -61,4 +71,11 @@ function certifiedCaller({ socket }: IncomingMessage, certified: Certified): Cal
   if (caller === undefined) return 'the client certificate names nobody who may call';
   const { role, enforcementPoint } = caller;
   return { id, role, ...(enforcementPoint === undefined ? {} : { enforcementPoint }) };
+}
+
+/** Whether the certificate is an X.509-SVID of a trust domain whose bundle is known, now: SVIDs end while connections last. */
+function isWorkload(request: IncomingMessage, bundles: TrustBundles, nowSeconds: number): boolean {
+  const certificates = peerCertificatesOf(request);
+  const bundle = certificates && bundleOf({ kind: 'x509-svid', certificates }, bundles);
+  return bundle !== undefined && typeof verifyX509Svid(certificates ?? [], bundle, nowSeconds) === 'object';
 }

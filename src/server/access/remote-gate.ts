@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Context } from 'hono';
 import { deny } from '../../denial/index.ts';
 import type { Clock, GovernanceFollower } from '../../governor/index.ts';
+import type { TrustBundles } from '../../workload/index.ts';
 import { denialProblem, problem } from '../api/problem.ts';
 import type { LimitsConfig } from '../config/index.ts';
 import type { Logger } from '../daemon/logger.ts';
@@ -18,6 +19,7 @@ export interface RemoteGateOptions {
   readonly maxStalenessSeconds: number;
   readonly limits: LimitsConfig;
   readonly certified: Certified;
+  readonly trustBundles: () => TrustBundles;
   readonly logger: Logger;
 }
 
@@ -50,7 +52,7 @@ export class RemoteGate implements Gate {
   }
 
   admit(context: Context, { name, exposure }: GatedOperation): Caller | Response {
-    const { domain, clock, follower, certified, logger } = this.#options;
+    const { domain, clock, follower, certified, logger, trustBundles } = this.#options;
     const request: IncomingMessage = context.env.incoming;
     const address = request.socket.remoteAddress ?? '';
     // RFC 6750 §2.3: a token in a URL ends up in logs.
@@ -67,7 +69,7 @@ export class RemoteGate implements Gate {
       return denialProblem(deny('revocation.stale', 'governance knowledge is too old'));
     }
     const nowSeconds = Math.floor(clock.wallMs() / 1000);
-    const caller = identify(request, { domain, state, nowSeconds, certified });
+    const caller = identify(request, { domain, state, nowSeconds, certified, trustBundles: trustBundles() });
     if (caller === undefined) return this.#unknown(address, 'it does not say who asks');
     if (typeof caller === 'string') return this.#unknown(address, caller);
     const waitSeconds = this.#callers.take(caller.id);
@@ -83,10 +85,16 @@ export class RemoteGate implements Gate {
 
   stillAdmits(context: Context, { name, exposure }: GatedOperation, caller: Caller): boolean {
     if (exposure === 'public') return true;
-    const { domain, clock, follower, certified } = this.#options;
+    const { domain, clock, follower, certified, trustBundles } = this.#options;
     const { state } = follower.refresh();
     const nowSeconds = Math.floor(clock.wallMs() / 1000);
-    const now = identify(context.env.incoming, { domain, state, nowSeconds, certified });
+    const now = identify(context.env.incoming, {
+      domain,
+      state,
+      nowSeconds,
+      certified,
+      trustBundles: trustBundles(),
+    });
     if (now === undefined || typeof now === 'string') return false;
     const about = exposure === 'enforce' ? pointOf(context) : '';
     return (

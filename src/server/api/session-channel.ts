@@ -4,6 +4,7 @@ import { isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../
 import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import { type CallerTrace, parseCallerTrace } from '../../governor/index.ts';
+import { bundleOf } from '../../workload/index.ts';
 import type { Caller } from '../access/caller.ts';
 import { approvalsBaseUrl } from '../config/index.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
@@ -29,6 +30,8 @@ export interface SessionChannelOptions extends DaemonPorts {
   readonly name: string;
   /** Who is connected, if it still may be: asked before everything that it asks for. */
   readonly admit: () => Caller | Response;
+  /** Certificates whose key the connection proved to hold, where it did. */
+  readonly peerCertificates?: readonly string[] | undefined;
   /** Whether it still may, looked at now and then. */
   readonly stands: () => boolean;
 }
@@ -225,12 +228,20 @@ class SessionChannel {
     if (this.#underWay === MAX_UNDER_WAY) this.#socket.pause();
     try {
       const caller = trace && parseCallerTrace(trace.traceparent, trace.tracestate);
-      await this.#decide(session, id, actionOf(ask), caller);
+      await this.#decide(session, id, this.#ofPeer(actionOf(ask)), caller);
     } catch {
       this.#answerProblem(id, denialBody(deny('internal.unexpected', 'unforeseen')));
     }
     if (this.#underWay === MAX_UNDER_WAY) this.#socket.resume();
     this.#underWay -= 1;
+  }
+
+  /** A certificate of no trust domain that is known is an operator's, and says nothing of a workload. */
+  #ofPeer(action: Action): Action {
+    const { peerCertificates: certificates, trustBundles } = this.#options;
+    const isKnown =
+      certificates && bundleOf({ kind: 'x509-svid', certificates }, trustBundles()) !== undefined;
+    return isKnown ? { ...action, peerCertificates: certificates } : action;
   }
 
   async #decide(session: PointSession, id: number, action: Action, caller?: CallerTrace): Promise<void> {

@@ -2,6 +2,7 @@ import { upgradeWebSocket } from '@hono/node-server';
 import { z } from '@hono/zod-openapi';
 import { WebSocket } from 'ws';
 import { isLocalName } from '../../governor/index.ts';
+import { peerCertificatesOf } from '../access/peer-certificates.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
 import { type Api, addOperation } from './operation.ts';
 import { problem } from './problem.ts';
@@ -40,7 +41,8 @@ export function addSessionOperations(api: Api, ports: DaemonPorts): void {
         onOpen(_event, { raw }) {
           if (!(raw instanceof WebSocket)) return;
           const admit = () => api.gate.admit(context, { name: OPERATION, exposure: 'enforce' });
-          serveSession(raw, { ...ports, name, admit, stands });
+          const peerCertificates = peerCertificatesOf(context.env.incoming);
+          serveSession(raw, { ...ports, name, admit, stands, peerCertificates });
         },
       });
     },

@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { isUri } from '../../artifact/index.ts';
 import { isJsonObject, type JsonObject } from '../../codec/index.ts';
 import { ROLES } from '../../governance/index.ts';
+import { workloadApiTarget } from '../../mesh/index.ts';
+import { isTrustDomain } from '../../workload/index.ts';
 import { findRelyingPartyProblem } from './approval-site.ts';
 import { findWebhookUrlProblem } from './webhook-url.ts';
 
@@ -221,6 +223,37 @@ const oauth = z.strictObject({
     .describe('What agents may get from the token endpoint by themselves. Default: nothing.'),
 });
 
+const trustBundle = z.strictObject({
+  trustDomain: z
+    .string()
+    .refine(isTrustDomain, 'is no name of a SPIFFE trust domain')
+    .describe('The SPIFFE trust domain it is of, such as prod.example. It speaks for no other.'),
+  file: path.describe(
+    'The trust bundle, a JWK Set as SPIFFE has it. It is read again as often as it says, and never replaced by an older one.',
+  ),
+});
+
+const workloads = z.strictObject({
+  trustBundles: z
+    .array(trustBundle)
+    .max(64)
+    .refine(
+      (bundles) => new Set(bundles.map(({ trustDomain }) => trustDomain)).size === bundles.length,
+      'has a trust domain twice',
+    )
+    .default([])
+    .describe(
+      'Trust domains whose workloads may prove their SPIFFE ID (docs/workload-identity.md). Default: none, so no workload proves any.',
+    ),
+  workloadApi: z
+    .string()
+    .refine((endpoint) => workloadApiTarget(endpoint) !== undefined, 'is no unix:///<absolute path>')
+    .optional()
+    .describe(
+      'SPIFFE Workload API that tells the trust bundles of further trust domains, such as unix:///run/spire/agent.sock. It needs the packages @grpc/grpc-js and @grpc/proto-loader. Default: none.',
+    ),
+});
+
 /** `writ.yaml`. Everything has a default but `listen`: without it, only the Unix socket is served. */
 export const configSchema = z
   .strictObject({
@@ -232,6 +265,7 @@ export const configSchema = z
     administration: administration.prefault({}).describe('Who may administer.'),
     approvals: approvals.prefault({}).describe('Where people approve, and with what.'),
     notifications: notifications.prefault({}).describe('Who is told of what happens.'),
+    workloads: workloads.prefault({}).describe('Who says which workload is which.'),
     oauth: oauth.prefault({}).describe('The token endpoint for root artifacts (AAT §6.1).'),
   })
   .superRefine((config, context) => {
@@ -245,6 +279,7 @@ export type Config = z.infer<typeof configSchema>;
 export type ListenConfig = NonNullable<Config['listen']>;
 export type TelemetryConfig = Config['telemetry'];
 export type WebhookConfig = Config['notifications']['webhooks'][number];
+export type WorkloadsConfig = Config['workloads'];
 export type LimitsConfig = Config['limits'];
 export type GrantConfig = Config['oauth']['grants'][number];
 

@@ -10,6 +10,7 @@ export {
   type NoticeType,
   type TelemetryConfig,
   type WebhookConfig,
+  type WorkloadsConfig,
 } from './config-schema.ts';
 export { configurationGuide } from './document-config.ts';
 export { type LoadedConfig, readConfig } from './read-config.ts';

@@ -1,4 +1,5 @@
 import type { Clock, GovernanceAuthority, GovernanceFollower, Home } from '../../governor/index.ts';
+import type { TrustBundles } from '../../workload/index.ts';
 import type { Config } from '../config/index.ts';
 import type { HeldPoints } from './held-points.ts';
 import type { Logger } from './logger.ts';
@@ -40,5 +41,7 @@ export interface DaemonPorts {
   readonly metrics: Metrics;
   readonly config: Config;
   readonly logger: Logger;
+  /** What workloads may prove their identity with, now. */
+  readonly trustBundles: () => TrustBundles;
   readonly status: () => DaemonStatus;
 }

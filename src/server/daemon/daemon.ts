@@ -12,6 +12,7 @@ import { LocalGate } from '../access/gate.ts';
 import { createApi } from '../api/api.ts';
 import { type Config, DEFAULT_CONFIG, type Environment } from '../config/index.ts';
 import { Notifications } from '../notifications/notifications.ts';
+import { WorkloadTrust } from '../workloads/index.ts';
 import type { ApiServer } from './api-server.ts';
 import { ApprovalsWaiting } from './approvals-waiting.ts';
 import { connectionBounds } from './connection-bounds.ts';
@@ -65,6 +66,7 @@ export class Daemon {
   readonly #points: EnforcementPoints;
   readonly #sessions: PointSessions;
   readonly #approvals: ApprovalsWaiting;
+  readonly #trust: WorkloadTrust;
   readonly #startedAt: string;
   #server: ApiServer | undefined;
   #remote: TcpListener | undefined;
@@ -83,7 +85,9 @@ export class Daemon {
     this.#home = home;
     this.#authority = authority;
     this.#follower = follower;
-    this.#points = new EnforcementPoints({ ...options, home, follower });
+    this.#trust = new WorkloadTrust((options.config ?? DEFAULT_CONFIG).workloads, options.logger);
+    const trustBundles = () => this.#trust.current;
+    this.#points = new EnforcementPoints({ ...options, home, follower, trustBundles });
     this.#sessions = new PointSessions(this.#points);
     this.#approvals = new ApprovalsWaiting({ home, clock: options.clock, follower });
     this.#startedAt = new Date(options.clock.wallMs()).toISOString();
@@ -208,6 +212,7 @@ export class Daemon {
     await this.#notifications?.close();
     await this.#remote?.close();
     this.#approvals.close();
+    this.#trust.close();
     if (server !== undefined) {
       rmSync(this.#home.daemonFile, { force: true });
       await server.close();
@@ -221,6 +226,7 @@ export class Daemon {
   async #listen(): Promise<void> {
     const { version, config = DEFAULT_CONFIG, environment = {} } = this.#options;
     const { owner = `spiffe://${this.#home.domain}/user/owner` } = this.#options;
+    await this.#trust.start();
     const ports = this.#ports();
     // First what the configuration may keep it from: who finds the socket finds a daemon that is as configured.
     this.#notifications = new Notifications(ports, environment);
@@ -258,6 +264,7 @@ export class Daemon {
         onApprovalAsked: () => this.#approvals.moved(),
         noticesWaiting: () => this.#notifications?.waiting ?? 0,
       }),
+      trustBundles: () => this.#trust.current,
       status: () => this.status(),
     };
   }

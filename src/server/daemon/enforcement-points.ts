@@ -8,6 +8,7 @@ import {
   type Home,
 } from '../../governor/index.ts';
 import type { LogProgress } from '../../tlog/index.ts';
+import type { TrustBundles } from '../../workload/index.ts';
 
 export interface EnforcementPointsOptions {
   readonly home: Home;
@@ -16,6 +17,7 @@ export interface EnforcementPointsOptions {
   readonly maxStalenessSeconds?: number;
   readonly maxLineageDepth?: number;
   readonly tracer?: DecisionTracer;
+  readonly trustBundles?: () => TrustBundles;
 }
 
 /** Each has a log with a thread of its own. */

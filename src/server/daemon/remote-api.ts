@@ -18,14 +18,23 @@ export async function serveRemotely(
 ): Promise<TcpListener | undefined> {
   const { listen, limits, daemon, administration } = config;
   if (listen === undefined) return undefined;
-  const { home, clock, follower, logger } = ports;
+  const { home, clock, follower, logger, trustBundles } = ports;
   const certified = listen.tls?.callers ?? [];
   const reserved = certified.find(({ id }) => id.startsWith(tokenCallerId(home.domain, '')));
   // Else what a certificate did would stand in the log as done with a token.
   if (reserved !== undefined) throw new Error(`listen.tls.callers: ${reserved.id} is the name of API tokens`);
   const { maxStalenessSeconds } = daemon;
   const { domain } = home;
-  const gate = new RemoteGate({ domain, clock, follower, maxStalenessSeconds, limits, certified, logger });
+  const gate = new RemoteGate({
+    domain,
+    clock,
+    follower,
+    maxStalenessSeconds,
+    limits,
+    certified,
+    logger,
+    trustBundles,
+  });
   const api = createApi(ports, gate);
   const text = readAdministrativePolicy(administration.policyFile);
   const policy = AdministrativePolicy.parse(text, api.operations, domain);
@@ -33,5 +42,7 @@ export async function serveRemotely(
     throw new Error(`administration.policyFile: ${policy[0] ?? 'it does not parse'}`);
   }
   gate.useAdministrativePolicy(policy);
-  return listenOnTcp(api, listen, limits, environment);
+  const { trustBundles: files, workloadApi } = config.workloads;
+  const asksWorkloads = files.length > 0 || workloadApi !== undefined;
+  return listenOnTcp(api, listen, limits, environment, asksWorkloads);
 }

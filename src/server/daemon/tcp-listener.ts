@@ -24,6 +24,7 @@ const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost'])
 /**
  * Serves an API on TCP, with TLS; without it on a loopback address alone, and only where the configuration says so.
  *
+ * @param asksWorkloads whether callers may have certificates of SPIFFE trust domains.
  * @throws Error saying why it cannot be listened on.
  */
 export async function listenOnTcp(
@@ -31,6 +32,7 @@ export async function listenOnTcp(
   listen: ListenConfig,
   limits: LimitsConfig,
   environment: Environment,
+  asksWorkloads = false,
 ): Promise<TcpListener> {
   const { address, port, tls, allowInsecureLoopback } = listen;
   if (tls === undefined && !(allowInsecureLoopback && LOOPBACK.has(address))) {
@@ -48,7 +50,7 @@ export async function listenOnTcp(
     keepAliveTimeout: KEEP_ALIVE_MS,
     insecureHTTPParser: false,
     requireHostHeader: true,
-    ...(tls && { ...tlsOptions(tls, environment), handshakeTimeout: headersTimeout }),
+    ...(tls && { ...tlsOptions(tls, environment, asksWorkloads), handshakeTimeout: headersTimeout }),
   };
   const { server, close } = createApiServer(api, options, tls !== undefined);
   server.maxConnections = connectionBounds(limits.maxConnections).remote;
@@ -64,16 +66,21 @@ export async function listenOnTcp(
 }
 
 /** A client certificate is asked for and not required: who has none may have a token. The gate looks at both. */
-function tlsOptions(tls: NonNullable<ListenConfig['tls']>, environment: Environment) {
+function tlsOptions(tls: NonNullable<ListenConfig['tls']>, environment: Environment, asksWorkloads: boolean) {
   const { certificateFile, key, passphrase, minVersion, clientCaFile } = tls;
   return {
     cert: readFileSync(certificateFile),
     key: mustRead(key, environment),
     ...(passphrase === undefined ? {} : { passphrase: mustRead(passphrase, environment).trimEnd() }),
     minVersion,
-    ...(clientCaFile === undefined
+    // INVARIANT: without authorities of its own the list is empty, and not absent: that would be every public one.
+    ...(clientCaFile === undefined && !asksWorkloads
       ? {}
-      : { ca: readFileSync(clientCaFile), requestCert: true, rejectUnauthorized: false }),
+      : {
+          ca: clientCaFile === undefined ? [] : readFileSync(clientCaFile),
+          requestCert: true,
+          rejectUnauthorized: false,
+        }),
   };
 }
 

@@ -1,4 +1,4 @@
-import { grantedTools } from '../../../artifact/index.ts';
+import { grantedTools, type Presentation, parseWorkloadMembers } from '../../../artifact/index.ts';
 import { isJsonObject, type JsonObject } from '../../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../../denial/index.ts';
 import { META_PRESENTATION } from '../answer.ts';
@@ -32,7 +32,7 @@ export function partPresentation(line: Buffer, params: JsonObject, stands: Stand
   const rest = removeMember(line, span);
   const presentation = parse(brought);
   if (isDenial(presentation)) return { line: rest, presenter: refusing(presentation) };
-  const { chain, proof } = presentation;
+  const { chain, proof, workload } = presentation;
   let granted: ReadonlySet<string> | undefined;
   return {
     line: rest,
@@ -42,7 +42,7 @@ export function partPresentation(line: Buffer, params: JsonObject, stands: Stand
         granted ??= stands(chain) ? toolsOf(chain) : new Set();
         return granted.has(tool);
       },
-      present: () => (proof === undefined ? NO_PROOF : { aat_chain: chain, aat_pop: proof }),
+      present: () => (proof === undefined ? NO_PROOF : { aat_chain: chain, aat_pop: proof, ...workload }),
     },
   };
 }
@@ -70,14 +70,22 @@ const NONE = deny('artifact.missing', 'the message brings no presentation');
 const NO_PROOF = deny('identity.proof_missing', 'the presentation has no proof');
 const MALFORMED = deny('artifact.malformed', 'the presentation is not one');
 
-function parse(value: unknown): { readonly chain: readonly string[]; readonly proof?: string } | Denial {
+interface Brought {
+  readonly chain: readonly string[];
+  readonly proof?: string;
+  readonly workload: Pick<Presentation, 'wit' | 'wpt'>;
+}
+
+function parse(value: unknown): Brought | Denial {
   if (!isJsonObject(value)) return MALFORMED;
-  const { aat_chain: chain, aat_pop: proof, ...more } = value;
+  const { aat_chain: chain, aat_pop: proof, wit: _wit, wpt: _wpt, ...more } = value;
   if (Object.keys(more).length > 0 || !Array.isArray(chain)) return MALFORMED;
   const tokens = chain.filter((token) => typeof token === 'string');
   if (tokens.length !== chain.length || tokens.length === 0) return MALFORMED;
-  if (proof === undefined) return { chain: tokens };
-  return typeof proof === 'string' ? { chain: tokens, proof } : MALFORMED;
+  const workload = parseWorkloadMembers(value);
+  if (isDenial(workload)) return workload;
+  if (proof === undefined) return { chain: tokens, workload };
+  return typeof proof === 'string' ? { chain: tokens, proof, workload } : MALFORMED;
 }
 
 function toolsOf(chain: readonly string[]): ReadonlySet<string> {

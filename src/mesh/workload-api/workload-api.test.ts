@@ -1,0 +1,213 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadPackageDefinition, Server, ServerCredentials, type ServerWritableStream } from '@grpc/grpc-js';
+import { fromJSON } from '@grpc/proto-loader';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { JsonObject } from '../../codec/index.ts';
+import { isDenial } from '../../denial/index.ts';
+import {
+  createWorkloadProof,
+  DevelopmentIssuer,
+  type TrustBundle,
+  verifyWorkload,
+} from '../../workload/index.ts';
+import { WORKLOAD_API } from './descriptor.ts';
+import { workloadApiTarget } from './endpoint.ts';
+import type { WitIdentity, X509Identity } from './identities.ts';
+import { splitDer } from './split-der.ts';
+import { type Watcher, WorkloadApi } from './workload-api.ts';
+
+const PROD = 'prod.example';
+const WEB = `spiffe://${PROD}/web`;
+const NOW = Math.floor(Date.now() / 1000);
+const day = { nowSeconds: NOW, ttlSeconds: 86_400 };
+const issuer = DevelopmentIssuer.create(PROD, day);
+
+/** A Workload API that says what a test has it say. */
+type Stream = ServerWritableStream<object, object>;
+const answers: Record<string, (stream: Stream) => void> = {};
+const calls: string[] = [];
+const server = new Server();
+let folder: string;
+let endpoint: string;
+let api: WorkloadApi;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'writ-spiffe-'));
+  endpoint = `unix://${join(folder, 'agent.sock')}`;
+  const { SpiffeWorkloadAPI: service } = loadPackageDefinition(fromJSON(WORKLOAD_API, { keepCase: true }));
+  if (service === undefined || !('service' in service)) throw new Error('no service');
+  const handle = (method: string) => (stream: Stream) => {
+    calls.push(method);
+    if (stream.metadata.get('workload.spiffe.io')[0] !== 'true') {
+      stream.emit('error', { code: 3, details: 'security header missing' });
+    } else
+      (answers[method] ?? ((one: Stream) => one.emit('error', { code: 12, details: 'not here' })))(stream);
+  };
+  const methods = ['FetchX509SVID', 'FetchX509Bundles', 'FetchWITSVID', 'FetchWITBundles'];
+  server.addService(
+    service.service as never,
+    Object.fromEntries(methods.map((name) => [name, handle(name)])),
+  );
+  await new Promise<void>((resolve, reject) => {
+    const target = workloadApiTarget(endpoint) ?? '';
+    server.bindAsync(target, ServerCredentials.createInsecure(), (error) =>
+      error ? reject(error) : resolve(),
+    );
+  });
+  api = await WorkloadApi.open({ endpoint, firstBackoffMs: 5, maxBackoffMs: 20 });
+});
+beforeEach(() => {
+  for (const name of Object.keys(answers)) delete answers[name];
+  calls.length = 0;
+});
+afterAll(() => {
+  api.close();
+  server.forceShutdown();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const der = (certificates: readonly string[]) =>
+  Buffer.concat(certificates.map((one) => Buffer.from(one, 'base64')));
+const root = (of = issuer) => [of.state.authorityCertificate];
+const witBundle = (of = issuer): JsonObject => ({
+  keys: (of.bundle().keys as JsonObject[]).filter(({ use }) => use === 'wit-svid'),
+});
+
+function x509(id: string, by = issuer, key?: Buffer) {
+  const { certificates, privateKey } = by.issueX509(id, day);
+  return {
+    spiffe_id: id,
+    x509_svid: der(certificates),
+    x509_svid_key: key ?? privateKey.export({ type: 'pkcs8', format: 'der' }),
+    bundle: der(root(by)),
+    hint: 'internal',
+  };
+}
+
+/** Everything a watch says, one by one. */
+function recording<T>(watch: (watcher: Watcher<T>) => () => void) {
+  const seen: (T | string)[] = [];
+  const waiting = new Set<() => void>();
+  const tell = (what: T | string) => {
+    seen.push(what);
+    for (const look of waiting) look();
+  };
+  const stop = watch({ onUpdate: tell, onProblem: tell });
+  const until = (matches: (what: T | string) => boolean) =>
+    new Promise<T | string>((resolve) => {
+      const look = () => {
+        const found = seen.find(matches);
+        if (found !== undefined) resolve(found);
+      };
+      waiting.add(look);
+      look();
+    });
+  return { seen, stop, until };
+}
+
+test('a workload gets its identities, and proves them with bundles from the same place', async () => {
+  answers.FetchX509SVID = (stream) => stream.write({ svids: [x509(WEB)] });
+  answers.FetchX509Bundles = (stream) => stream.write({ bundles: { [`spiffe://${PROD}`]: der(root()) } });
+  const { wit: token, privateKey: witKey } = issuer.issueWit(WEB, day);
+  answers.FetchWITSVID = (stream) =>
+    stream.write({
+      svids: [
+        { spiffe_id: WEB, wit_svid: token, wit_svid_key: JSON.stringify(witKey.export({ format: 'jwk' })) },
+      ],
+    });
+  answers.FetchWITBundles = (stream) => {
+    stream.write({ bundles: { 'spiffe://dev.example': '{"keys":[]}' }, more: true });
+    stream.write({ bundles: { [`spiffe://${PROD}`]: JSON.stringify(witBundle()) }, more: false });
+  };
+  const [certificate] = await api.first<readonly X509Identity[]>((watcher) => api.watchX509(watcher));
+  const [identity] = await api.first<readonly WitIdentity[]>((watcher) => api.watchWit(watcher));
+  const { until, stop } = recording<readonly TrustBundle[]>((watcher) => api.watchTrustBundles(watcher));
+  const told = await until((what) => typeof what !== 'string' && what.length === 2);
+  stop();
+  if (certificate === undefined || identity === undefined || typeof told === 'string')
+    throw new Error('nothing');
+  expect(certificate).toMatchObject({ id: WEB, hint: 'internal' });
+  const bundles = new Map(told.map((bundle) => [bundle.trustDomain, bundle]));
+  const context = { bundles, audience: 'spiffe://local/gateway/fs', pop: 'a.b.c', nowSeconds: NOW };
+  const { wit, privateKey } = identity;
+  const wpt = createWorkloadProof({ ...context, wit, privateKey });
+  for (const credential of [
+    { kind: 'x509-svid', certificates: certificate.certificates },
+    { kind: 'wit-svid', wit, wpt },
+  ] as const) {
+    const workload = verifyWorkload(credential, context);
+    expect(isDenial(workload) ? workload.detail : workload.id).toBe(WEB);
+  }
+});
+
+test('rotation comes by the same stream, and a stream that is lost is opened again', async () => {
+  let opened = 0;
+  answers.FetchX509SVID = (stream) => {
+    opened += 1;
+    if (opened === 2) {
+      stream.emit('error', { code: 14, details: 'restarting' });
+      return;
+    }
+    stream.write({ svids: [x509(`${WEB}/${opened}a`)] });
+    stream.write({ svids: [x509(`${WEB}/${opened}b`)] });
+    if (opened === 1) stream.end();
+  };
+  const ids = (what: readonly { id: string }[] | string) => (typeof what === 'string' ? what : what[0]?.id);
+  const { until, stop, seen } = recording<readonly { id: string }[]>((watcher) => api.watchX509(watcher));
+  await until((what) => ids(what) === `${WEB}/3b`);
+  stop();
+  expect(seen.map(ids)).toEqual([
+    `${WEB}/1a`,
+    `${WEB}/1b`,
+    'FetchX509SVID: the stream ended',
+    'FetchX509SVID: restarting',
+    `${WEB}/3a`,
+    `${WEB}/3b`,
+  ]);
+});
+
+test.each([
+  ['no certificates', () => ({ ...x509(WEB), x509_svid: Buffer.from('none') })],
+  ['a certificate that is cut off', () => ({ ...x509(WEB), x509_svid: x509(WEB).x509_svid.subarray(0, -1) })],
+  ['no key', () => ({ ...x509(WEB), x509_svid_key: Buffer.alloc(0) })],
+  ['another one’s key', () => ({ ...x509(WEB), x509_svid_key: x509(WEB).x509_svid_key })],
+])('%s: nothing of the answer is taken', async (_name, svid) => {
+  answers.FetchX509SVID = (stream) => stream.write({ svids: [x509(WEB), svid()] });
+  await expect(api.first((watcher) => api.watchX509(watcher))).rejects.toThrow(/FetchX509SVID/);
+});
+
+test('an endpoint that does not have a profile is not asked again', async () => {
+  await expect(api.first((watcher) => api.watchWit(watcher))).rejects.toThrow(/not here/);
+  expect(calls).toEqual(['FetchWITSVID']);
+});
+
+test('a bundle of no trust domain, or of an ID within one, is none', async () => {
+  for (const name of [PROD, WEB, 'spiffe://Prod.example']) {
+    answers.FetchX509Bundles = (stream) => stream.write({ bundles: { [name]: der(root()) } });
+    const { until, stop } = recording<readonly TrustBundle[]>((watcher) => api.watchTrustBundles(watcher));
+    expect(await until((what) => String(what).includes('X509Bundles'))).toMatch(/no trust domain/);
+    stop();
+  }
+});
+
+test('endpoints are absolute paths of Unix sockets', () => {
+  expect(workloadApiTarget('unix:/run/a.sock')).toBe('unix:/run/a.sock');
+  expect(workloadApiTarget('unix:///run/a.sock')).toBe('unix:/run/a.sock');
+  for (const none of [
+    '',
+    '/run/a.sock',
+    'unix:a.sock',
+    'unix://a.sock',
+    'unix://host/a',
+    'tcp://127.0.0.1:1',
+    'unix:////a',
+    'unix:/a?b',
+    'dns:x',
+  ]) {
+    expect(workloadApiTarget(none), none).toBeUndefined();
+  }
+  expect(splitDer(Buffer.alloc(0))).toEqual([]);
+  expect(splitDer(Buffer.from([0x30, 0x80, 0, 0]))).toBeUndefined();
+});
