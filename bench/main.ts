@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 
-const BENCHES = ['storage', 'decide', 'bundle', 'daemon', 'pdp', 'gateway', 'revoke', 'index'];
+const BENCHES = ['storage', 'decide', 'bundle', 'daemon', 'pdp', 'gateway', 'revoke', 'index', 'exec'];
 const given = process.argv.slice(2);
 const asked = given.filter((name) => BENCHES.includes(name));
 const handed = given.slice(asked.length);

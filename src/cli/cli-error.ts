@@ -1,7 +1,7 @@
 import type { Denial } from '../denial/index.ts';
 
-/** Exit codes: 0 done or permit, 1 denied or not verified or failed, 2 wrong usage. */
-export type ExitCode = 0 | 1 | 2;
+/** 0 done or permit, 1 denied or not verified or failed, 2 wrong usage; `writ exec` passes on its program's. */
+export type ExitCode = number;
 
 export interface CliProblem {
   /** `usage`, a reason code, or what kind of thing went wrong; programs may rely on it. */
@@ -9,6 +9,8 @@ export interface CliProblem {
   readonly message: string;
   /** What to do next, as a sentence or a command. */
   readonly hint?: string;
+  /** Where the command has codes of its own. */
+  readonly exitCode?: ExitCode;
 }
 
 /** Ends a command: the message for people, the code for programs, never a stack trace. */
@@ -22,7 +24,7 @@ export class CliError extends Error {
   }
 
   get exitCode(): ExitCode {
-    return this.problem.code === 'usage' ? 2 : 1;
+    return this.problem.exitCode ?? (this.problem.code === 'usage' ? 2 : 1);
   }
 }
 

@@ -35,6 +35,16 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
       },
     },
   },
+  exec: {
+    summary: 'run a program confined, if it is permitted',
+    load: () => import('./exec.ts'),
+    commands: {
+      adopt: {
+        summary: 'pin a program, and grant it to an agent',
+        load: () => import('./exec-adopt.ts'),
+      },
+    },
+  },
   up: {
     summary: 'run the governor of this machine, for every enforcement point on it',
     load: () => import('./up.ts'),

@@ -2,6 +2,7 @@ import { isDenial } from '../denial/index.ts';
 import { type Home, listExecutionLogs, openHome } from '../governor/index.ts';
 import type { ExitCode } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
+import { checkConfinement } from './confinement-check.ts';
 import {
   checkAgents,
   checkAnchors,
@@ -23,7 +24,7 @@ export const define: Define = (command, act) => {
   command
     .description(
       `Check that everything is in order: Node, keys and their permissions, the governance log and every execution log,
-anchors, policy, agents, artifacts, servers, clock and space. Each line says what to do. Exits 1 if anything fails.`,
+anchors, policy, agents, artifacts, servers, the confinement of programs, clock and space. Each line says what to do. Exits 1 if anything fails.`,
     )
     .addHelpText('after', examples('$ writ doctor', '$ writ doctor --json'))
     .action(act(doctor));
@@ -72,6 +73,7 @@ async function examineState(home: Home, session: Session, nowSeconds: number): P
     ...checkAgents(home, view),
     ...checkArtifacts(home, view, nowSeconds),
     ...(await checkServers(home, session.surroundings.path)),
+    await checkConfinement(home),
   ];
   for (const name of listExecutionLogs(home)) {
     findings.push(findingOf(await checkExecutionLog(home, name, view.state)));

@@ -1,7 +1,7 @@
 import { parseJsonObject } from '../codec/index.ts';
 import { isDenial, STAGES } from '../denial/index.ts';
 import { type ExecutionRecord, findExecution, type Home, readEvidenceKey } from '../governor/index.ts';
-import { argumentsOfProof } from '../receipt/index.ts';
+import { argumentsOfProof, type ProcessFacts } from '../receipt/index.ts';
 import type { SqliteLogReader } from '../storage/index.ts';
 import { denied, failure } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
@@ -137,10 +137,20 @@ function tell(
         `  ${durationMs} ms${result === undefined ? '' : `, ${result.bytes} bytes`}${note === undefined ? '' : `, ${note}`}`,
       ),
     );
+    if (outcome.process !== undefined) row('process', processText(outcome.process));
     if (outcome.preview !== undefined) row('result', previewText(outcome.preview));
   } else if (verdict === 'permit')
     row('outcome', warn('none recorded'), faint('  it runs, or its end is unknown'));
   output.line();
   const marks = { pass: good('✓ '), fail: bad('✗ '), skip: faint('– ') } as const;
   for (const stage of STAGES) output.line(marks[decision.stages[stage]], stage);
+}
+
+function processText({ exitCode, cpuMs, memoryPeakBytes, outOfMemory }: ProcessFacts): string {
+  return [
+    exitCode === undefined ? 'killed' : `exit code ${exitCode}`,
+    ...(cpuMs === undefined ? [] : [`${cpuMs} ms of processor time`]),
+    ...(memoryPeakBytes === undefined ? [] : [`${Math.ceil(memoryPeakBytes / 1024 / 1024)} MiB at most`]),
+    ...(outOfMemory === true ? ['out of memory'] : []),
+  ].join(', ');
 }

@@ -68,7 +68,10 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     await program.parseAsync([...line], { from: 'user' });
     return exitCode;
   } catch (error) {
-    const output = new Output(surroundings, { json: line.includes('--json'), keepsStdout: called === 'mcp' });
+    const output = new Output(surroundings, {
+      json: line.includes('--json'),
+      keepsStdout: called === 'mcp' || called === 'exec',
+    });
     return conclude(error, output);
   }
 }

@@ -1,7 +1,7 @@
 import type { VerifiedChain } from '../artifact/index.ts';
 import type { Digest, JsonObject } from '../codec/index.ts';
 import { type Denial, deny } from '../denial/index.ts';
-import { checkEnvironment, checkToolDefinition } from '../environment/index.ts';
+import { checkConfinement, checkEnvironment, checkToolDefinition } from '../environment/index.ts';
 import { type GovernanceState, revocationHandlesOf } from '../governance/index.ts';
 import type { LineagePosition, ParentFact } from '../lineage/index.ts';
 import type { PolicyPermit } from '../policy/index.ts';
@@ -48,7 +48,10 @@ export function checkRevocation(chain: VerifiedChain, snapshot: Snapshot): Denia
   return undefined;
 }
 
-/** Stage 5: whether the tool is the one that was pinned, and the runtime what every token of the chain is bound to. */
+/**
+ * Stage 5: whether the tool is the one that was pinned, the runtime what every token of the chain is bound to, and a
+ * program that is to run confined is.
+ */
 export function checkRuntime(
   chain: VerifiedChain,
   tool: string,
@@ -58,7 +61,8 @@ export function checkRuntime(
   const bindings = chain.tokens.flatMap(({ writ }) => (writ.environment ? [writ.environment] : []));
   return (
     checkToolDefinition(tool, policy?.bundle.tools.get(tool)?.digest, toolDigest) ??
-    checkEnvironment(bindings, measurement, nowSeconds)
+    checkEnvironment(bindings, measurement, nowSeconds) ??
+    checkConfinement(tool, chain.root.writ.environment, measurement)
   );
 }
 

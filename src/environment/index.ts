@@ -12,4 +12,13 @@ export {
   joinComponents,
   toolComponents,
 } from './component.ts';
+export {
+  CONFINEMENT_LAYERS,
+  type ConfinementLayer,
+  checkConfinement,
+  confinementComponent,
+  confinementComponents,
+  type LayerState,
+  type LayerStates,
+} from './confinement.ts';
 export { type Measurement, measurementOf, parseMeasurement, serializeMeasurement } from './measurement.ts';

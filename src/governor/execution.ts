@@ -1,5 +1,6 @@
 import type { JsonObject } from '../codec/index.ts';
 import type { Denial } from '../denial/index.ts';
+import type { ProcessFacts } from '../receipt/index.ts';
 
 /** How an effect ended. `unknown`: it may or may not have happened. */
 export interface ExecutionEnd {
@@ -10,6 +11,10 @@ export interface ExecutionEnd {
   readonly result?: JsonObject | undefined;
   /** Fixed text on how it ended, without data: it stands in the log in clear. */
   readonly note?: string;
+  /** Set where the enforcement point itself stopped it, at a limit: the outcome is `terminated` with this code. */
+  readonly stopped?: Denial;
+  /** Of an effect that is a process. */
+  readonly process?: ProcessFacts;
 }
 
 /** What came of an effect that ran. */

@@ -135,10 +135,11 @@ export interface OutcomeFacts {
   readonly result?: Uint8Array;
   /** What redaction rules let be shown of it. */
   readonly preview?: Preview | undefined;
+  readonly process?: OutcomeReceipt['process'];
 }
 
 export function outcomeReceiptOf(facts: OutcomeFacts): OutcomeReceipt {
-  const { id, atMs, log, salt, result, status, code, note, durationMs } = facts;
+  const { id, atMs, log, salt, result, status, code, note, process, durationMs } = facts;
   return {
     type: OUTCOME_RECEIPT,
     id,
@@ -152,6 +153,7 @@ export function outcomeReceiptOf(facts: OutcomeFacts): OutcomeReceipt {
       ? {}
       : { result: { digest: saltedDigest(salt, result), bytes: result.byteLength } }),
     ...previewMember(facts.preview),
+    ...(process === undefined ? {} : { process }),
     durationMs: Math.round(durationMs * 1000) / 1000,
   };
 }

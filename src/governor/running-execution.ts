@@ -28,7 +28,7 @@ const ENDED_NEVERTHELESS: Readonly<Record<ExecutionEnd['status'], string>> = {
   unknown: '',
 };
 
-type Ending = Pick<OutcomeFacts, 'status' | 'code' | 'note' | 'result' | 'preview'>;
+type Ending = Pick<OutcomeFacts, 'status' | 'code' | 'note' | 'result' | 'preview' | 'process'>;
 
 /** A permit that was spent: its effect may be running, until it is concluded. */
 export class RunningExecution implements OpenExecution, Watched {
@@ -122,19 +122,22 @@ export class RunningExecution implements OpenExecution, Watched {
     clearTimeout(this.#deadline);
     clearTimeout(this.#late);
     this.#onConcluded();
-    const { status, note, evidence, result } = end;
-    if (denial !== undefined) {
+    const { status, note, evidence, result, stopped, process } = end;
+    const why = denial ?? stopped;
+    if (why !== undefined) {
       this.#record({
         status: 'terminated',
-        code: denial.code,
-        note: `${denial.detail}${nevertheless}`,
+        code: why.code,
+        note: `${why.detail}${denial === undefined ? '' : nevertheless}`,
         ...(evidence === undefined ? {} : { result: evidence }),
+        ...(process === undefined ? {} : { process }),
       });
     } else {
       this.#record({
         status,
         ...(note === undefined ? {} : { note }),
         ...(evidence === undefined ? {} : { result: evidence }),
+        ...(process === undefined ? {} : { process }),
         preview: resultPreview(result, this.#recorded.look.view, this.ground.tool),
       });
     }

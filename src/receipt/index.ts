@@ -37,6 +37,7 @@ export {
   OUTCOME_RECEIPT,
   type OutcomeReceipt,
   type OutcomeStatus,
+  type ProcessFacts,
   parseOutcomeReceipt,
 } from './outcome-receipt.ts';
 export type { Preview } from './preview.ts';

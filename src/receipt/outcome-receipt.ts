@@ -1,4 +1,4 @@
-import { isJsonObject, parseJsonObject } from '../codec/index.ts';
+import { isJsonObject, type JsonValue, parseJsonObject } from '../codec/index.ts';
 import { type Denial, deny, isDenial, isReasonCode, type ReasonCode } from '../denial/index.ts';
 import type { SaltedDigest } from './decision-receipt.ts';
 import { isPreview, type Preview } from './preview.ts';
@@ -18,6 +18,16 @@ const STATUSES: readonly string[] = [
   'unknown',
 ] satisfies OutcomeStatus[];
 
+/** How a process ended and what it used, all of its children counted in. Whole numbers. */
+export interface ProcessFacts {
+  /** As shells have it: 128 and the signal's number where one ended it. Absent where it did not end by itself. */
+  readonly exitCode?: number;
+  readonly memoryPeakBytes?: number;
+  readonly cpuMs?: number;
+  /** Set where the kernel killed for want of memory. */
+  readonly outOfMemory?: true;
+}
+
 /** The statement that an execution leaves when it ends. Times are integer milliseconds. */
 export interface OutcomeReceipt {
   readonly type: typeof OUTCOME_RECEIPT;
@@ -36,13 +46,15 @@ export interface OutcomeReceipt {
   readonly result?: { readonly digest: SaltedDigest; readonly bytes: number };
   /** What a redaction rule lets be shown of the result, in clear. */
   readonly preview?: Preview;
+  /** Of an effect that was a process. */
+  readonly process?: ProcessFacts;
   readonly durationMs: number;
 }
 
 export function parseOutcomeReceipt(entry: Uint8Array): OutcomeReceipt | Denial {
   const json = parseJsonObject(entry, 'log.unavailable', { maxBytes: 65_535, maxDepth: 8 });
   if (isDenial(json)) return json;
-  const { decision, result, code, note, preview } = json;
+  const { decision, result, code, note, preview, process } = json;
   const wellFormed =
     json.type === OUTCOME_RECEIPT &&
     typeof json.id === 'string' &&
@@ -57,7 +69,21 @@ export function parseOutcomeReceipt(entry: Uint8Array): OutcomeReceipt | Denial 
     (code === undefined || isReasonCode(code)) &&
     (note === undefined || typeof note === 'string') &&
     (preview === undefined || isPreview(preview)) &&
+    (process === undefined || isProcessFacts(process)) &&
     (result === undefined ||
       (isJsonObject(result) && typeof result.digest === 'string' && Number.isSafeInteger(result.bytes)));
   return wellFormed ? (json as unknown as OutcomeReceipt) : deny('log.unavailable', 'not an outcome receipt');
+}
+
+const PROCESS_NUMBERS = ['exitCode', 'memoryPeakBytes', 'cpuMs'];
+
+export function isProcessFacts(value: JsonValue): boolean {
+  return (
+    isJsonObject(value) &&
+    Object.entries(value).every(([name, fact]) =>
+      name === 'outOfMemory'
+        ? fact === true
+        : PROCESS_NUMBERS.includes(name) && Number.isSafeInteger(fact) && Number(fact) >= 0,
+    )
+  );
 }

@@ -272,12 +272,14 @@ function bodyOf({ tool, args, presentation, toolDigest, refusal }: Action): Json
   };
 }
 
-function endOf({ status, evidence, note, result }: ExecutionEnd): JsonObject {
+function endOf({ status, evidence, note, result, stopped, process }: ExecutionEnd): JsonObject {
   return {
     status,
     ...(evidence && { evidence: Buffer.from(evidence).toString('base64') }),
     ...(note === undefined ? {} : { note }),
     ...(result && { result }),
+    ...(stopped && { stopped: { code: stopped.code, detail: stopped.detail } }),
+    ...(process && { process: { ...process } }),
   };
 }
 

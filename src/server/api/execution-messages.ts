@@ -26,6 +26,16 @@ export const actionMessage = z
   })
   .openapi('Action');
 
+const count = z.int().min(0).optional();
+const processFacts = z
+  .strictObject({
+    exitCode: count,
+    memoryPeakBytes: count,
+    cpuMs: count,
+    outOfMemory: z.literal(true).optional(),
+  })
+  .openapi('ProcessFacts', { description: 'How an effect ended that was a process, and what it used.' });
+
 /** How an execution ended, as its enforcement point says. */
 export const outcomeMessage = z
   .strictObject({
@@ -33,6 +43,10 @@ export const outcomeMessage = z
     note: z.string().max(200).optional(),
     evidence: z.base64().optional().openapi({ description: 'What came back, for the salted digest.' }),
     result: jsonObject.optional(),
+    stopped: refusal
+      .optional()
+      .openapi({ description: 'The enforcement point stopped it, at a limit: the outcome is `terminated`.' }),
+    process: processFacts.optional(),
   })
   .openapi('Outcome');
 
@@ -47,12 +61,25 @@ export function actionOf(body: z.infer<typeof actionMessage>): Action {
   };
 }
 
-export function endOf({ status, note, evidence, result }: z.infer<typeof outcomeMessage>): ExecutionEnd {
+export function endOf(outcome: z.infer<typeof outcomeMessage>): ExecutionEnd {
+  const { status, note, evidence, result, stopped, process } = outcome;
   return {
     status,
     ...(note === undefined ? {} : { note }),
     ...(evidence === undefined ? {} : { evidence: Buffer.from(evidence, 'base64') }),
     ...(result && { result }),
+    ...(stopped && { stopped: denialOf(stopped) }),
+    ...(process && { process: factsOf(process) }),
+  };
+}
+
+/** Without members that are not there. */
+function factsOf({ exitCode, memoryPeakBytes, cpuMs, outOfMemory }: z.infer<typeof processFacts>) {
+  return {
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(memoryPeakBytes === undefined ? {} : { memoryPeakBytes }),
+    ...(cpuMs === undefined ? {} : { cpuMs }),
+    ...(outOfMemory && { outOfMemory }),
   };
 }
 

@@ -1,0 +1,269 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseConstraint } from '../artifact/index.ts';
+import { isJsonObject, type JsonObject } from '../codec/index.ts';
+import { isDenial } from '../denial/index.ts';
+import {
+  type Account,
+  accountOf,
+  accountText,
+  confinerComponents,
+  DEFAULT_ENVIRONMENT,
+  type Effects,
+  execPointName,
+  execTool,
+  findConfiner,
+  type Limits,
+  type Program,
+  readProgram,
+  sortEnvironment,
+} from '../enforce/exec/index.ts';
+import { CONFINEMENT_LAYERS, type Component, confinementComponent } from '../environment/index.ts';
+import { isLocalName, issueArtifact, writeFileDurably } from '../governor/index.ts';
+import { writeArtifact } from './artifact-file.ts';
+import { denied, failure, usageError } from './cli-error.ts';
+import { collect, type Define, examples } from './command.ts';
+import { parseDuration } from './duration.ts';
+import { addExecOptions, type ExecOptions, environmentOf, limitsOf } from './exec-options.ts';
+import { realPath } from './exec-program.ts';
+import { changesSince, ensureAgent, ensurePolicy, policyFolder } from './init-steps.ts';
+import { orUsage, readJsonFile } from './input-file.ts';
+import { readToolManifest, toolManifest } from './policy-folder.ts';
+import { type StoredProgram, writeProgram } from './program-file.ts';
+import type { Session } from './session.ts';
+import { findExecutable } from './surroundings.ts';
+import { faint, good } from './text.ts';
+
+interface Options extends ExecOptions {
+  readonly effects: string;
+  readonly argv?: string;
+  readonly anyArguments?: boolean;
+  readonly agent?: string;
+  readonly ttl: string;
+  readonly purpose?: string;
+  readonly account?: string;
+  readonly weaker?: readonly string[];
+}
+
+const EFFECTS: readonly Effects[] = ['read', 'write', 'destructive'];
+const MAX_GRAMMAR_BYTES = 256 * 1024;
+
+export const define: Define = (command, act) => {
+  addExecOptions(
+    command
+      .description(
+        `Pin a program under a name: its path and digest (of a script, its interpreter's too) become part of the policy, and
+the agent gets an artifact for it. What the options grant is what a call asks for unless it says otherwise; no call gets
+more. Adopt it anew when the program was updated: until then it is denied (environment.tool_changed).`,
+      )
+      .argument('<name>', 'how "writ exec" and the tool exec://<name>/run call it')
+      .argument('<program>', 'the program, after --')
+      .option('--effects <what>', 'what it does to the world: read, write or destructive', 'destructive')
+      .option(
+        '--argv <file>',
+        'which arguments it takes: an "argv" constraint as JSON (spec/artifact-constraints.md)',
+      )
+      .option('--any-arguments', 'any arguments at all: only for programs that can do nothing worse by them'),
+  )
+    .option('--agent <name>', 'the agent that calls (default: the only one there is, else "agent")')
+    .option('--ttl <duration>', 'how long the artifact is valid', '1d')
+    .option(
+      '--purpose <text>',
+      'what it is for; the starter policy asks for it where effects are not only "read"',
+    )
+    .option('--account <uid[:gid]>', 'what it runs as, where Writ is root: not root (default: 60917)')
+    .option(
+      '--weaker <layer=state>',
+      'a layer of the confinement that is known not to hold here: network=leaks, limits=absent (repeatable)',
+      collect,
+    )
+    .addHelpText(
+      'after',
+      examples(
+        '$ writ exec adopt count --effects read --read /srv/data --argv count.json -- /usr/bin/wc',
+        '# count.json: {"flags": {"-l": {}}, "rest": {"constraint_type": "path_containment", "root": "/srv/data"}}',
+        '$ writ exec -- count -l /srv/data/orders.csv',
+      ),
+    )
+    .action(act(adopt));
+};
+
+async function adopt(session: Session, name: string, file: string, options: Options): Promise<void> {
+  const { output, surroundings } = session;
+  if (!isLocalName(name)) throw usageError(`"${name}" is no name`, 'use letters, digits and . _ ~ -');
+  const effects = EFFECTS.find((known) => known === options.effects);
+  if (effects === undefined)
+    throw usageError(`--effects "${options.effects}" is none of ${EFFECTS.join(', ')}`);
+  const ttlSeconds = parseDuration(options.ttl, '--ttl');
+  const found = findExecutable(file, surroundings.path, surroundings.cwd);
+  if (found === undefined) throw failure('not_found', `${file} is not an executable file`);
+  const program = readProgram(resolve(found));
+  if (isDenial(program)) throw denied(program);
+  const home = await session.openHome();
+  // Pinned: the artifact is for what confines here now, and for nothing weaker than what is named.
+  const account = options.account === undefined ? undefined : parseAccount(options.account);
+  const confiner = findConfiner(account === undefined ? {} : { account });
+  if (isDenial(confiner)) throw denied(confiner);
+  const weaker = (options.weaker ?? []).map(weakerLayer);
+  const asked: StoredProgram = {
+    path: program.path,
+    digest: program.digest,
+    ...(account === undefined ? {} : { account }),
+    effects,
+    read: (options.read ?? []).map((path) => realPath(surroundings.cwd, path)),
+    write: (options.write ?? []).map((path) => realPath(surroundings.cwd, path)),
+    network: [...(options.net ?? [])],
+    env: Object.fromEntries(environmentOf(options.env, surroundings.environment)),
+    limits: limitsOf(options),
+  };
+  const tool = execTool(name, program, effects);
+  const tools = {
+    [tool.id]: constraintsOf(program, asked, {
+      argv: argvOf(surroundings.cwd, options),
+      account: accountText(accountOf(confiner)),
+    }),
+  };
+  const by = { actor: session.actor(home), atSeconds: session.nowSeconds };
+  const agent = await ensureAgent(home, options.agent, by);
+  const point = execPointName(name);
+  const manifest = join(policyFolder(home), 'tools', `${point}.json`);
+  const before = existsSync(manifest) ? readToolManifest(manifest) : undefined;
+  writeFileDurably(manifest, toolManifest(name, [tool]), 0o644);
+  const policy = await ensurePolicy(home, by);
+  writeProgram(home, name, asked);
+  const expSeconds = by.atSeconds + ttlSeconds;
+  const issued = await issueArtifact(
+    home,
+    {
+      holder: agent.key,
+      tools,
+      audiences: [home.audience(point)],
+      iatSeconds: by.atSeconds,
+      expSeconds,
+      writ: {
+        initiator: { id: by.actor, kind: 'human' },
+        environment: { components: [...confinerComponents(confiner), ...weaker] },
+        ...(options.purpose === undefined ? {} : { governance: { purpose: options.purpose } }),
+      },
+    },
+    by,
+  );
+  if (isDenial(issued)) throw denied(issued);
+  const artifact = `${agent.name}-${point}`;
+  writeArtifact(home, artifact, [issued.compact], { replace: true });
+  const changes = changesSince(before, [tool]);
+  output.answer(
+    {
+      name,
+      tool: tool.id,
+      program: program.path,
+      programDigest: program.digest,
+      agent: agent.name,
+      artifact: { name: artifact, jti: issued.jti, expires: expSeconds, tools },
+      policy: { digest: policy.bundle.digest, changed: policy.changed },
+      changed: changes.changed.length > 0,
+    },
+    () => {
+      output.line(good('adopted '), name, faint(`  ${program.path} ${program.digest}`));
+      if (program.interpreter !== undefined) {
+        output.line(
+          faint('        run by '),
+          program.interpreter.path,
+          faint(` ${program.interpreter.digest}`),
+        );
+      }
+      output.line(good('granted '), artifact, faint(`  to ${agent.name}, for ${options.ttl}`));
+      output.line();
+      output.line(`  writ exec -- ${name}`);
+    },
+  );
+}
+
+/** A layer's state as a component, by which the artifact names it. */
+function weakerLayer(text: string): Component {
+  const [layerName, stateName] = text.split('=');
+  const layer = CONFINEMENT_LAYERS.find((known) => known === layerName);
+  const state = (['leaks', 'absent'] as const).find((known) => known === stateName);
+  if (layer === undefined || state === undefined) {
+    throw usageError(
+      `--weaker "${text}" names no layer and state`,
+      `write leaks or absent after one of ${CONFINEMENT_LAYERS.join(', ')}`,
+    );
+  }
+  return confinementComponent(layer, state);
+}
+
+/** What the artifact grants: this program with these bytes, and nothing that the options do not name. */
+function constraintsOf(
+  program: Program,
+  asked: StoredProgram,
+  { argv, account }: { readonly argv: JsonObject; readonly account: string },
+): JsonObject {
+  const exact = (value: string): JsonObject => ({ constraint_type: 'exact', value });
+  const subset = (allowed: readonly string[]): JsonObject => ({
+    constraint_type: 'subset',
+    allowed: [...allowed],
+  });
+  const environment = sortEnvironment(new Map(Object.entries(asked.env)));
+  if (isDenial(environment)) throw denied(environment);
+  const { interpreter } = program;
+  const limits = Object.entries(asked.limits satisfies Limits).map(([name, max]) => [
+    name,
+    { constraint_type: 'range', min: 0, max },
+  ]);
+  return {
+    program: exact(program.path),
+    programDigest: exact(program.digest),
+    ...(interpreter === undefined
+      ? {}
+      : { interpreter: exact(interpreter.path), interpreterDigest: exact(interpreter.digest) }),
+    argv,
+    account: exact(account),
+    cwd: { constraint_type: 'path_containment', root: '/' },
+    env: subset([
+      ...environment.safe,
+      ...[...DEFAULT_ENVIRONMENT].map(([name, value]) => `${name}=${value}`),
+    ]),
+    ...(environment.unsafe.length === 0
+      ? {}
+      : { unsafeEnv: { ...subset(environment.unsafe), optional: true } }),
+    read: pathsConstraint(asked.read),
+    write: pathsConstraint(asked.write),
+    network: subset(asked.network),
+    ...Object.fromEntries(limits),
+  };
+}
+
+function parseAccount(text: string): Account {
+  const [, uid, gid = uid] = /^([1-9]\d{0,9})(?::([1-9]\d{0,9}))?$/.exec(text) ?? [];
+  if (uid === undefined)
+    throw usageError(`--account "${text}" is no account`, 'write numbers, not 0: 1500 or 1500:1500');
+  return { uid: Number(uid), gid: Number(gid) };
+}
+
+/** These paths, some of them or none; or any number of paths beneath one of them. */
+function pathsConstraint(paths: readonly string[]): JsonObject {
+  const [first] = paths;
+  const exactly: JsonObject = { constraint_type: 'subset', allowed: [...paths] };
+  if (first === undefined) return exactly;
+  const beneath = paths.map((root): JsonObject => {
+    return { constraint_type: 'argv', rest: { constraint_type: 'path_containment', root } };
+  });
+  return { constraint_type: 'any', constraints: [exactly, ...beneath] };
+}
+
+/** The grammar of the arguments; without one, there are none. */
+function argvOf(cwd: string, { argv, anyArguments }: Options): JsonObject {
+  if (anyArguments === true) {
+    if (argv !== undefined) throw usageError('--argv and --any-arguments exclude each other');
+    return { constraint_type: 'wildcard' };
+  }
+  if (argv === undefined) return { constraint_type: 'argv' };
+  const json = orUsage(readJsonFile(cwd, argv, { maxBytes: MAX_GRAMMAR_BYTES, maxDepth: 40 }));
+  if (!isJsonObject(json)) throw usageError(`${argv} is no JSON object`);
+  const constraint = { constraint_type: 'argv', ...json };
+  const parsed = parseConstraint(constraint);
+  if (isDenial(parsed))
+    throw usageError(`${argv}: ${parsed.detail}`, 'see spec/artifact-constraints.md, argv');
+  return constraint;
+}

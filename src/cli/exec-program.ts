@@ -1,0 +1,64 @@
+import { realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { type Denial, isDenial } from '../denial/index.ts';
+import { DEFAULT_LIMITS, type Program, readProgram } from '../enforce/exec/index.ts';
+import type { Home } from '../governor/index.ts';
+import { CliError } from './cli-error.ts';
+import { findStoredName, readStoredProgram, type StoredProgram } from './program-file.ts';
+import type { Surroundings } from './surroundings.ts';
+import { findExecutable } from './surroundings.ts';
+
+export interface FoundProgram {
+  /** As it was adopted, else `unadopted`: then nothing grants it. */
+  readonly name: string;
+  readonly isAdopted: boolean;
+  readonly program: Program;
+  readonly stored: StoredProgram;
+}
+
+const UNADOPTED = 'unadopted';
+/** Conventional exit code of a program that is not there. */
+const NOT_FOUND = 127;
+
+/** The program of a command line: by the name it was adopted under, else by its path. */
+export function findProgram(home: Home, command: string, surroundings: Surroundings): FoundProgram | Denial {
+  const named = readStoredProgram(home, command);
+  const path = named?.path ?? findExecutable(command, surroundings.path, surroundings.cwd);
+  if (path === undefined) {
+    throw new CliError({
+      code: 'not_found',
+      message: `there is no program ${command}`,
+      hint: 'adopt one with "writ exec adopt NAME -- PROGRAM"',
+      exitCode: NOT_FOUND,
+    });
+  }
+  const real = realPath(surroundings.cwd, path);
+  const name = named === undefined ? findStoredName(home, real) : command;
+  const stored = named ?? (name === undefined ? undefined : readStoredProgram(home, name));
+  const program = readProgram(real);
+  if (isDenial(program)) return program;
+  return {
+    name: name ?? UNADOPTED,
+    isAdopted: stored !== undefined,
+    program,
+    stored: stored ?? {
+      path: real,
+      digest: program.digest,
+      effects: 'destructive',
+      read: [],
+      write: [],
+      network: [],
+      env: {},
+      limits: DEFAULT_LIMITS,
+    },
+  };
+}
+
+/** Without symbolic links, where it leads somewhere. */
+export function realPath(cwd: string, path: string): string {
+  try {
+    return realpathSync(resolve(cwd, path));
+  } catch {
+    return resolve(cwd, path);
+  }
+}

@@ -1,0 +1,123 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isDenial } from '../denial/index.ts';
+import { testConfiner } from '../enforce/exec/confined.test-support.ts';
+import {
+  type DecisionReceipt,
+  type OutcomeReceipt,
+  parseDecisionReceipt,
+  parseOutcomeReceipt,
+} from '../receipt/index.ts';
+import { openSqliteLogReader } from '../storage/index.ts';
+import { makeFolder, writ } from './run.test-support.ts';
+
+describe.skipIf(testConfiner() === undefined)('writ exec', () => {
+  const { folder, remove } = makeFolder();
+  const home = join(folder, 'domain', '.writ');
+  const work = join(folder, 'work');
+  const tool = join(folder, 'tool.sh');
+  const run = (...line: readonly string[]) => writ({ cwd: work }, '--home', home, ...line);
+  const exec = (...line: readonly string[]) => run('exec', '--daemon', 'never', ...line);
+
+  beforeAll(async () => {
+    chmodSync(folder, 0o755);
+    mkdirSync(join(work, 'out'), { recursive: true });
+    chmodSync(join(work, 'out'), 0o777);
+    writeFileSync(join(work, 'data'), 'some data\n');
+    writeFileSync(tool, '#!/bin/sh\necho "ran $*"; cat "$2"; echo written > out/file; exit 3\n', {
+      mode: 0o755,
+    });
+    writeFileSync(
+      join(folder, 'argv.json'),
+      JSON.stringify({
+        flags: {
+          '--copy': { value: 'string', constraint: { constraint_type: 'path_containment', root: work } },
+        },
+      }),
+    );
+    await run('init');
+    const adopted = await run(
+      ...['exec', 'adopt', 'tool', '--effects', 'read', '--argv', join(folder, 'argv.json')],
+      ...['--read', join(work, 'data'), '--write', join(work, 'out'), '--', tool],
+    );
+    expect(adopted.code).toBe(0);
+    await run(
+      'exec',
+      'adopt',
+      'shell',
+      '--effects',
+      'read',
+      '--any-arguments',
+      '--write',
+      join(work, 'out'),
+      '--',
+      '/bin/sh',
+    );
+  });
+
+  afterAll(remove);
+
+  function entries(name: string): {
+    decision: DecisionReceipt | undefined;
+    outcome: OutcomeReceipt | undefined;
+  } {
+    const reader = openSqliteLogReader(join(home, 'execution', `exec-${name}`));
+    const all = reader.read(0, reader.head().size);
+    reader.close();
+    const decision = all
+      .map(parseDecisionReceipt)
+      .flatMap((entry) => (isDenial(entry) ? [] : [entry]))
+      .at(-1);
+    const outcome = all
+      .map(parseOutcomeReceipt)
+      .flatMap((entry) => (isDenial(entry) || entry.id !== decision?.id ? [] : [entry]))
+      .at(-1);
+    return { decision, outcome };
+  }
+
+  it('runs what is granted, and passes on what it says and how it ends; both stand in the log', async () => {
+    const ran = await exec('--cwd', work, '--', 'tool', '--copy', join(work, 'data'));
+    expect(ran.err).toBe('');
+    expect(ran).toMatchObject({ code: 3, out: `ran --copy ${join(work, 'data')}\nsome data\n` });
+    expect(readFileSync(join(work, 'out/file'), 'utf8')).toBe('written\n');
+    const { decision, outcome } = entries('tool');
+    expect(decision).toMatchObject({ verdict: 'permit', tool: 'exec://tool/run' });
+    expect(outcome).toMatchObject({ status: 'failed', process: { exitCode: 3 } });
+  });
+
+  it('denies what is not granted with 126 and the code, and nothing runs', async () => {
+    rmSync(join(work, 'out/file'), { force: true });
+    const ran = await exec('--cwd', work, '--', 'tool', '--delete', '/');
+    expect(ran).toMatchObject({ code: 126, out: '' });
+    expect(ran.err).toContain('(scope.arguments_not_granted)');
+    expect(existsSync(join(work, 'out/file'))).toBe(false);
+    expect(entries('tool').decision).toMatchObject({ verdict: 'deny' });
+    const unadopted = await exec('--', '/bin/cat', '/etc/passwd');
+    expect(unadopted).toMatchObject({ code: 126, out: '' });
+    expect(unadopted.err).toContain('adopt it first');
+  });
+
+  it('says 127 where there is no such program, and 125 where it was called wrongly', async () => {
+    expect(await exec('--', 'absent-program')).toMatchObject({ code: 127, out: '' });
+    expect(await exec('--time', 'long', '--', 'tool')).toMatchObject({ code: 125, out: '' });
+  });
+
+  it('denies a program whose bytes are not those that were adopted', async () => {
+    const before = readFileSync(tool);
+    writeFileSync(tool, '#!/bin/sh\necho evil > out/evil\n');
+    const ran = await exec('--cwd', work, '--', 'tool');
+    writeFileSync(tool, before);
+    expect(ran).toMatchObject({ code: 126, out: '' });
+    expect(ran.err).toContain('is not the one that was adopted');
+    expect(existsSync(join(work, 'out/evil'))).toBe(false);
+  });
+
+  it('relays standard input', async () => {
+    const ran = await writ(
+      { cwd: work, stdin: 'to the program' },
+      ...['--home', home, 'exec', '--daemon', 'never', '--', 'shell', '-c', 'cat; echo done >&2'],
+    );
+    expect([ran.code, ran.out, ran.err]).toEqual([0, 'to the program', 'done\n']);
+  });
+});

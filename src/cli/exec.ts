@@ -1,0 +1,289 @@
+import { join } from 'node:path';
+import { createPresenter, type Presenter, readToken } from '../artifact/index.ts';
+import { type Denial, deny, isDenial } from '../denial/index.ts';
+import {
+  accountOf,
+  type Confiner,
+  confinerComponents,
+  type ExecAsk,
+  type ExecOutcome,
+  execPointName,
+  execTool,
+  findConfiner,
+  type HeldProcess,
+  programComponents,
+  runCanaries,
+  runExec,
+} from '../enforce/exec/index.ts';
+import {
+  type Component,
+  confinementComponents,
+  keepDigests,
+  measureEnforcer,
+  recallDigests,
+} from '../environment/index.ts';
+import {
+  type ConnectedGovernor,
+  type ConnectOptions,
+  connectGovernor,
+  type Home,
+  openGovernor,
+} from '../governor/index.ts';
+import { findHolderKey, localAgents } from './agents.ts';
+import { artifactPath, readArtifactFile } from './artifact-file.ts';
+import { CliError, denied, type ExitCode, usageError } from './cli-error.ts';
+import { type Define, examples } from './command.ts';
+import { explainExec } from './exec-explain.ts';
+import { addExecOptions, type ExecOptions, environmentOf, limitsOf } from './exec-options.ts';
+import { type FoundProgram, findProgram } from './exec-program.ts';
+import { execStreams } from './exec-streams.ts';
+import type { Session } from './session.ts';
+
+interface Options extends ExecOptions {
+  readonly artifact?: string;
+  readonly agent?: string;
+  readonly cwd?: string;
+  readonly parent?: string;
+  readonly daemon: string;
+  readonly explain?: boolean;
+}
+
+/** Exit codes as other programs that run programs have them (env, nohup, docker run). */
+const FAILED = 125;
+const DENIED = 126;
+const DAEMON_USES = ['running', 'never'];
+const PASSED_ON = [
+  'SIGINT',
+  'SIGTERM',
+  'SIGHUP',
+  'SIGQUIT',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGWINCH',
+  'SIGCONT',
+  // Stopped, this process could not stop the program.
+  'SIGTSTP',
+] as const;
+
+const ENDING: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
+
+export const define: Define = (command, act) => {
+  addExecOptions(
+    command
+      .description(
+        `Run a program confined, if and only if the artifact grants this very call: the program by its digest, its arguments,
+what it may see, and how much it may use. It is held in its sandbox until the permit is durable, gets nothing that is not
+granted (no network, no files but the system's own, read-only, no variables), and everything it started is killed when its
+authority ends. Exit code: the program's own; 126 denied, 125 could not be run, 127 not found.`,
+      )
+      .argument('<command...>', 'the program by the name it was adopted under, and its arguments, after --'),
+  )
+    .option('--cwd <dir>', 'folder it is run in (default: here, where it sees that, else /)')
+    .option('--artifact <name|file>', 'what is presented (default: <agent>-exec-<name>)')
+    .option('--agent <name>', 'the agent that calls (default: the only one there is, else "agent")')
+    .option('--parent <execution>', 'the execution this one follows from')
+    .option(
+      '--daemon <use>',
+      'running: decide in "writ up" where it runs; never: decide in this process',
+      'running',
+    )
+    .option(
+      '--explain',
+      'show what would be asked for, what the artifact grants, and what holds; run nothing',
+    )
+    .addHelpText(
+      'after',
+      `
+Others that start with it:
+  writ exec adopt   pin a program, and grant it to an agent
+${examples('$ writ exec adopt echo --effects read --any-arguments -- /bin/echo', '$ writ exec -- echo hi')}`,
+    )
+    .action(
+      act(async (session, line: readonly string[], options: Options): Promise<ExitCode> => {
+        try {
+          return await exec(session, line, options);
+        } catch (error) {
+          // What the program itself may answer must not be mistaken for what is wrong here.
+          if (!(error instanceof CliError)) throw error;
+          throw new CliError({ exitCode: FAILED, ...error.problem });
+        }
+      }),
+    );
+};
+
+async function exec(session: Session, line: readonly string[], options: Options): Promise<ExitCode> {
+  const { surroundings } = session;
+  const [command = '', ...argv] = line;
+  if (!DAEMON_USES.includes(options.daemon)) {
+    throw usageError(`--daemon "${options.daemon}" is none of ${DAEMON_USES.join(', ')}`);
+  }
+  const streams = execStreams(surroundings);
+  const home = await session.openHome();
+  const found = findProgram(home, command, surroundings);
+  if (isDenial(found)) throw denied(found);
+  const { name, program, stored } = found;
+  const confiner = findConfiner(stored.account === undefined ? {} : { account: stored.account });
+  const tool = execTool(name, program, stored.effects);
+  const point = execPointName(name);
+  const ask: ExecAsk = {
+    program,
+    argv,
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    environment: new Map([
+      ...Object.entries(stored.env),
+      ...environmentOf(options.env, surroundings.environment),
+    ]),
+    read: options.read ?? stored.read,
+    write: options.write ?? stored.write,
+    network: options.net ?? stored.network,
+    limits: limitsOf(options, stored.limits),
+    account: accountOf(confiner),
+  };
+  if (options.explain === true) {
+    const file = artifactFileOf(home, surroundings.cwd, point, options);
+    return await explainExec(session, { home, ask, tool, confiner, chain: readArtifactFile(file), file });
+  }
+  const opened = await openFor(options.daemon, {
+    home,
+    name: point,
+    components: measure(home, found, confiner),
+  });
+  if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
+  try {
+    opened.setTools([{ id: tool.id, digest: tool.digest }]);
+    const abort = new AbortController();
+    let relayed: Promise<void> | undefined;
+    const passing = passSignals(abort);
+    const outcome = await runExec(
+      {
+        governor: opened.governor,
+        presenter: presenterOf(home, surroundings.cwd, point, opened.audience, options),
+        confiner,
+        hidden: [home.folder],
+        cwd: surroundings.cwd,
+      },
+      {
+        tool,
+        ask,
+        streams: streams.streams,
+        ...(options.parent === undefined ? {} : { parent: options.parent }),
+        signal: abort.signal,
+        onStart(running) {
+          passing.to(running);
+          relayed = streams.connect(running);
+        },
+      },
+    ).finally(() => passing.end());
+    await relayed;
+    return conclude(outcome, { found, confiner });
+  } finally {
+    await opened.close();
+  }
+}
+
+/** The governor of the daemon, or one in this process. */
+async function openFor(
+  use: string,
+  options: ConnectOptions,
+): Promise<Pick<ConnectedGovernor, 'governor' | 'audience' | 'setTools' | 'close'> | Denial> {
+  const connected = use === 'never' ? undefined : await connectGovernor(options);
+  return connected ?? openGovernor(options);
+}
+
+/** What the program will run on, and in: known only once the canaries have come back. */
+async function measure(
+  home: Home,
+  { program }: FoundProgram,
+  confiner: Confiner | Denial,
+): Promise<readonly Component[]> {
+  const file = join(home.folder, 'cache', 'digests.json');
+  const recalled = await recallDigests(file);
+  const [enforcer, canaries] = await Promise.all([
+    measureEnforcer(),
+    isDenial(confiner) ? { states: new Map() } : runCanaries(confiner),
+  ]);
+  await keepDigests(file, recalled);
+  return [
+    ...enforcer,
+    ...confinementComponents(canaries.states),
+    ...(isDenial(confiner) ? [] : confinerComponents(confiner)),
+    ...programComponents(program),
+  ];
+}
+
+function artifactFileOf(home: Home, cwd: string, point: string, { artifact, agent }: Options): string {
+  const [only, ...others] = localAgents(home);
+  const caller = agent ?? (only !== undefined && others.length === 0 ? only : 'agent');
+  return artifactPath(home, cwd, artifact ?? `${caller}-${point}`);
+}
+
+/** Where there is nothing to present, that is why the call is denied, on record. */
+function presenterOf(
+  home: Home,
+  cwd: string,
+  point: string,
+  audience: string,
+  options: Options,
+): Presenter | Denial {
+  const chain = readArtifactFile(artifactFileOf(home, cwd, point, options));
+  if (isDenial(chain)) return deny('artifact.missing', 'the artifact cannot be read');
+  const leaf = readToken(chain.at(-1) ?? '');
+  if (isDenial(leaf)) return leaf;
+  const holder = findHolderKey(home, leaf.holder.thumbprint);
+  if (holder === undefined) return deny('identity.mismatch', 'no agent here holds the key of the artifact');
+  return createPresenter({ chain, signer: holder.key, audience });
+}
+
+/** Signals end what is being prepared; once the program runs, they are its own. */
+function passSignals(abort: AbortController) {
+  let running: HeldProcess | undefined;
+  const pass = (signal: NodeJS.Signals): void => {
+    if (running !== undefined) running.signal(signal);
+    else if (ENDING.includes(signal)) abort.abort();
+  };
+  for (const signal of PASSED_ON) process.on(signal, pass);
+  return {
+    to(held: HeldProcess): void {
+      running = held;
+    },
+    end(): void {
+      for (const signal of PASSED_ON) process.off(signal, pass);
+    },
+  };
+}
+
+function conclude(
+  outcome: ExecOutcome,
+  { found, confiner }: { readonly found: FoundProgram; readonly confiner: Confiner | Denial },
+): ExitCode {
+  if (outcome.verdict === 'permit') {
+    const { exitCode } = outcome.end;
+    if (exitCode !== undefined) return exitCode;
+    throw new CliError({
+      code: 'exec.unknown',
+      message: `how ${found.name} ended is not known`,
+      hint: `writ receipt show ${outcome.executionId}`,
+    });
+  }
+  const { denial, executionId, wasStarted } = outcome;
+  const { code, reason } = denial;
+  throw new CliError({
+    code,
+    message: `${wasStarted ? 'stopped' : 'denied'}: ${reason.text} (receipt ${executionId})`,
+    hint: hintFor(denial, found, confiner) ?? `writ receipt show ${executionId}`,
+    exitCode: DENIED,
+  });
+}
+
+/** What whoever runs this can see for themselves. */
+function hintFor(
+  { code }: Denial,
+  { name, isAdopted, program, stored }: FoundProgram,
+  confiner: Confiner | Denial,
+): string | undefined {
+  if (isDenial(confiner)) return confiner.detail;
+  if (!isAdopted) return 'adopt it first: writ exec adopt NAME -- PROGRAM';
+  return code === 'environment.tool_changed' || program.digest !== stored.digest
+    ? `the program is not the one that was adopted; if that is meant: writ exec adopt ${name} …`
+    : undefined;
+}

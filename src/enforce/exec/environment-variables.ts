@@ -1,0 +1,61 @@
+import { type Denial, deny } from '../../denial/index.ts';
+
+/** What every program gets. */
+export const DEFAULT_ENVIRONMENT: ReadonlyMap<string, string> = new Map([
+  ['HOME', '/tmp'],
+  ['LANG', 'C.UTF-8'],
+  ['PATH', '/usr/local/bin:/usr/bin:/bin'],
+]);
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const MAX_VARIABLES = 256;
+const MAX_CHARACTERS = 64 * 1024;
+
+/**
+ * Variables that make a program run code, read configuration or talk to hosts that its arguments do not name. A request
+ * lists them apart (`unsafeEnv`), so that granting "an environment" never grants these.
+ */
+const UNSAFE = new RegExp(
+  `^(?:${[
+    'LD_.*',
+    'DYLD_.*',
+    'GCONV_PATH|GETCONF_DIR|HOSTALIASES|LOCALDOMAIN|LOCPATH|MALLOC_TRACE|NLSPATH|RES_OPTIONS|GLIBC_TUNABLES|TZDIR',
+    'BASH_.*|ENV|SHELLOPTS|BASHOPTS|PS[0-4]|PROMPT_COMMAND|IFS|CDPATH|GLOBIGNORE|ZDOTDIR|PATH|SHELL|HOME',
+    'NODE_.*|NPM_CONFIG_.*|PYTHON.*|PERL.*|RUBY.*|GEM_.*|BUNDLE_.*|LUA_.*|PHP.*|R_.*|JULIA_.*|DENO_.*|BUN_.*',
+    'JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|JDK_JAVA_OPTIONS|CLASSPATH|MAVEN_OPTS|GRADLE_OPTS|DOTNET_.*|CORECLR_.*|COMPLUS_.*',
+    'GIT_.*|SSH_.*|EDITOR|VISUAL|.*PAGER|LESS|LESSOPEN|LESSCLOSE|BROWSER|TAR_OPTIONS|GREP_OPTIONS|ZIPOPT|RSYNC_.*',
+    'TF_CLI_.*|TF_PLUGIN_.*|KUBECONFIG|ANSIBLE_.*|DOCKER_.*|AWS_CONFIG_FILE|OPENSSL_.*|SSLKEYLOGFILE|CURL_.*|WGETRC',
+    'XDG_.*|.*_PROXY|GTK_.*|QT_.*|MAKEFLAGS|MFLAGS|MAKEFILES|CC|CXX|RUSTC.*|CARGO_.*|GO.*|CGO_.*',
+  ].join('|')})$`,
+);
+
+export interface SortedEnvironment {
+  /** Everything, as the program gets it. */
+  readonly all: ReadonlyMap<string, string>;
+  /** `NAME=value`, sorted. */
+  readonly safe: readonly string[];
+  readonly unsafe: readonly string[];
+}
+
+export function isUnsafeVariable(name: string): boolean {
+  return UNSAFE.test(name.toUpperCase());
+}
+
+/** @returns `request.malformed` for names that shells could not write, and values that the kernel would not take. */
+export function sortEnvironment(extra: ReadonlyMap<string, string>): SortedEnvironment | Denial {
+  const all = new Map([...DEFAULT_ENVIRONMENT, ...extra]);
+  if (all.size > MAX_VARIABLES) return deny('request.too_large', 'there are too many environment variables');
+  let characters = 0;
+  const safe: string[] = [];
+  const unsafe: string[] = [];
+  for (const [name, value] of all) {
+    characters += name.length + value.length;
+    if (characters > MAX_CHARACTERS) return deny('request.too_large', 'the environment is too large');
+    if (!NAME.test(name) || value.includes('\0') || !value.isWellFormed()) {
+      return deny('request.malformed', 'an environment variable is malformed');
+    }
+    const isDefault = DEFAULT_ENVIRONMENT.get(name) === value;
+    (isUnsafeVariable(name) && !isDefault ? unsafe : safe).push(`${name}=${value}`);
+  }
+  return { all, safe: safe.sort(), unsafe: unsafe.sort() };
+}

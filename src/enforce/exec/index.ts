@@ -1,0 +1,17 @@
+export { type CanaryReport, runCanaries } from './canaries.ts';
+export {
+  type Account,
+  accountOf,
+  type Confiner,
+  confinerComponents,
+  DEFAULT_ACCOUNT,
+  findConfiner,
+} from './confiner.ts';
+export { DEFAULT_ENVIRONMENT, isUnsafeVariable, sortEnvironment } from './environment-variables.ts';
+export { accountText, type ExecAsk, resolveAsk } from './exec-request.ts';
+export { type Effects, type ExecTool, execPointName, execTool, execToolId } from './exec-tool.ts';
+export { closePaths } from './granted-path.ts';
+export type { HeldProcess, ProcessEnd, Streams } from './held-process.ts';
+export { DEFAULT_LIMITS, findBadLimit, type Limits } from './limits.ts';
+export { type Program, programComponents, readProgram } from './program.ts';
+export { type ExecOutcome, runExec } from './run-exec.ts';

@@ -1,0 +1,341 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { must, nowSeconds, TestDomain } from '../../../test/support/trust-domain.ts';
+import { createPresenter, deriveToken, readToken } from '../../artifact/index.ts';
+import type { JsonObject } from '../../codec/index.ts';
+import { deny, isDenial } from '../../denial/index.ts';
+import {
+  type Component,
+  confinementComponent,
+  confinementComponents,
+  type LayerState,
+} from '../../environment/index.ts';
+import { type OpenedGovernor, openGovernor, publishPolicy, revoke } from '../../governor/index.ts';
+import { SigningKey } from '../../key/index.ts';
+import { buildPolicyBundle } from '../../policy/index.ts';
+import { type OutcomeReceipt, parseDecisionReceipt, parseOutcomeReceipt } from '../../receipt/index.ts';
+import { openSqliteLogReader } from '../../storage/index.ts';
+import { runCanaries } from './canaries.ts';
+import { mustRead, testConfiner } from './confined.test-support.ts';
+import { accountOf, type Confiner, findConfiner } from './confiner.ts';
+import type { ExecAsk } from './exec-request.ts';
+import { execPointName, execTool } from './exec-tool.ts';
+import type { HeldProcess } from './held-process.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
+import { type ExecOutcome, type ExecPorts, runExec } from './run-exec.ts';
+
+const found = testConfiner();
+
+describe.skipIf(found === undefined)('running a program confined', () => {
+  const confiner = found as Confiner;
+  const shell = mustRead('/bin/sh');
+  const tool = execTool('shell', shell, 'destructive');
+  let domain: TestDomain;
+  let work: string;
+  let layers: readonly Component[];
+  let opened: OpenedGovernor;
+
+  const open = async (components: readonly Component[], name = 'shell'): Promise<OpenedGovernor> => {
+    const governor = must(await openGovernor({ home: domain.home, name: execPointName(name), components }));
+    governor.setTools([{ id: tool.id, digest: tool.digest }]);
+    return governor;
+  };
+  const issue = (map: JsonObject = {}, change: object = {}): string =>
+    domain.issue({
+      tools: { [tool.id]: map },
+      audiences: [domain.home.audience(execPointName('shell'))],
+      ...change,
+    });
+
+  beforeAll(async () => {
+    domain = await TestDomain.create();
+    chmodSync(domain.folder, 0o755);
+    work = join(domain.folder, 'work');
+    mkdirSync(work);
+    chmodSync(work, 0o777);
+    const bundle = buildPolicyBundle({
+      id: 'default',
+      policies: [{ path: 'a.cedar', text: 'permit (principal, action, resource);' }],
+      tools: [tool],
+    });
+    if (!('digest' in bundle)) throw new Error(JSON.stringify(bundle));
+    must(await publishPolicy(domain.home, bundle, { actor: 'test', atSeconds: nowSeconds() }));
+    layers = confinementComponents((await runCanaries(confiner)).states);
+    opened = await open(layers);
+  });
+
+  afterAll(async () => {
+    await opened.close();
+    domain.dispose();
+  });
+
+  interface Options {
+    readonly chain?: readonly string[];
+    readonly signer?: SigningKey;
+    readonly ask?: Partial<ExecAsk>;
+    readonly ports?: Partial<ExecPorts>;
+    readonly onStart?: (running: HeldProcess) => void;
+    readonly signal?: AbortSignal;
+  }
+
+  async function run(script: string, options: Options = {}): Promise<ExecOutcome & { readonly out: string }> {
+    const { chain = [issue()], signer = domain.agent, signal } = options;
+    let out = '';
+    const outcome = await runExec(
+      {
+        governor: opened.governor,
+        presenter: createPresenter({ chain, signer, audience: opened.audience }),
+        confiner,
+        hidden: [domain.home.folder],
+        cwd: work,
+        ...options.ports,
+      },
+      {
+        tool,
+        ask: {
+          program: shell,
+          argv: ['-c', script],
+          environment: new Map(),
+          read: [],
+          write: [work],
+          network: [],
+          limits: DEFAULT_LIMITS,
+          account: accountOf(confiner),
+          ...options.ask,
+        },
+        streams: ['ignore', 'pipe', 'ignore'],
+        onStart(running) {
+          running.pipes[1]?.on('data', (chunk: unknown) => {
+            out += String(chunk);
+          });
+          options.onStart?.(running);
+        },
+        ...(signal === undefined ? {} : { signal }),
+      },
+    );
+    return { ...outcome, out };
+  }
+
+  const codeOf = (outcome: ExecOutcome) => (outcome.verdict === 'permit' ? 'permit' : outcome.denial.code);
+
+  async function outcomeOf({ executionId }: ExecOutcome): Promise<OutcomeReceipt | undefined> {
+    await opened.governor.settle();
+    const reader = openSqliteLogReader(domain.home.executionLogFolder(execPointName('shell')));
+    try {
+      const all = reader.read(0, reader.head().size).map(parseOutcomeReceipt);
+      return all.flatMap((entry) => (isDenial(entry) || entry.id !== executionId ? [] : [entry]))[0];
+    } finally {
+      reader.close();
+    }
+  }
+
+  it('runs it where it is granted; how it ended and what it used is on record', async () => {
+    const outcome = await run('echo hi > file; exit 4');
+    expect(outcome).toMatchObject({ verdict: 'permit', end: { exitCode: 4 } });
+    expect(readFileSync(join(work, 'file'), 'utf8')).toBe('hi\n');
+    const recorded = await outcomeOf(outcome);
+    expect(recorded).toMatchObject({ status: 'failed', process: { exitCode: 4 } });
+  });
+
+  const exactArgv = (...argv: readonly string[]): JsonObject => ({
+    '*': { constraint_type: 'wildcard' },
+    argv: { constraint_type: 'argv', command: [...argv] },
+  });
+
+  it.each<[string, () => Options, string]>([
+    [
+      'without an artifact',
+      () => ({ ports: { presenter: deny('artifact.missing', 'none') } }),
+      'artifact.missing',
+    ],
+    ['by another key', () => ({ signer: SigningKey.generate() }), 'identity.mismatch'],
+    [
+      'with other arguments',
+      () => ({ chain: [issue(exactArgv('-c', 'true'))] }),
+      'scope.arguments_not_granted',
+    ],
+    [
+      'with another program',
+      () => ({
+        chain: [
+          issue({
+            '*': { constraint_type: 'wildcard' },
+            programDigest: { constraint_type: 'exact', value: `sha256:${'0'.repeat(64)}` },
+          }),
+        ],
+      }),
+      'scope.arguments_not_granted',
+    ],
+    [
+      'with variables that an environment does not cover',
+      () => ({
+        chain: [
+          issue({
+            ...exactArgv('-c', 'echo ran > ran'),
+            unsafeEnv: { constraint_type: 'subset', allowed: [] },
+          }),
+        ],
+        ask: { environment: new Map([['LD_PRELOAD', '/x.so']]) },
+      }),
+      'scope.arguments_not_granted',
+    ],
+    [
+      'with the keys of the domain',
+      () => ({ ask: { read: [domain.home.folder] } }),
+      'scope.arguments_not_granted',
+    ],
+    [
+      'with a folder that holds them',
+      () => ({ ask: { write: [domain.folder] } }),
+      'scope.arguments_not_granted',
+    ],
+    ['with all of the machine', () => ({ ask: { read: ['/'] } }), 'scope.arguments_not_granted'],
+    ['with a network', () => ({ ask: { network: ['example.org:443'] } }), 'scope.arguments_not_granted'],
+    ['with a path that is not there', () => ({ ask: { read: ['/absent'] } }), 'request.malformed'],
+    [
+      'with options of the sandbox in the name of a folder',
+      () => ({ ask: { cwd: '/\0--bind\0/etc\0/etc' } }),
+      'request.malformed',
+    ],
+    ['with a NUL in an argument', () => ({ ask: { argv: ['-c', 'a\0b'] } }), 'request.malformed'],
+    [
+      'with limits that are none',
+      () => ({ ask: { limits: { ...DEFAULT_LIMITS, wallSeconds: 0 } } }),
+      'request.malformed',
+    ],
+  ])('denies it on record, and nothing runs: %s', async (_name, options, code) => {
+    rmSync(join(work, 'ran'), { force: true });
+    const outcome = await run('echo ran > ran', options());
+    expect(codeOf(outcome)).toBe(code);
+    expect(outcome).toMatchObject({ wasStarted: false });
+    expect(existsSync(join(work, 'ran'))).toBe(false);
+    const reader = openSqliteLogReader(domain.home.executionLogFolder(execPointName('shell')));
+    expect(
+      parseDecisionReceipt(reader.read(reader.head().size - 1, reader.head().size)[0] ?? new Uint8Array()),
+    ).toMatchObject({
+      verdict: 'deny',
+      code,
+    });
+    reader.close();
+  });
+
+  it('denies it where a layer leaks or is absent, unless the root token names that', async () => {
+    const weak = (state: LayerState): readonly Component[] => [
+      ...layers.filter(({ name }) => name !== 'network'),
+      confinementComponent('network', state),
+    ];
+    for (const [state, code] of [
+      ['leaks', 'environment.mismatch'],
+      ['absent', 'environment.unmeasured'],
+    ] as const) {
+      const governor = await open(weak(state));
+      const ports = { governor: governor.governor };
+      const presenting = (chain: readonly string[], signer = domain.agent) => ({
+        ...ports,
+        presenter: createPresenter({ chain, signer, audience: governor.audience }),
+      });
+      const names = { environment: { components: [confinementComponent('network', state)] } };
+      const audiences = [governor.audience];
+      rmSync(join(work, 'ran'), { force: true });
+      expect(codeOf(await run('echo ran > ran', { ports: presenting([issue({}, { audiences })]) }))).toBe(
+        code,
+      );
+      // What a holder adds to what it was given grants it nothing.
+      const parent = issue({}, { audiences });
+      const root = must(readToken(parent));
+      const child = must(
+        deriveToken({
+          parent: [parent],
+          signer: domain.agent,
+          holder: domain.agent.publicKey,
+          tools: { [tool.id]: {} },
+          iatSeconds: nowSeconds(),
+          expSeconds: root.expSeconds,
+          writ: names,
+        }),
+      );
+      expect(codeOf(await run('echo ran > ran', { ports: presenting([parent, child]) }))).toBe(code);
+      expect(existsSync(join(work, 'ran'))).toBe(false);
+      const named = issue({}, { audiences, writ: names });
+      expect(codeOf(await run('true', { ports: presenting([named]) }))).toBe('permit');
+      await governor.close();
+    }
+  });
+
+  it('denies it where nothing confines, and says what to install', async () => {
+    const absent = findConfiner({ folders: ['/nowhere'] });
+    expect(absent).toMatchObject({ code: 'environment.unmeasured' });
+    expect(isDenial(absent) && absent.detail).toContain('apt-get install bubblewrap');
+    // Even where the measurement says that all is well.
+    const outcome = await run('echo ran > ran', { ports: { confiner: absent } });
+    expect(codeOf(outcome)).toBe('environment.unmeasured');
+    expect(outcome).toMatchObject({ wasStarted: false });
+    const foreign = await run('echo ran > ran', { ask: { account: { uid: 4242, gid: 4242 } } });
+    expect(codeOf(foreign)).toBe('environment.mismatch');
+    expect(existsSync(join(work, 'ran'))).toBe(false);
+    expect(await outcomeOf(outcome)).toMatchObject({ status: 'terminated', code: 'environment.unmeasured' });
+  });
+
+  it('kills all that it started when its authority is revoked', async () => {
+    const times: number[] = [];
+    for (let round = 0; round < 5; round += 1) {
+      const chain = [issue()];
+      const { jti } = must(readToken(chain[0] ?? ''));
+      const started = Promise.withResolvers<void>();
+      const beat = join(work, 'beat');
+      const running = run(
+        'trap "" TERM HUP INT; (setsid sh -c "trap \\"\\" TERM; while :; do echo x >> beat; done" &) ; echo on; while :; do sleep 1; done',
+        {
+          chain,
+          onStart: (held) => held.pipes[1]?.once('data', () => started.resolve()),
+        },
+      );
+      await started.promise;
+      must(
+        await revoke(
+          domain.home,
+          { handle: 'token', value: jti },
+          { actor: 'test', atSeconds: nowSeconds() },
+        ),
+      );
+      const revokedMs = performance.now();
+      const outcome = await running;
+      times.push(performance.now() - revokedMs);
+      expect(codeOf(outcome)).toBe('revocation.revoked');
+      expect(outcome).toMatchObject({ wasStarted: true });
+      const size = readFileSync(beat).byteLength;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(readFileSync(beat).byteLength).toBe(size);
+      expect(await outcomeOf(outcome)).toMatchObject({ status: 'terminated', code: 'revocation.revoked' });
+    }
+    const median = times.sort((left, right) => left - right)[2] ?? Number.NaN;
+    // 50 ms on a machine of its own (docs/exec.md); tests share theirs.
+    expect(median).toBeLessThan(1000);
+    if (process.env.WRIT_TELL_TIMES !== undefined)
+      process.stderr.write(`revoked to dead: ${times.map((time) => time.toFixed(1)).join(' ')} ms\n`);
+  });
+
+  it('kills it at its wall clock, and when its operator says so', async () => {
+    const late = await run('trap "" TERM; sleep 60', {
+      ask: { limits: { ...DEFAULT_LIMITS, wallSeconds: 1 } },
+    });
+    expect(codeOf(late)).toBe('scope.use_exhausted');
+    expect(await outcomeOf(late)).toMatchObject({ status: 'terminated', code: 'scope.use_exhausted' });
+    const abort = new AbortController();
+    const stopped = await run('sleep 60', {
+      signal: abort.signal,
+      onStart: () => setImmediate(() => abort.abort()),
+    });
+    expect(stopped).toMatchObject({ verdict: 'deny', wasStarted: true });
+    const never = await run('echo ran > ran', { signal: AbortSignal.abort() });
+    expect(never).toMatchObject({ verdict: 'deny', wasStarted: false });
+    expect(existsSync(join(work, 'ran'))).toBe(false);
+  });
+
+  it('spends an artifact for one use once', async () => {
+    const chain = [issue({}, { writ: { use: { maxUses: 1 } } })];
+    expect(codeOf(await run('true', { chain }))).toBe('permit');
+    expect(codeOf(await run('true', { chain }))).toBe('scope.use_exhausted');
+  });
+});

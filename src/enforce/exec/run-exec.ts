@@ -1,0 +1,185 @@
+import type { Presenter } from '../../artifact/index.ts';
+import type { Digest, JsonObject } from '../../codec/index.ts';
+import type { Action } from '../../decision/index.ts';
+import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import type { DeniedOutcome, EffectResult, Execution, Governor } from '../../governor/index.ts';
+import { accountOf, type Confiner } from './confiner.ts';
+import { accountText, type ExecAsk, type ExecRequest, resolveAsk } from './exec-request.ts';
+import { closePaths } from './granted-path.ts';
+import { type HeldProcess, holdProcess, type ProcessEnd, type Streams } from './held-process.ts';
+
+/** What running confined programs stands on. */
+export interface ExecPorts {
+  readonly governor: Pick<Governor, 'run'>;
+  /** Where there is nothing to present, why: the call is then denied with that, on record. */
+  readonly presenter: Presenter | Denial;
+  /** Where this machine cannot confine, why. */
+  readonly confiner: Confiner | Denial;
+  /** Folders that no program may see. */
+  readonly hidden: readonly string[];
+  /** The caller's folder. */
+  readonly cwd: string;
+}
+
+export interface ExecCall {
+  readonly tool: { readonly id: string; readonly digest: Digest };
+  readonly ask: ExecAsk;
+  readonly streams: Streams;
+  /** The execution this call follows from. */
+  readonly parent?: string;
+  /** Told when the program runs, to pass signals and streams on. */
+  readonly onStart?: (running: HeldProcess) => void;
+  /** The operator's: aborting it kills the program. */
+  readonly signal?: AbortSignal;
+}
+
+export type ExecOutcome =
+  | { readonly verdict: 'permit'; readonly executionId: string; readonly end: ProcessEnd }
+  | (Pick<DeniedOutcome, 'verdict' | 'denial' | 'executionId'> & { readonly wasStarted: boolean });
+
+const OVERTIME = deny('scope.use_exhausted', 'the program ran longer than its limit');
+const KILLED = deny('scope.use_exhausted', 'the operator stopped the program');
+
+/**
+ * Runs a program if and only if that is permitted, confined. Its sandbox is made while the decision is, and holds the
+ * program until the permit is durable and still stands.
+ */
+export async function runExec(ports: ExecPorts, call: ExecCall): Promise<ExecOutcome> {
+  const { tool, ask } = call;
+  const request = resolveAsk(ask, ports.cwd, ports.hidden);
+  const base = { tool: tool.id, toolDigest: tool.digest };
+  if (isDenial(request)) {
+    const outcome = await ports.governor.run(
+      { ...base, args: {}, presentation: request, refusal: request },
+      never,
+    );
+    if (outcome.verdict === 'permit') throw new TypeError('a refusal was permitted');
+    return { ...outcome, wasStarted: false };
+  }
+  const holding = hold(ports, call, request);
+  let wasStarted = false;
+  try {
+    const action: Action = {
+      ...base,
+      args: request.args,
+      presentation: present(ports.presenter, tool.id, request.args, call.parent),
+    };
+    const outcome = await ports.governor.run(action, (execution) =>
+      perform(holding, call, execution, () => {
+        wasStarted = true;
+      }),
+    );
+    if (outcome.verdict === 'deny') return { ...outcome, wasStarted };
+    const { value, executionId } = outcome;
+    return isDenial(value)
+      ? { verdict: 'deny', denial: value, executionId, wasStarted }
+      : { verdict: 'permit', executionId, end: value };
+  } finally {
+    const held = await holding;
+    if (!isDenial(held)) {
+      held.kill();
+      await held.ended;
+    }
+    closePaths(request.paths);
+  }
+}
+
+function hold(
+  ports: ExecPorts,
+  { ask, streams }: ExecCall,
+  request: ExecRequest,
+): Promise<HeldProcess | Denial> {
+  const { confiner } = ports;
+  if (isDenial(confiner)) return Promise.resolve(confiner);
+  // What was decided on is what the chain switches to.
+  if (accountText(accountOf(confiner)) !== accountText(ask.account)) {
+    return Promise.resolve(deny('environment.mismatch', 'programs are run as another account here'));
+  }
+  const { environment, cwd, paths } = request;
+  return holdProcess({
+    confiner,
+    plan: {
+      program: ask.program,
+      argv: ask.argv,
+      cwd,
+      environment: environment.all,
+      paths,
+      memoryBytes: ask.limits.memoryBytes,
+      account: ask.account,
+    },
+    limits: ask.limits,
+    streams,
+  }).catch(() => deny('environment.unmeasured', 'the sandbox could not be made'));
+}
+
+/** The effect: lets the held program run, and kills it when the execution no longer stands. */
+async function perform(
+  holding: Promise<HeldProcess | Denial>,
+  { ask, onStart, signal }: ExecCall,
+  execution: Execution,
+  onRelease: () => void,
+): Promise<EffectResult<ProcessEnd | Denial>> {
+  const held = await holding;
+  if (isDenial(held)) return stopped(held);
+  let why: Denial | undefined;
+  const kill = (denial: Denial | undefined): void => {
+    why ??= denial;
+    held.kill();
+  };
+  const onRevoked = (): void => kill(undefined);
+  const onOperator = (): void => kill(KILLED);
+  execution.signal.addEventListener('abort', onRevoked, { once: true });
+  signal?.addEventListener('abort', onOperator, { once: true });
+  if (execution.signal.aborted) onRevoked();
+  if (signal?.aborted === true) onOperator();
+  // The last word before the first instruction: from here on the watch of the governor has it.
+  if (!execution.signal.aborted && signal?.aborted !== true) {
+    onStart?.(held);
+    onRelease();
+    held.release();
+  }
+  const timer = setTimeout(() => kill(OVERTIME), Math.min(ask.limits.wallSeconds * 1000, 2 ** 31 - 1));
+  const end = await held.ended;
+  clearTimeout(timer);
+  execution.signal.removeEventListener('abort', onRevoked);
+  signal?.removeEventListener('abort', onOperator);
+  if (why !== undefined) return { ...stopped(why), ...factsOf(end) };
+  return {
+    status: end.exitCode === undefined ? 'unknown' : end.exitCode === 0 ? 'succeeded' : 'failed',
+    value: end,
+    ...factsOf(end),
+  };
+}
+
+function stopped(denial: Denial): EffectResult<Denial> {
+  return { status: 'failed', value: denial, stopped: denial };
+}
+
+function factsOf({ exitCode, use }: ProcessEnd): Pick<EffectResult<unknown>, 'process'> {
+  return {
+    process: {
+      ...(exitCode === undefined ? {} : { exitCode }),
+      ...(use?.memoryPeakBytes === undefined ? {} : { memoryPeakBytes: use.memoryPeakBytes }),
+      ...(use?.cpuMs === undefined ? {} : { cpuMs: use.cpuMs }),
+      ...(use?.wasOutOfMemory === true ? { outOfMemory: true } : {}),
+    },
+  };
+}
+
+function present(
+  presenter: Presenter | Denial,
+  tool: string,
+  args: JsonObject,
+  parent: string | undefined,
+): Action['presentation'] {
+  if (isDenial(presenter)) return presenter;
+  try {
+    return presenter.present(tool, args, parent);
+  } catch {
+    return deny('internal.unexpected', 'the presenter failed');
+  }
+}
+
+function never(): Promise<never> {
+  throw new TypeError('a refusal was permitted');
+}

@@ -1,0 +1,105 @@
+import { lstatSync, readlinkSync } from 'node:fs';
+import type { GrantedPath } from './granted-path.ts';
+import type { Program, ProgramFile } from './program.ts';
+
+/** Everything that is decided about a confined process before it is made. */
+export interface SandboxPlan {
+  readonly program: Program;
+  /** Without the program's name. */
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly environment: ReadonlyMap<string, string>;
+  readonly paths: readonly GrantedPath[];
+  readonly memoryBytes: number;
+  readonly account: { readonly uid: number; readonly gid: number };
+}
+
+/** Descriptors that bubblewrap is given. */
+export const DESCRIPTOR = { arguments: 3, seccomp: 4, status: 5, gate: 6, firstData: 7 } as const;
+
+export interface SandboxArguments {
+  /** For `--args`: nobody reads them from the process list. */
+  readonly options: readonly string[];
+  /** What is run in the sandbox. */
+  readonly command: readonly string[];
+  /** Bytes for descriptors from `DESCRIPTOR.firstData` on. */
+  readonly data: readonly Uint8Array[];
+}
+
+/** Folders of the system that everything linked dynamically needs, read-only. */
+const SYSTEM = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
+/** Configuration of the system without secrets: what is not there is left out. */
+const CONFIGURATION = [
+  '/etc/alternatives',
+  '/etc/ca-certificates',
+  '/etc/ld.so.cache',
+  '/etc/ld.so.conf',
+  '/etc/ld.so.conf.d',
+  '/etc/localtime',
+  '/etc/mime.types',
+  '/etc/services',
+  '/etc/protocols',
+  '/etc/ssl/certs',
+  '/etc/ssl/openssl.cnf',
+  '/etc/timezone',
+];
+const MIN_TMP_BYTES = 16 * 1024 * 1024;
+
+/** The arguments of bubblewrap. INVARIANT: an array, never a line that a shell would read. */
+export function sandboxArguments(plan: SandboxPlan): SandboxArguments {
+  const { program, argv, cwd, environment, paths, account } = plan;
+  const data: Uint8Array[] = [];
+  const bindData = (bytes: Uint8Array, path: string, mode: string): readonly string[] => {
+    data.push(bytes);
+    return ['--perms', mode, '--ro-bind-data', `${DESCRIPTOR.firstData + data.length - 1}`, path];
+  };
+  const run = ({ bytes, path }: ProgramFile): readonly string[] => bindData(bytes, path, '0555');
+  const text = (content: string, path: string): readonly string[] =>
+    bindData(Buffer.from(content), path, '0444');
+  const tmpBytes = `${Math.max(MIN_TMP_BYTES, Math.floor(plan.memoryBytes / 2))}`;
+  const { uid, gid } = account;
+  const options = [
+    ...['--unshare-all', '--unshare-user', '--disable-userns', '--cap-drop', 'ALL'],
+    ...['--uid', `${uid}`, '--gid', `${gid}`, '--hostname', 'confined'],
+    ...['--new-session', '--die-with-parent'],
+    '--clearenv',
+    ...[...environment].flatMap(([name, value]) => ['--setenv', name, value]),
+    ...['--ro-bind', '/usr', '/usr'],
+    ...SYSTEM.flatMap(systemFolder),
+    ...CONFIGURATION.flatMap((path) => ['--ro-bind-try', path, path]),
+    ...text(`confined:x:${uid}:${gid}:confined:/tmp:/bin/sh\n`, '/etc/passwd'),
+    ...text(`confined:x:${gid}:\n`, '/etc/group'),
+    ...text('127.0.0.1 localhost\n::1 localhost\n', '/etc/hosts'),
+    ...['--proc', '/proc', '--dev', '/dev', '--remount-ro', '/dev'],
+    ...['--size', tmpBytes, '--perms', '1777', '--tmpfs', '/dev/shm'],
+    ...['--size', tmpBytes, '--perms', '1777', '--tmpfs', '/tmp'],
+    ...paths.flatMap(({ path, access }) => [access === 'read' ? '--ro-bind' : '--bind', path, path]),
+    ...(program.interpreter === undefined ? [] : run(program.interpreter)),
+    ...run(program),
+    ...['--remount-ro', '/', '--chdir', cwd],
+    ...['--seccomp', `${DESCRIPTOR.seccomp}`],
+    ...['--block-fd', `${DESCRIPTOR.gate}`, '--json-status-fd', `${DESCRIPTOR.status}`],
+  ];
+  const command = commandOf(program, argv);
+  // INVARIANT: options are told apart by NUL. One within a value would make options of its own.
+  if ([...options, ...command].some((word) => word.includes('\0')))
+    throw new TypeError('an option holds a NUL');
+  return { options, command, data };
+}
+
+/** What the kernel would make of it (execve(2), "Interpreter scripts"). */
+function commandOf({ path, interpreter }: Program, argv: readonly string[]): readonly string[] {
+  if (interpreter === undefined) return [path, ...argv];
+  const { argument } = interpreter;
+  return [interpreter.path, ...(argument === undefined ? [] : [argument]), path, ...argv];
+}
+
+function systemFolder(path: string): readonly string[] {
+  try {
+    return lstatSync(path).isSymbolicLink()
+      ? ['--symlink', readlinkSync(path), path]
+      : ['--ro-bind', path, path];
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,118 @@
+import { DENIED, EXAMINED } from './system-calls.ts';
+
+/**
+ * A seccomp filter (classic BPF, seccomp(2)) over `struct seccomp_data { int nr; u32 arch; u64 ip; u64 args[6]; }`.
+ * Everything passes but what is denied here, with an error and not a signal: programs that try fall back.
+ *
+ * The architectures are told by their own word: a call by another one (i386, x32) is denied, whatever its number.
+ */
+export interface FilterOptions {
+  /** Local sockets: without a network there is nobody to talk to but whatever lies in a granted folder. */
+  readonly localSockets: boolean;
+}
+
+const ARCHITECTURES = { x64: 0xc000003e, arm64: 0xc00000b7 } as const;
+type Architecture = keyof typeof ARCHITECTURES;
+
+const OFFSET = { number: 0, architecture: 4 } as const;
+/** The low half of an argument: all of it where the kernel reads an `int` or `unsigned int`. */
+const lowHalf = (argument: number): number => 16 + 8 * argument;
+
+const LOAD = 0x20; // BPF_LD | BPF_W | BPF_ABS
+const JUMP_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+const JUMP_ABOVE = 0x35; // BPF_JMP | BPF_JGE | BPF_K
+const JUMP_BITS = 0x45; // BPF_JMP | BPF_JSET | BPF_K
+const RETURN = 0x06; // BPF_RET | BPF_K
+
+const ALLOW = 0x7fff0000;
+const ERROR = 0x00050000;
+const EPERM = 1;
+const ENOSYS = 38;
+const EAFNOSUPPORT = 97;
+
+/** Numbers from here on are x32's. */
+const X32 = 0x40000000;
+/** CLONE_NEWNS, CGROUP, UTS, IPC, USER, PID, NET. */
+const NEW_NAMESPACES =
+  0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000;
+/** They put input into a terminal: TIOCSTI, TIOCLINUX. */
+const TERMINAL_INPUT = [0x5412, 0x541c];
+const AF_UNIX = 1;
+const AF_INET = 2;
+const AF_INET6 = 10;
+
+type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
+
+/** Compiled for this machine's architecture; undefined for one that has no table here. */
+export function seccompFilter(
+  options: FilterOptions,
+  architecture: string = process.arch,
+): Uint8Array | undefined {
+  if (architecture !== 'x64' && architecture !== 'arm64') return undefined;
+  return encode(filterFor(architecture, options));
+}
+
+function filterFor(architecture: Architecture, { localSockets }: FilterOptions): readonly Instruction[] {
+  const column = architecture === 'x64' ? 0 : 1;
+  const denied = Object.values(DENIED).flatMap((numbers) => numbers[column] ?? []);
+  const families = localSockets ? [AF_UNIX, AF_INET, AF_INET6] : [AF_INET, AF_INET6];
+  return [
+    [LOAD, 0, 0, OFFSET.architecture],
+    [JUMP_EQUAL, 1, 0, ARCHITECTURES[architecture]],
+    fail(EPERM),
+    [LOAD, 0, 0, OFFSET.number],
+    ...(architecture === 'x64' ? ([[JUMP_ABOVE, 0, 1, X32], fail(EPERM)] satisfies Instruction[]) : []),
+    ...denied.flatMap((number): Instruction[] => [[JUMP_EQUAL, 0, 1, number], fail(EPERM)]),
+    // Its flags lie in memory, where no filter reads: programs fall back to clone.
+    ...when(EXAMINED.clone3[column], [fail(ENOSYS)]),
+    ...when(EXAMINED.clone[column], [
+      [LOAD, 0, 0, lowHalf(0)],
+      [JUMP_BITS, 0, 1, NEW_NAMESPACES >>> 0],
+      fail(EPERM),
+      pass(),
+    ]),
+    ...when(EXAMINED.ioctl[column], [
+      [LOAD, 0, 0, lowHalf(1)],
+      ...TERMINAL_INPUT.flatMap((request): Instruction[] => [[JUMP_EQUAL, 0, 1, request], fail(EPERM)]),
+      pass(),
+    ]),
+    // No netlink, packet, vsock or other family that speaks to the kernel.
+    ...when(EXAMINED.socket[column], onlyFamilies(families)),
+    // A pair has no name that another process could reach it by.
+    ...when(EXAMINED.socketpair[column], onlyFamilies([AF_UNIX])),
+    pass(),
+  ];
+}
+
+function onlyFamilies(families: readonly number[]): readonly Instruction[] {
+  return [
+    [LOAD, 0, 0, lowHalf(0)],
+    ...families.flatMap((family): Instruction[] => [[JUMP_EQUAL, 0, 1, family], pass()]),
+    fail(EAFNOSUPPORT),
+  ];
+}
+
+/** A block for one system call, which must end in a return. */
+function when(number: number, block: readonly Instruction[]): readonly Instruction[] {
+  return [[JUMP_EQUAL, 0, block.length, number], ...block];
+}
+
+function fail(errno: number): Instruction {
+  return [RETURN, 0, 0, ERROR | errno];
+}
+
+function pass(): Instruction {
+  return [RETURN, 0, 0, ALLOW];
+}
+
+/** `struct sock_filter { u16 code; u8 jt; u8 jf; u32 k; }`, little-endian as both architectures are. */
+function encode(instructions: readonly Instruction[]): Uint8Array {
+  const bytes = Buffer.alloc(instructions.length * 8);
+  for (const [index, [code, ifTrue, ifFalse, value]] of instructions.entries()) {
+    bytes.writeUInt16LE(code, index * 8);
+    bytes.writeUInt8(ifTrue, index * 8 + 2);
+    bytes.writeUInt8(ifFalse, index * 8 + 3);
+    bytes.writeUInt32LE(value >>> 0, index * 8 + 4);
+  }
+  return bytes;
+}
