@@ -18,6 +18,7 @@ import { type DecisionReceipt, parseDecisionReceipt } from '../../src/receipt/in
 import { openSqliteLogReader } from '../../src/storage/index.ts';
 import { commandLine, type Ran } from './command-line.ts';
 import { freshFolder } from './fresh-folder.ts';
+import { GatewayClient } from './gateway-client.ts';
 import { must } from './must.ts';
 
 export interface PlayOptions {
@@ -67,6 +68,7 @@ export interface Report {
 }
 
 const MARKER = 'this-folder-is-made-by-a-writ-example';
+const WRIT = join(import.meta.dirname, '..', '..', 'bin', 'writ.js');
 const SSH_KEYGEN = 'ssh-keygen';
 
 /**
@@ -81,7 +83,7 @@ export class Scenario {
   readonly clock: Clock & { advance(seconds: number): void };
   readonly #write: (text: string) => void;
   readonly #steps: Step[] = [];
-  readonly #opened: Writ[] = [];
+  readonly #closing: (() => Promise<void>)[] = [];
   readonly #agents = new Map<string, SigningKey>();
   readonly #chains = new Map<string, readonly string[]>();
 
@@ -254,8 +256,23 @@ export class Scenario {
       daemon: 'never',
       clock: this.clock,
     });
-    this.#opened.push(writ);
+    this.#closing.push(() => writ.close());
     return writ;
+  }
+
+  /** An MCP client in front of `writ mcp` in front of a server of the example, each a process of its own. */
+  async gateway(
+    name: string,
+    artifact: string,
+    agent: string,
+    server: readonly string[],
+  ): Promise<GatewayClient> {
+    const client = await GatewayClient.connect(process.execPath, [
+      ...[WRIT, 'mcp', '--home', this.home.folder, '--name', name, '--daemon', 'never'],
+      ...['--agent', agent, '--artifact', artifact, '--', process.execPath, ...server],
+    ]);
+    this.#closing.push(() => client.close());
+    return client;
   }
 
   /** `writ …`, as a person would type it. Ends the story where it fails. */
@@ -269,6 +286,14 @@ export class Scenario {
   /** Somebody approves a request, with their SSH key. */
   approve(request: Step, approver: string, ...more: readonly string[]): Promise<Ran> {
     return this.writ('approval', 'grant', request.receipt, '--key', approver, ...more);
+  }
+
+  /** A command line that may be denied: then with its code. */
+  async tryWrit(...argv: readonly string[]): Promise<{ readonly code: string } | undefined> {
+    const { code, out, err } = await this.#run(['--json', ...argv]);
+    if (code === 0) return undefined;
+    const [, denied] = /"code":\s*"([a-z_.]+)"/.exec(`${out}${err}`) ?? [];
+    return { code: denied ?? `exit code ${code}: ${err}` };
   }
 
   /** A command line that must not succeed. */
@@ -298,7 +323,7 @@ export class Scenario {
 
   /** Verifies every log, and the evidence of one execution as an outsider would: with the log's public key alone. */
   async end(): Promise<Report> {
-    for (const writ of this.#opened.splice(0)) await writ.close();
+    for (const close of this.#closing.splice(0)) await close();
     this.part('Afterwards');
     const logs = await this.writ('log', 'verify', '--all');
     const shown = this.#steps.findLast(({ came }) => came === 'permit');
