@@ -10,7 +10,8 @@ import { createPresenter, type Presenter, runMcpGateway } from '../../src/enforc
 import { measureUpstream } from '../../src/environment/index.ts';
 import { openGovernor, openHome } from '../../src/governor/index.ts';
 import { readKeyFile } from '../../src/key/index.ts';
-import { must, SERVER } from './world.ts';
+import { must } from '../support/must.ts';
+import { SERVER } from './world.ts';
 
 const [homeFolder = '', command = '', ...args] = process.argv.slice(2);
 const home = must(openHome(homeFolder));

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Answer, GatewayClient } from './gateway-client.ts';
+import { type Answer, GatewayClient } from '../support/gateway-client.ts';
 import { filesystemServer, SERVER, type World } from './world.ts';
 
 /** One call of the demo: what was asked, what came of it, and what the disk says. */

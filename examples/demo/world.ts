@@ -1,11 +1,10 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { deriveToken } from '../../src/artifact/index.ts';
 import type { JsonObject } from '../../src/codec/index.ts';
-import { type Denial, isDenial } from '../../src/denial/index.ts';
 import { mcpToolId } from '../../src/enforce/mcp/index.ts';
 import { type Component, measureUpstream } from '../../src/environment/index.ts';
 import {
@@ -17,6 +16,8 @@ import {
 } from '../../src/governor/index.ts';
 import { SigningKey, writeKeyFile } from '../../src/key/index.ts';
 import { buildPolicyBundle, formatProblem } from '../../src/policy/index.ts';
+import { freshFolder } from '../support/fresh-folder.ts';
+import { must } from '../support/must.ts';
 
 /** The name under which the filesystem server is governed. */
 export const SERVER = 'fs';
@@ -52,7 +53,7 @@ when { context.input.path like "*/payroll/*" };
 
 /** Makes the world anew in a folder that only the demo uses. `morePolicies`: Cedar that joins the demo's own. */
 export async function makeWorld(folder: string, morePolicies: readonly string[] = []): Promise<World> {
-  clear(folder);
+  freshFolder(folder, MARKER);
   const workspace = join(folder, 'workspace');
   for (const name of ['notes', 'reports', 'payroll']) mkdirSync(join(workspace, name), { recursive: true });
   writeFileSync(
@@ -194,20 +195,4 @@ async function listTools(upstream: World['upstream']): Promise<JsonObject[]> {
   } finally {
     await client.close();
   }
-}
-
-/** Removes what an earlier demo left, and nothing else: a folder without the marker is not ours. */
-function clear(folder: string): void {
-  if (existsSync(folder)) {
-    if (!existsSync(join(folder, MARKER)))
-      throw new Error(`${folder} is not a demo folder: remove it or name another`);
-    rmSync(folder, { recursive: true });
-  }
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  writeFileSync(join(folder, MARKER), 'Everything in here is removed when the demo runs again.\n');
-}
-
-export function must<T>(value: T): Exclude<T, Denial> {
-  if (isDenial(value)) throw new Error(`${value.code}: ${value.detail}`);
-  return value as Exclude<T, Denial>;
 }

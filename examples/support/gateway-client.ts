@@ -20,7 +20,7 @@ export class GatewayClient {
   }
 
   static async connect(command: string, args: readonly string[]): Promise<GatewayClient> {
-    const client = new Client({ name: 'writ-demo', version: '1' });
+    const client = new Client({ name: 'writ-example', version: '1' });
     await client.connect(new StdioClientTransport({ command, args: [...args], stderr: 'ignore' }));
     return new GatewayClient(client);
   }
