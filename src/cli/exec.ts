@@ -33,6 +33,7 @@ import { findHolderKey, localAgents } from './agents.ts';
 import { artifactPath, readArtifactFile } from './artifact-file.ts';
 import { CliError, denied, type ExitCode, usageError } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
+import { parseDuration } from './duration.ts';
 import { explainExec } from './exec-explain.ts';
 import { addExecOptions, type ExecOptions, environmentOf, limitsOf } from './exec-options.ts';
 import { type FoundProgram, findProgram } from './exec-program.ts';
@@ -46,11 +47,14 @@ interface Options extends ExecOptions {
   readonly parent?: string;
   readonly daemon: string;
   readonly explain?: boolean;
+  readonly grace: string;
 }
 
 /** Exit codes as other programs that run programs have them (env, nohup, docker run). */
 const FAILED = 125;
 const DENIED = 126;
+/** As shells have it: 128 and SIGKILL's number. */
+const KILLED = 137;
 const DAEMON_USES = ['running', 'never'];
 const PASSED_ON = [
   'SIGINT',
@@ -88,6 +92,11 @@ authority ends. Exit code: the program's own; 126 denied, 125 could not be run, 
       'running',
     )
     .option(
+      '--grace <duration>',
+      'after SIGTERM, how long it may take to end before all of it is killed',
+      '10s',
+    )
+    .option(
       '--explain',
       'show what would be asked for, what the artifact grants, and what holds; run nothing',
     )
@@ -117,6 +126,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
   if (!DAEMON_USES.includes(options.daemon)) {
     throw usageError(`--daemon "${options.daemon}" is none of ${DAEMON_USES.join(', ')}`);
   }
+  const graceSeconds = parseDuration(options.grace, '--grace');
   const streams = execStreams(surroundings);
   const home = await session.openHome();
   const found = findProgram(home, command, surroundings);
@@ -153,7 +163,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
     opened.setTools([{ id: tool.id, digest: tool.digest }]);
     const abort = new AbortController();
     let relayed: Promise<void> | undefined;
-    const passing = passSignals(abort);
+    const passing = passSignals(abort, graceSeconds);
     const outcome = await runExec(
       {
         governor: opened.governor,
@@ -234,12 +244,15 @@ function presenterOf(
   return createPresenter({ chain, signer: holder.key, audience });
 }
 
-/** Signals end what is being prepared; once the program runs, they are its own. */
-function passSignals(abort: AbortController) {
+/** Signals end what is being prepared; once the program runs, they are its own, but it cannot outlive SIGTERM for long. */
+function passSignals(abort: AbortController, graceSeconds: number) {
   let running: HeldProcess | undefined;
+  let grace: NodeJS.Timeout | undefined;
   const pass = (signal: NodeJS.Signals): void => {
-    if (running !== undefined) running.signal(signal);
-    else if (ENDING.includes(signal)) abort.abort();
+    if (running !== undefined) {
+      running.signal(signal);
+      if (signal === 'SIGTERM') grace ??= setTimeout(() => abort.abort(), graceSeconds * 1000);
+    } else if (ENDING.includes(signal)) abort.abort();
   };
   for (const signal of PASSED_ON) process.on(signal, pass);
   return {
@@ -247,6 +260,7 @@ function passSignals(abort: AbortController) {
       running = held;
     },
     end(): void {
+      clearTimeout(grace);
       for (const signal of PASSED_ON) process.off(signal, pass);
     },
   };
@@ -257,6 +271,7 @@ function conclude(
   { found, confiner }: { readonly found: FoundProgram; readonly confiner: Confiner | Denial },
 ): ExitCode {
   if (outcome.verdict === 'permit') {
+    if (outcome.isInterrupted) return KILLED;
     const { exitCode } = outcome.end;
     if (exitCode !== undefined) return exitCode;
     throw new CliError({
