@@ -120,4 +120,30 @@ describe.skipIf(testConfiner() === undefined)('writ exec', () => {
     );
     expect([ran.code, ran.out, ran.err]).toEqual([0, 'to the program', 'done\n']);
   });
+
+  it('runs a line of shell command by command, and refuses whole what it does not understand', async () => {
+    const shell = (line: string) => run('exec', 'shell', '--daemon', 'never', '-lc', line);
+    rmSync(join(work, 'out/by-line'), { force: true });
+    const ran = await shell(
+      `cd ${work}/out && shell -c 'echo "$1 said"; echo err >&2' x one 2>/dev/null | shell -c 'cat; touch by-line' || shell -c 'echo not reached'`,
+    );
+    expect([ran.code, ran.out, ran.err]).toEqual([0, 'one said\n', '']);
+    expect(existsSync(join(work, 'out/by-line'))).toBe(true);
+    rmSync(join(work, 'out/by-line'));
+    for (const line of [
+      `shell -c 'touch by-line'; cat $(id)`,
+      `shell -c 'touch by-line' > ${work}/out/by-line`,
+    ]) {
+      const refused = await shell(`cd ${work}/out; ${line}`);
+      expect(refused).toMatchObject({ code: 2, out: '' });
+      expect(refused.err).toContain('nothing was run');
+    }
+    expect(existsSync(join(work, 'out/by-line'))).toBe(false);
+    // After "--" it is a program, not what "writ exec" calls so itself.
+    expect(await shell('adopt evil --any-arguments -- /bin/sh')).toMatchObject({ code: 127 });
+    expect(existsSync(join(home, 'programs/evil.json'))).toBe(false);
+    const denied = await shell(`/bin/touch ${work}/out/by-line`);
+    expect(denied).toMatchObject({ code: 126 });
+    expect(existsSync(join(work, 'out/by-line'))).toBe(false);
+  });
 });

@@ -105,6 +105,7 @@ authority ends. Exit code: the program's own; 126 denied, 125 could not be run, 
       `
 Others that start with it:
   writ exec adopt   pin a program, and grant it to an agent
+  writ exec shell   run a line of shell, every command of it confined
 ${examples('$ writ exec adopt echo --effects read --any-arguments -- /bin/echo', '$ writ exec -- echo hi')}`,
     )
     .action(

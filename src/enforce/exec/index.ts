@@ -15,3 +15,10 @@ export type { HeldProcess, ProcessEnd, Streams } from './held-process.ts';
 export { DEFAULT_LIMITS, findBadLimit, type Limits } from './limits.ts';
 export { type Program, programComponents, readProgram } from './program.ts';
 export { type ExecOutcome, runExec } from './run-exec.ts';
+export {
+  type Pipeline,
+  parseShellLine,
+  type ShellLine,
+  type SimpleCommand,
+  type Target,
+} from './shell-line.ts';
