@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { digestOf } from '../codec/index.ts';
 import { isDenial } from '../denial/index.ts';
 import { testConfiner } from '../enforce/exec/confined.test-support.ts';
 import {
@@ -145,5 +146,19 @@ describe.skipIf(testConfiner() === undefined)('writ exec', () => {
     const denied = await shell(`/bin/touch ${work}/out/by-line`);
     expect(denied).toMatchObject({ code: 126 });
     expect(existsSync(join(work, 'out/by-line'))).toBe(false);
+  });
+
+  it('gives a program only the standard input that was granted, byte for byte', async () => {
+    const granted = digestOf(Buffer.from('the plan'));
+    const adopted = await run(
+      ...['exec', 'adopt', 'apply', '--effects', 'read', '--any-arguments', '--stdin', granted],
+      ...['--write', join(work, 'out'), '--', '/bin/cat'],
+    );
+    expect(adopted.code).toBe(0);
+    const apply = (stdin: string) =>
+      writ({ cwd: work, stdin }, '--home', home, 'exec', '--daemon', 'never', '--', 'apply', '/dev/stdin');
+    expect(await apply('the plan')).toMatchObject({ code: 0, out: 'the plan' });
+    expect(await apply('another plan')).toMatchObject({ code: 126, out: '' });
+    expect(entries('apply').decision).toMatchObject({ verdict: 'deny', code: 'scope.arguments_not_granted' });
   });
 });

@@ -1,8 +1,12 @@
+import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createPresenter, type Presenter, readToken } from '../artifact/index.ts';
+import { isJsonObject } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import {
   accountOf,
+  type BoundInput,
+  bindInput,
   type Confiner,
   confinerComponents,
   type ExecAsk,
@@ -136,6 +140,8 @@ async function exec(session: Session, line: readonly string[], options: Options)
   const confiner = findConfiner(stored.account === undefined ? {} : { account: stored.account });
   const tool = execTool(name, program, stored.effects);
   const point = execPointName(name);
+  const isBound = asksForStdin(home, surroundings.cwd, point, tool.id, options);
+  const input = isBound && options.explain !== true ? await bindStdin(surroundings) : undefined;
   const ask: ExecAsk = {
     program,
     argv,
@@ -148,6 +154,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
     write: options.write ?? stored.write,
     network: options.net ?? stored.network,
     limits: limitsOf(options, stored.limits),
+    ...(input === undefined ? {} : { stdinDigest: input.digest }),
     account: accountOf(confiner),
   };
   if (options.explain === true) {
@@ -176,7 +183,8 @@ async function exec(session: Session, line: readonly string[], options: Options)
       {
         tool,
         ask,
-        streams: streams.streams,
+        streams:
+          input === undefined ? streams.streams : [input.descriptor, streams.streams[1], streams.streams[2]],
         ...(options.parent === undefined ? {} : { parent: options.parent }),
         signal: abort.signal,
         onStart(running) {
@@ -188,6 +196,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
     await relayed;
     return conclude(outcome, { found, confiner });
   } finally {
+    if (input !== undefined) closeSync(input.descriptor);
     await opened.close();
   }
 }
@@ -243,6 +252,29 @@ function presenterOf(
   const holder = findHolderKey(home, leaf.holder.thumbprint);
   if (holder === undefined) return deny('identity.mismatch', 'no agent here holds the key of the artifact');
   return createPresenter({ chain, signer: holder.key, audience });
+}
+
+/** Whether a token of the artifact says something of standard input: then it is read, and bound, before the decision. */
+function asksForStdin(home: Home, cwd: string, point: string, tool: string, options: Options): boolean {
+  const chain = readArtifactFile(artifactFileOf(home, cwd, point, options));
+  if (isDenial(chain)) return false;
+  return chain.some((compact) => {
+    const token = readToken(compact);
+    const map = isDenial(token) ? undefined : token.toolsJson?.[tool];
+    return isJsonObject(map) && Object.hasOwn(map, 'stdinDigest');
+  });
+}
+
+async function bindStdin({ stdin }: Session['surroundings']): Promise<BoundInput> {
+  if (stdin.isTTY === true) {
+    throw usageError(
+      'the artifact binds standard input, which is a terminal here',
+      'give it a file or a pipe',
+    );
+  }
+  const bound = await bindInput(stdin);
+  if (isDenial(bound)) throw denied(bound);
+  return bound;
 }
 
 /** Signals end what is being prepared; once the program runs, they are its own, but it cannot outlive SIGTERM for long. */

@@ -1,3 +1,4 @@
+export { type BoundInput, bindInput } from './bound-input.ts';
 export { type CanaryReport, runCanaries } from './canaries.ts';
 export {
   type Account,
