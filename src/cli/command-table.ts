@@ -43,6 +43,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
         summary: 'pin a program, and grant it to an agent',
         load: () => import('./exec-adopt.ts'),
       },
+      shell: {
+        summary: 'a shell for agents: every command of a line by "writ exec"',
+        load: () => import('./exec-shell.ts'),
+      },
     },
   },
   up: {

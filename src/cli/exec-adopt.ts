@@ -42,6 +42,7 @@ interface Options extends ExecOptions {
   readonly ttl: string;
   readonly purpose?: string;
   readonly account?: string;
+  readonly stdin?: string;
   readonly weaker?: readonly string[];
 }
 
@@ -65,6 +66,10 @@ more. Adopt it anew when the program was updated: until then it is denied (envir
       )
       .option('--any-arguments', 'any arguments at all: only for programs that can do nothing worse by them'),
   )
+    .option(
+      '--stdin <digest>',
+      'standard input is bound: read whole, hashed, and decided on; sha256:…, or "any" to have it on record only',
+    )
     .option('--agent <name>', 'the agent that calls (default: the only one there is, else "agent")')
     .option('--ttl <duration>', 'how long the artifact is valid', '1d')
     .option(
@@ -118,10 +123,13 @@ async function adopt(session: Session, name: string, file: string, options: Opti
   };
   const tool = execTool(name, program, effects);
   const tools = {
-    [tool.id]: constraintsOf(program, asked, {
-      argv: argvOf(surroundings.cwd, options),
-      account: accountText(accountOf(confiner)),
-    }),
+    [tool.id]: {
+      ...constraintsOf(program, asked, {
+        argv: argvOf(surroundings.cwd, options),
+        account: accountText(accountOf(confiner)),
+      }),
+      ...stdinOf(options),
+    },
   };
   const by = { actor: session.actor(home), atSeconds: session.nowSeconds };
   const agent = await ensureAgent(home, options.agent, by);
@@ -232,6 +240,14 @@ function constraintsOf(
     network: subset(asked.network),
     ...Object.fromEntries(limits),
   };
+}
+
+function stdinOf({ stdin }: Options): JsonObject {
+  if (stdin === undefined) return {};
+  if (stdin === 'any') return { stdinDigest: { constraint_type: 'wildcard' } };
+  if (!/^sha256:[0-9a-f]{64}$/.test(stdin))
+    throw usageError(`--stdin "${stdin}" is neither sha256:… nor any`);
+  return { stdinDigest: { constraint_type: 'exact', value: stdin } };
 }
 
 function parseAccount(text: string): Account {

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { digestOf } from '../codec/index.ts';
 import { isDenial } from '../denial/index.ts';
 import { testConfiner } from '../enforce/exec/confined.test-support.ts';
 import {
@@ -119,5 +120,45 @@ describe.skipIf(testConfiner() === undefined)('writ exec', () => {
       ...['--home', home, 'exec', '--daemon', 'never', '--', 'shell', '-c', 'cat; echo done >&2'],
     );
     expect([ran.code, ran.out, ran.err]).toEqual([0, 'to the program', 'done\n']);
+  });
+
+  it('runs a line of shell command by command, and refuses whole what it does not understand', async () => {
+    const shell = (line: string) => run('exec', 'shell', '--daemon', 'never', '-lc', line);
+    rmSync(join(work, 'out/by-line'), { force: true });
+    const ran = await shell(
+      `cd ${work}/out && shell -c 'echo "$1 said"; echo err >&2' x one 2>/dev/null | shell -c 'cat; touch by-line' || shell -c 'echo not reached'`,
+    );
+    expect([ran.code, ran.out, ran.err]).toEqual([0, 'one said\n', '']);
+    expect(existsSync(join(work, 'out/by-line'))).toBe(true);
+    rmSync(join(work, 'out/by-line'));
+    for (const line of [
+      `shell -c 'touch by-line'; cat $(id)`,
+      `shell -c 'touch by-line' > ${work}/out/by-line`,
+    ]) {
+      const refused = await shell(`cd ${work}/out; ${line}`);
+      expect(refused).toMatchObject({ code: 2, out: '' });
+      expect(refused.err).toContain('nothing was run');
+    }
+    expect(existsSync(join(work, 'out/by-line'))).toBe(false);
+    // After "--" it is a program, not what "writ exec" calls so itself.
+    expect(await shell('adopt evil --any-arguments -- /bin/sh')).toMatchObject({ code: 127 });
+    expect(existsSync(join(home, 'programs/evil.json'))).toBe(false);
+    const denied = await shell(`/bin/touch ${work}/out/by-line`);
+    expect(denied).toMatchObject({ code: 126 });
+    expect(existsSync(join(work, 'out/by-line'))).toBe(false);
+  });
+
+  it('gives a program only the standard input that was granted, byte for byte', async () => {
+    const granted = digestOf(Buffer.from('the plan'));
+    const adopted = await run(
+      ...['exec', 'adopt', 'apply', '--effects', 'read', '--any-arguments', '--stdin', granted],
+      ...['--write', join(work, 'out'), '--', '/bin/cat'],
+    );
+    expect(adopted.code).toBe(0);
+    const apply = (stdin: string) =>
+      writ({ cwd: work, stdin }, '--home', home, 'exec', '--daemon', 'never', '--', 'apply', '/dev/stdin');
+    expect(await apply('the plan')).toMatchObject({ code: 0, out: 'the plan' });
+    expect(await apply('another plan')).toMatchObject({ code: 126, out: '' });
+    expect(entries('apply').decision).toMatchObject({ verdict: 'deny', code: 'scope.arguments_not_granted' });
   });
 });

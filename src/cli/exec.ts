@@ -1,8 +1,12 @@
+import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createPresenter, type Presenter, readToken } from '../artifact/index.ts';
+import { isJsonObject } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import {
   accountOf,
+  type BoundInput,
+  bindInput,
   type Confiner,
   confinerComponents,
   type ExecAsk,
@@ -33,6 +37,7 @@ import { findHolderKey, localAgents } from './agents.ts';
 import { artifactPath, readArtifactFile } from './artifact-file.ts';
 import { CliError, denied, type ExitCode, usageError } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
+import { parseDuration } from './duration.ts';
 import { explainExec } from './exec-explain.ts';
 import { addExecOptions, type ExecOptions, environmentOf, limitsOf } from './exec-options.ts';
 import { type FoundProgram, findProgram } from './exec-program.ts';
@@ -46,11 +51,14 @@ interface Options extends ExecOptions {
   readonly parent?: string;
   readonly daemon: string;
   readonly explain?: boolean;
+  readonly grace: string;
 }
 
 /** Exit codes as other programs that run programs have them (env, nohup, docker run). */
 const FAILED = 125;
 const DENIED = 126;
+/** As shells have it: 128 and SIGKILL's number. */
+const KILLED = 137;
 const DAEMON_USES = ['running', 'never'];
 const PASSED_ON = [
   'SIGINT',
@@ -88,6 +96,11 @@ authority ends. Exit code: the program's own; 126 denied, 125 could not be run, 
       'running',
     )
     .option(
+      '--grace <duration>',
+      'after SIGTERM, how long it may take to end before all of it is killed',
+      '10s',
+    )
+    .option(
       '--explain',
       'show what would be asked for, what the artifact grants, and what holds; run nothing',
     )
@@ -96,6 +109,7 @@ authority ends. Exit code: the program's own; 126 denied, 125 could not be run, 
       `
 Others that start with it:
   writ exec adopt   pin a program, and grant it to an agent
+  writ exec shell   run a line of shell, every command of it confined
 ${examples('$ writ exec adopt echo --effects read --any-arguments -- /bin/echo', '$ writ exec -- echo hi')}`,
     )
     .action(
@@ -117,6 +131,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
   if (!DAEMON_USES.includes(options.daemon)) {
     throw usageError(`--daemon "${options.daemon}" is none of ${DAEMON_USES.join(', ')}`);
   }
+  const graceSeconds = parseDuration(options.grace, '--grace');
   const streams = execStreams(surroundings);
   const home = await session.openHome();
   const found = findProgram(home, command, surroundings);
@@ -125,6 +140,8 @@ async function exec(session: Session, line: readonly string[], options: Options)
   const confiner = findConfiner(stored.account === undefined ? {} : { account: stored.account });
   const tool = execTool(name, program, stored.effects);
   const point = execPointName(name);
+  const isBound = asksForStdin(home, surroundings.cwd, point, tool.id, options);
+  const input = isBound && options.explain !== true ? await bindStdin(surroundings) : undefined;
   const ask: ExecAsk = {
     program,
     argv,
@@ -137,6 +154,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
     write: options.write ?? stored.write,
     network: options.net ?? stored.network,
     limits: limitsOf(options, stored.limits),
+    ...(input === undefined ? {} : { stdinDigest: input.digest }),
     account: accountOf(confiner),
   };
   if (options.explain === true) {
@@ -153,7 +171,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
     opened.setTools([{ id: tool.id, digest: tool.digest }]);
     const abort = new AbortController();
     let relayed: Promise<void> | undefined;
-    const passing = passSignals(abort);
+    const passing = passSignals(abort, graceSeconds);
     const outcome = await runExec(
       {
         governor: opened.governor,
@@ -165,7 +183,8 @@ async function exec(session: Session, line: readonly string[], options: Options)
       {
         tool,
         ask,
-        streams: streams.streams,
+        streams:
+          input === undefined ? streams.streams : [input.descriptor, streams.streams[1], streams.streams[2]],
         ...(options.parent === undefined ? {} : { parent: options.parent }),
         signal: abort.signal,
         onStart(running) {
@@ -177,6 +196,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
     await relayed;
     return conclude(outcome, { found, confiner });
   } finally {
+    if (input !== undefined) closeSync(input.descriptor);
     await opened.close();
   }
 }
@@ -234,12 +254,38 @@ function presenterOf(
   return createPresenter({ chain, signer: holder.key, audience });
 }
 
-/** Signals end what is being prepared; once the program runs, they are its own. */
-function passSignals(abort: AbortController) {
+/** Whether a token of the artifact says something of standard input: then it is read, and bound, before the decision. */
+function asksForStdin(home: Home, cwd: string, point: string, tool: string, options: Options): boolean {
+  const chain = readArtifactFile(artifactFileOf(home, cwd, point, options));
+  if (isDenial(chain)) return false;
+  return chain.some((compact) => {
+    const token = readToken(compact);
+    const map = isDenial(token) ? undefined : token.toolsJson?.[tool];
+    return isJsonObject(map) && Object.hasOwn(map, 'stdinDigest');
+  });
+}
+
+async function bindStdin({ stdin }: Session['surroundings']): Promise<BoundInput> {
+  if (stdin.isTTY === true) {
+    throw usageError(
+      'the artifact binds standard input, which is a terminal here',
+      'give it a file or a pipe',
+    );
+  }
+  const bound = await bindInput(stdin);
+  if (isDenial(bound)) throw denied(bound);
+  return bound;
+}
+
+/** Signals end what is being prepared; once the program runs, they are its own, but it cannot outlive SIGTERM for long. */
+function passSignals(abort: AbortController, graceSeconds: number) {
   let running: HeldProcess | undefined;
+  let grace: NodeJS.Timeout | undefined;
   const pass = (signal: NodeJS.Signals): void => {
-    if (running !== undefined) running.signal(signal);
-    else if (ENDING.includes(signal)) abort.abort();
+    if (running !== undefined) {
+      running.signal(signal);
+      if (signal === 'SIGTERM') grace ??= setTimeout(() => abort.abort(), graceSeconds * 1000);
+    } else if (ENDING.includes(signal)) abort.abort();
   };
   for (const signal of PASSED_ON) process.on(signal, pass);
   return {
@@ -247,6 +293,7 @@ function passSignals(abort: AbortController) {
       running = held;
     },
     end(): void {
+      clearTimeout(grace);
       for (const signal of PASSED_ON) process.off(signal, pass);
     },
   };
@@ -257,6 +304,7 @@ function conclude(
   { found, confiner }: { readonly found: FoundProgram; readonly confiner: Confiner | Denial },
 ): ExitCode {
   if (outcome.verdict === 'permit') {
+    if (outcome.isInterrupted) return KILLED;
     const { exitCode } = outcome.end;
     if (exitCode !== undefined) return exitCode;
     throw new CliError({

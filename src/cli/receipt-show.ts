@@ -146,11 +146,21 @@ function tell(
   for (const stage of STAGES) output.line(marks[decision.stages[stage]], stage);
 }
 
-function processText({ exitCode, cpuMs, memoryPeakBytes, outOfMemory }: ProcessFacts): string {
+function processText(facts: ProcessFacts): string {
+  const { exitCode, signal, cpuMs, memoryPeakBytes, outOfMemory, stdout, stderr, written } = facts;
   return [
-    exitCode === undefined ? 'killed' : `exit code ${exitCode}`,
+    exitCode === undefined ? `killed${signal === undefined ? '' : ` (${signal})`}` : `exit code ${exitCode}`,
     ...(cpuMs === undefined ? [] : [`${cpuMs} ms of processor time`]),
     ...(memoryPeakBytes === undefined ? [] : [`${Math.ceil(memoryPeakBytes / 1024 / 1024)} MiB at most`]),
     ...(outOfMemory === true ? ['out of memory'] : []),
+    ...(stdout === undefined ? [] : [`stdout ${streamText(stdout)}`]),
+    ...(stderr === undefined ? [] : [`stderr ${streamText(stderr)}`]),
+    ...(written === undefined ? [] : [`${written.count}${written.complete ? '' : ' or more'} files written`]),
   ].join(', ');
+}
+
+function streamText(facts: NonNullable<ProcessFacts['stdout']>): string {
+  return facts === 'not_counted'
+    ? 'not counted'
+    : `${facts.bytes}${facts.partial === true ? ' or more' : ''} bytes`;
 }

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../codec/index.ts';
 import type { Denial } from '../denial/index.ts';
-import type { ProcessFacts } from '../receipt/index.ts';
+import type { ProcessReport } from '../receipt/index.ts';
 
 /** How an effect ended. `unknown`: it may or may not have happened. */
 export interface ExecutionEnd {
@@ -13,8 +13,10 @@ export interface ExecutionEnd {
   readonly note?: string;
   /** Set where the enforcement point itself stopped it, at a limit: the outcome is `terminated` with this code. */
   readonly stopped?: Denial;
+  /** Set where whoever started it ended it: the outcome is `terminated`, without a code. */
+  readonly isInterrupted?: true;
   /** Of an effect that is a process. */
-  readonly process?: ProcessFacts;
+  readonly process?: ProcessReport;
 }
 
 /** What came of an effect that ran. */

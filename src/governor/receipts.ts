@@ -18,7 +18,9 @@ import {
   type EvidenceKind,
   OUTCOME_RECEIPT,
   type OutcomeReceipt,
+  type ProcessReport,
   saltedDigest,
+  saltProcess,
   type WorkloadFacts,
 } from '../receipt/index.ts';
 import type { GovernanceView } from './governance-follower.ts';
@@ -149,7 +151,7 @@ export interface OutcomeFacts {
   readonly result?: Uint8Array;
   /** What redaction rules let be shown of it. */
   readonly preview?: Preview | undefined;
-  readonly process?: OutcomeReceipt['process'];
+  readonly process?: ProcessReport;
 }
 
 export function outcomeReceiptOf(facts: OutcomeFacts): OutcomeReceipt {
@@ -167,7 +169,7 @@ export function outcomeReceiptOf(facts: OutcomeFacts): OutcomeReceipt {
       ? {}
       : { result: { digest: saltedDigest(salt, result), bytes: result.byteLength } }),
     ...previewMember(facts.preview),
-    ...(process === undefined ? {} : { process }),
+    ...(process === undefined ? {} : { process: saltProcess(process, salt) }),
     durationMs: Math.round(durationMs * 1000) / 1000,
   };
 }

@@ -122,7 +122,7 @@ export class RunningExecution implements OpenExecution, Watched {
     clearTimeout(this.#deadline);
     clearTimeout(this.#late);
     this.#onConcluded();
-    const { status, note, evidence, result, stopped, process } = end;
+    const { status, note, evidence, result, stopped, isInterrupted, process } = end;
     const why = denial ?? stopped;
     if (why !== undefined) {
       this.#record({
@@ -134,7 +134,7 @@ export class RunningExecution implements OpenExecution, Watched {
       });
     } else {
       this.#record({
-        status,
+        status: isInterrupted ? 'terminated' : status,
         ...(note === undefined ? {} : { note }),
         ...(evidence === undefined ? {} : { result: evidence }),
         ...(process === undefined ? {} : { process }),

@@ -38,10 +38,18 @@ export {
   OUTCOME_RECEIPT,
   type OutcomeReceipt,
   type OutcomeStatus,
-  type ProcessFacts,
   parseOutcomeReceipt,
 } from './outcome-receipt.ts';
 export type { Preview } from './preview.ts';
+export {
+  MAX_WRITTEN_FILES,
+  type ProcessFacts,
+  type ProcessReport,
+  type StreamFacts,
+  saltProcess,
+  type WrittenFacts,
+  type WrittenFile,
+} from './process-facts.ts';
 export { formatReceiptCursor, parseReceiptCursor, type ReceiptCursor } from './receipt-cursor.ts';
 export {
   type CountedFacet,

@@ -1,7 +1,8 @@
-import { isJsonObject, type JsonValue, parseJsonObject } from '../codec/index.ts';
+import { isJsonObject, parseJsonObject } from '../codec/index.ts';
 import { type Denial, deny, isDenial, isReasonCode, type ReasonCode } from '../denial/index.ts';
 import type { SaltedDigest } from './decision-receipt.ts';
 import { isPreview, type Preview } from './preview.ts';
+import { isProcessFacts, type ProcessFacts } from './process-facts.ts';
 
 export const OUTCOME_RECEIPT = 'writ/outcome@v1';
 
@@ -18,16 +19,6 @@ const STATUSES: readonly string[] = [
   'unknown',
 ] satisfies OutcomeStatus[];
 
-/** How a process ended and what it used, all of its children counted in. Whole numbers. */
-export interface ProcessFacts {
-  /** As shells have it: 128 and the signal's number where one ended it. Absent where it did not end by itself. */
-  readonly exitCode?: number;
-  readonly memoryPeakBytes?: number;
-  readonly cpuMs?: number;
-  /** Set where the kernel killed for want of memory. */
-  readonly outOfMemory?: true;
-}
-
 /** The statement that an execution leaves when it ends. Times are integer milliseconds. */
 export interface OutcomeReceipt {
   readonly type: typeof OUTCOME_RECEIPT;
@@ -38,7 +29,7 @@ export interface OutcomeReceipt {
   /** Index and leaf hash (base64url) of the permit in the same log. */
   readonly decision: { readonly index: number; readonly leafHash: string };
   readonly status: OutcomeStatus;
-  /** Why it was terminated. */
+  /** Why it was terminated; absent where the operator did that: nothing spoke against it. */
   readonly code?: ReasonCode;
   /** Fixed text that says what happened; never data. */
   readonly note?: string;
@@ -73,17 +64,4 @@ export function parseOutcomeReceipt(entry: Uint8Array): OutcomeReceipt | Denial 
     (result === undefined ||
       (isJsonObject(result) && typeof result.digest === 'string' && Number.isSafeInteger(result.bytes)));
   return wellFormed ? (json as unknown as OutcomeReceipt) : deny('log.unavailable', 'not an outcome receipt');
-}
-
-const PROCESS_NUMBERS = ['exitCode', 'memoryPeakBytes', 'cpuMs'];
-
-export function isProcessFacts(value: JsonValue): boolean {
-  return (
-    isJsonObject(value) &&
-    Object.entries(value).every(([name, fact]) =>
-      name === 'outOfMemory'
-        ? fact === true
-        : PROCESS_NUMBERS.includes(name) && Number.isSafeInteger(fact) && Number(fact) >= 0,
-    )
-  );
 }

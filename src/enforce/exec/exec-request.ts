@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../codec/index.ts';
+import type { Digest, JsonObject } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Account } from './confiner.ts';
 import { type SortedEnvironment, sortEnvironment } from './environment-variables.ts';
@@ -20,6 +20,8 @@ export interface ExecAsk {
   /** `host:port` */
   readonly network: readonly string[];
   readonly limits: Limits;
+  /** Of standard input, where that is bound: the program then reads just these bytes. */
+  readonly stdinDigest?: Digest;
   /** It runs as. */
   readonly account: Account;
 }
@@ -75,6 +77,7 @@ export function resolveAsk(ask: ExecAsk, here: string, hidden: readonly string[]
     read: pathsOf('read'),
     write: pathsOf('write'),
     network: [...network],
+    ...(ask.stdinDigest === undefined ? {} : { stdinDigest: ask.stdinDigest }),
     ...limits,
   };
   return { args, paths, environment, cwd };

@@ -59,6 +59,7 @@ export function execTool(name: string, program: Program, effects: Effects): Exec
       additionalProperties: false,
       properties: {
         ...required,
+        stdinDigest: { type: 'string', description: 'SHA-256 of standard input, where that is bound.' },
         unsafeEnv: { ...strings, description: 'Variables that change which code runs.' },
       },
       required: Object.keys(required),

@@ -1,3 +1,4 @@
+export { type BoundInput, bindInput } from './bound-input.ts';
 export { type CanaryReport, runCanaries } from './canaries.ts';
 export {
   type Account,
@@ -15,3 +16,10 @@ export type { HeldProcess, ProcessEnd, Streams } from './held-process.ts';
 export { DEFAULT_LIMITS, findBadLimit, type Limits } from './limits.ts';
 export { type Program, programComponents, readProgram } from './program.ts';
 export { type ExecOutcome, runExec } from './run-exec.ts';
+export {
+  type Pipeline,
+  parseShellLine,
+  type ShellLine,
+  type SimpleCommand,
+  type Target,
+} from './shell-line.ts';

@@ -1,9 +1,9 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { must, nowSeconds, TestDomain } from '../../../test/support/trust-domain.ts';
 import { createPresenter, deriveToken, readToken } from '../../artifact/index.ts';
-import type { JsonObject } from '../../codec/index.ts';
+import { digestOf, type JsonObject } from '../../codec/index.ts';
 import { deny, isDenial } from '../../denial/index.ts';
 import {
   type Component,
@@ -11,10 +11,22 @@ import {
   confinementComponents,
   type LayerState,
 } from '../../environment/index.ts';
-import { type OpenedGovernor, openGovernor, publishPolicy, revoke } from '../../governor/index.ts';
+import {
+  type OpenedGovernor,
+  openGovernor,
+  publishPolicy,
+  readEvidenceKey,
+  revoke,
+} from '../../governor/index.ts';
 import { SigningKey } from '../../key/index.ts';
 import { buildPolicyBundle } from '../../policy/index.ts';
-import { type OutcomeReceipt, parseDecisionReceipt, parseOutcomeReceipt } from '../../receipt/index.ts';
+import {
+  executionSalt,
+  type OutcomeReceipt,
+  parseDecisionReceipt,
+  parseOutcomeReceipt,
+  saltedDigest,
+} from '../../receipt/index.ts';
 import { openSqliteLogReader } from '../../storage/index.ts';
 import { runCanaries } from './canaries.ts';
 import { mustRead, testConfiner } from './confined.test-support.ts';
@@ -136,6 +148,55 @@ describe.skipIf(found === undefined)('running a program confined', () => {
     expect(readFileSync(join(work, 'file'), 'utf8')).toBe('hi\n');
     const recorded = await outcomeOf(outcome);
     expect(recorded).toMatchObject({ status: 'failed', process: { exitCode: 4 } });
+  });
+
+  it('records what it said and which files it wrote, salted, and follows no link out', async () => {
+    const outside = join(domain.folder, 'outside');
+    writeFileSync(outside, 'not its own');
+    writeFileSync(join(work, 'before'), 'untouched');
+    utimesSync(join(work, 'before'), 1, 1);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const outcome = await run(
+      `mkdir -p sub; printf abc > sub/new; ln -sfn ${outside} link; ln -sfn ${domain.folder} up; mkfifo pipe; printf said`,
+    );
+    const digest = (text: string) => digestOf(Buffer.from(text));
+    expect(outcome).toMatchObject({
+      report: {
+        stdout: { bytes: 4, digest: digest('said') },
+        stderr: 'not_counted',
+        written: {
+          count: 1,
+          complete: true,
+          files: [{ path: join(work, 'sub/new'), bytes: 3, digest: digest('abc') }],
+        },
+      },
+    });
+    const salt = executionSalt(must(readEvidenceKey(domain.home.evidenceKeyFile)), outcome.executionId);
+    const recorded = await outcomeOf(outcome);
+    expect(recorded?.process).toMatchObject({
+      stdout: { bytes: 4, digest: saltedDigest(salt, digest('said')) },
+      written: {
+        files: [
+          { path: saltedDigest(salt, join(work, 'sub/new')), digest: saltedDigest(salt, digest('abc')) },
+        ],
+      },
+    });
+    expect(JSON.stringify(recorded)).not.toContain('sub/new');
+  });
+
+  it('bounds what it tells of a program that writes and says much', async () => {
+    const outcome = await run(
+      'mkdir many; cd many; for n in $(seq 100); do echo $n > $n; done; truncate -s 200M big; head -c 300000 /dev/zero',
+    );
+    expect(outcome).toMatchObject({ report: { stdout: { bytes: 300_000 }, written: { count: 101 } } });
+    const recorded = await outcomeOf(outcome);
+    expect(recorded?.process?.written?.files).toHaveLength(64);
+    const big = await run('echo >> many/big');
+    if (big.verdict !== 'permit') throw new Error('denied');
+    const [file] = big.report.written?.files.filter(({ path }) => path.endsWith('/big')) ?? [];
+    expect(file).toEqual({ path: join(work, 'many/big'), bytes: 200 * 1024 * 1024 + 1 });
+    expect(await outcomeOf(big)).toMatchObject({ status: 'succeeded' });
+    rmSync(join(work, 'many'), { recursive: true });
   });
 
   const exactArgv = (...argv: readonly string[]): JsonObject => ({
@@ -327,9 +388,14 @@ describe.skipIf(found === undefined)('running a program confined', () => {
       signal: abort.signal,
       onStart: () => setImmediate(() => abort.abort()),
     });
-    expect(stopped).toMatchObject({ verdict: 'deny', wasStarted: true });
+    expect(stopped).toMatchObject({ verdict: 'permit', isInterrupted: true, end: { exitCode: undefined } });
+    // Nothing spoke against it, so there is no code.
+    const recorded = await outcomeOf(stopped);
+    expect(recorded).toMatchObject({ status: 'terminated', process: { signal: 'SIGKILL' } });
+    expect(recorded?.note).toContain('operator');
+    expect(recorded).not.toHaveProperty('code');
     const never = await run('echo ran > ran', { signal: AbortSignal.abort() });
-    expect(never).toMatchObject({ verdict: 'deny', wasStarted: false });
+    expect(never).toMatchObject({ verdict: 'permit', isInterrupted: true });
     expect(existsSync(join(work, 'ran'))).toBe(false);
   });
 

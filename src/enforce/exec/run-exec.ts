@@ -1,12 +1,15 @@
 import type { Presenter } from '../../artifact/index.ts';
-import type { Digest, JsonObject } from '../../codec/index.ts';
+import { canonicalize, type Digest, type JsonObject } from '../../codec/index.ts';
 import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { DeniedOutcome, EffectResult, Execution, Governor } from '../../governor/index.ts';
+import type { ProcessReport, StreamFacts } from '../../receipt/index.ts';
 import { accountOf, type Confiner } from './confiner.ts';
+import { countOutput } from './counted-output.ts';
 import { accountText, type ExecAsk, type ExecRequest, resolveAsk } from './exec-request.ts';
-import { closePaths } from './granted-path.ts';
+import { closePaths, type GrantedPath } from './granted-path.ts';
 import { type HeldProcess, holdProcess, type ProcessEnd, type Streams } from './held-process.ts';
+import { findWrittenFiles } from './written-files.ts';
 
 /** What running confined programs stands on. */
 export interface ExecPorts {
@@ -27,18 +30,25 @@ export interface ExecCall {
   readonly streams: Streams;
   /** The execution this call follows from. */
   readonly parent?: string;
-  /** Told when the program runs, to pass signals and streams on. */
+  /** Told when the program runs, to pass signals and streams on: at once, or what it says is lost. */
   readonly onStart?: (running: HeldProcess) => void;
   /** The operator's: aborting it kills the program. */
   readonly signal?: AbortSignal;
 }
 
 export type ExecOutcome =
-  | { readonly verdict: 'permit'; readonly executionId: string; readonly end: ProcessEnd }
+  | {
+      readonly verdict: 'permit';
+      readonly executionId: string;
+      readonly end: ProcessEnd;
+      readonly report: ProcessReport;
+      /** The operator ended it. */
+      readonly isInterrupted: boolean;
+    }
   | (Pick<DeniedOutcome, 'verdict' | 'denial' | 'executionId'> & { readonly wasStarted: boolean });
 
 const OVERTIME = deny('scope.use_exhausted', 'the program ran longer than its limit');
-const KILLED = deny('scope.use_exhausted', 'the operator stopped the program');
+const KILLED = 'the operator stopped the program';
 
 /**
  * Runs a program if and only if that is permitted, confined. Its sandbox is made while the decision is, and holds the
@@ -65,7 +75,7 @@ export async function runExec(ports: ExecPorts, call: ExecCall): Promise<ExecOut
       presentation: present(ports.presenter, tool.id, request.args, call.parent),
     };
     const outcome = await ports.governor.run(action, (execution) =>
-      perform(holding, call, execution, () => {
+      perform({ holding, call, execution, paths: request.paths }, () => {
         wasStarted = true;
       }),
     );
@@ -73,7 +83,7 @@ export async function runExec(ports: ExecPorts, call: ExecCall): Promise<ExecOut
     const { value, executionId } = outcome;
     return isDenial(value)
       ? { verdict: 'deny', denial: value, executionId, wasStarted }
-      : { verdict: 'permit', executionId, end: value };
+      : { verdict: 'permit', executionId, ...value };
   } finally {
     const held = await holding;
     if (!isDenial(held)) {
@@ -112,29 +122,44 @@ function hold(
   }).catch(() => deny('environment.unmeasured', 'the sandbox could not be made'));
 }
 
+interface Performance {
+  readonly holding: Promise<HeldProcess | Denial>;
+  readonly call: ExecCall;
+  readonly execution: Execution;
+  readonly paths: readonly GrantedPath[];
+}
+
+interface Performed {
+  readonly end: ProcessEnd;
+  readonly report: ProcessReport;
+  readonly isInterrupted: boolean;
+}
+
 /** The effect: lets the held program run, and kills it when the execution no longer stands. */
 async function perform(
-  holding: Promise<HeldProcess | Denial>,
-  { ask, onStart, signal }: ExecCall,
-  execution: Execution,
+  { holding, call, execution, paths }: Performance,
   onRelease: () => void,
-): Promise<EffectResult<ProcessEnd | Denial>> {
+): Promise<EffectResult<Performed | Denial>> {
+  const { ask, onStart, signal } = call;
   const held = await holding;
   if (isDenial(held)) return stopped(held);
-  let why: Denial | undefined;
-  const kill = (denial: Denial | undefined): void => {
-    why ??= denial;
+  let why: 'revoked' | 'operator' | Denial | undefined;
+  const kill = (reason: NonNullable<typeof why>): void => {
+    why ??= reason;
     held.kill();
   };
-  const onRevoked = (): void => kill(undefined);
-  const onOperator = (): void => kill(KILLED);
+  const onRevoked = (): void => kill('revoked');
+  const onOperator = (): void => kill('operator');
   execution.signal.addEventListener('abort', onRevoked, { once: true });
   signal?.addEventListener('abort', onOperator, { once: true });
   if (execution.signal.aborted) onRevoked();
   if (signal?.aborted === true) onOperator();
+  const sinceMs = Date.now();
+  let outputs: readonly (() => Promise<StreamFacts<string>>)[] = [];
   // The last word before the first instruction: from here on the watch of the governor has it.
-  if (!execution.signal.aborted && signal?.aborted !== true) {
+  if (why === undefined) {
     onStart?.(held);
+    outputs = held.pipes.slice(1).map(countOutput);
     onRelease();
     held.release();
   }
@@ -143,26 +168,54 @@ async function perform(
   clearTimeout(timer);
   execution.signal.removeEventListener('abort', onRevoked);
   signal?.removeEventListener('abort', onOperator);
-  if (why !== undefined) return { ...stopped(why), ...factsOf(end) };
+  const [stdout, stderr] = await Promise.all(outputs.map((count) => count()));
+  const written = outputs.length === 0 ? undefined : findWrittenFiles(paths, sinceMs);
+  const report: ProcessReport = {
+    ...reportOf(end),
+    ...(why === undefined ? {} : { signal: 'SIGKILL' }),
+    ...(stdout === undefined ? {} : { stdout }),
+    ...(stderr === undefined ? {} : { stderr }),
+    ...(written === undefined ? {} : { written }),
+  };
+  const isInterrupted = why === 'operator';
+  if (why !== undefined && typeof why !== 'string') return { ...stopped(why), process: report };
   return {
     status: end.exitCode === undefined ? 'unknown' : end.exitCode === 0 ? 'succeeded' : 'failed',
-    value: end,
-    ...factsOf(end),
+    value: { end, report, isInterrupted },
+    ...(isInterrupted ? { isInterrupted, note: KILLED } : {}),
+    ...resultOf(report),
+    process: report,
   };
+}
+
+/** What came of it in clear: redaction rules say what of that a receipt may show. */
+function resultOf({
+  stdout,
+  stderr,
+  written,
+}: ProcessReport): Pick<EffectResult<unknown>, 'evidence' | 'result'> {
+  if (written === undefined) return {};
+  const stream = (facts: StreamFacts<string> | undefined): JsonObject | undefined =>
+    facts === undefined || facts === 'not_counted' ? undefined : { ...facts };
+  const [out, err] = [stream(stdout), stream(stderr)];
+  const result: JsonObject = {
+    ...(out && { stdout: out }),
+    ...(err && { stderr: err }),
+    written: { ...written, files: written.files.map((file) => ({ ...file })) },
+  };
+  return { result, evidence: Buffer.from(canonicalize(result)) };
 }
 
 function stopped(denial: Denial): EffectResult<Denial> {
   return { status: 'failed', value: denial, stopped: denial };
 }
 
-function factsOf({ exitCode, use }: ProcessEnd): Pick<EffectResult<unknown>, 'process'> {
+function reportOf({ exitCode, use }: ProcessEnd): ProcessReport {
   return {
-    process: {
-      ...(exitCode === undefined ? {} : { exitCode }),
-      ...(use?.memoryPeakBytes === undefined ? {} : { memoryPeakBytes: use.memoryPeakBytes }),
-      ...(use?.cpuMs === undefined ? {} : { cpuMs: use.cpuMs }),
-      ...(use?.wasOutOfMemory === true ? { outOfMemory: true } : {}),
-    },
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(use?.memoryPeakBytes === undefined ? {} : { memoryPeakBytes: use.memoryPeakBytes }),
+    ...(use?.cpuMs === undefined ? {} : { cpuMs: use.cpuMs }),
+    ...(use?.wasOutOfMemory === true ? { outOfMemory: true } : {}),
   };
 }
 

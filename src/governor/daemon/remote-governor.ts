@@ -1,8 +1,9 @@
 import { newUuidV7 } from '../../artifact/index.ts';
-import type { JsonObject } from '../../codec/index.ts';
+import type { JsonObject, JsonValue } from '../../codec/index.ts';
 import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Component } from '../../environment/index.ts';
+import type { ProcessReport, StreamFacts } from '../../receipt/index.ts';
 import type { MeasuredTool } from '../enforcement-point.ts';
 import type { Effect, EffectResult, ExecutionEnd, Outcome } from '../execution.ts';
 import type { CallerTrace } from '../tracing/caller-trace.ts';
@@ -292,14 +293,27 @@ function bodyOf({ tool, args, presentation, toolDigest, refusal }: Action): Json
   };
 }
 
-function endOf({ status, evidence, note, result, stopped, process }: ExecutionEnd): JsonObject {
+function endOf(end: ExecutionEnd): JsonObject {
+  const { status, evidence, note, result, stopped, isInterrupted, process } = end;
   return {
     status,
     ...(evidence && { evidence: Buffer.from(evidence).toString('base64') }),
     ...(note === undefined ? {} : { note }),
     ...(result && { result }),
     ...(stopped && { stopped: { code: stopped.code, detail: stopped.detail } }),
-    ...(process && { process: { ...process } }),
+    ...(isInterrupted && { isInterrupted }),
+    ...(process && { process: processOf(process) }),
+  };
+}
+
+/** As JSON: the types of reports have no index. */
+function processOf({ stdout, stderr, written, ...rest }: ProcessReport): JsonObject {
+  const stream = (facts: StreamFacts<string>): JsonValue => (facts === 'not_counted' ? facts : { ...facts });
+  return {
+    ...rest,
+    ...(stdout && { stdout: stream(stdout) }),
+    ...(stderr && { stderr: stream(stderr) }),
+    ...(written && { written: { ...written, files: written.files.map((file) => ({ ...file })) } }),
   };
 }
 

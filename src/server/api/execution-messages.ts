@@ -3,6 +3,7 @@ import { type Presentation, parsePresentation } from '../../artifact/index.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../codec/index.ts';
 import type { Action } from '../../decision/index.ts';
 import { type Denial, deny } from '../../denial/index.ts';
+import { MAX_WRITTEN_FILES, type ProcessReport, type StreamFacts } from '../../receipt/index.ts';
 import type { ExecutionEnd } from '../daemon/point-session.ts';
 import { digest, reasonCode } from './shapes.ts';
 
@@ -27,12 +28,34 @@ export const actionMessage = z
   .openapi('Action');
 
 const count = z.int().min(0).optional();
+const streamFacts = z.union([
+  z.literal('not_counted'),
+  z.strictObject({ bytes: z.int().min(0), digest, partial: z.literal(true).optional() }),
+]);
 const processFacts = z
   .strictObject({
     exitCode: count,
     memoryPeakBytes: count,
     cpuMs: count,
     outOfMemory: z.literal(true).optional(),
+    signal: z.literal('SIGKILL').optional(),
+    stdout: streamFacts.optional(),
+    stderr: streamFacts.optional(),
+    written: z
+      .strictObject({
+        count: z.int().min(0),
+        complete: z.boolean(),
+        files: z
+          .array(
+            z.strictObject({
+              path: z.string().max(4096),
+              bytes: z.int().min(0),
+              digest: digest.optional(),
+            }),
+          )
+          .max(MAX_WRITTEN_FILES),
+      })
+      .optional(),
   })
   .openapi('ProcessFacts', { description: 'How an effect ended that was a process, and what it used.' });
 
@@ -46,6 +69,9 @@ export const outcomeMessage = z
     stopped: refusal
       .optional()
       .openapi({ description: 'The enforcement point stopped it, at a limit: the outcome is `terminated`.' }),
+    isInterrupted: z.literal(true).optional().openapi({
+      description: 'Whoever started it stopped it: the outcome is `terminated`, without a code.',
+    }),
     process: processFacts.optional(),
   })
   .openapi('Outcome');
@@ -62,25 +88,42 @@ export function actionOf(body: z.infer<typeof actionMessage>): Action {
 }
 
 export function endOf(outcome: z.infer<typeof outcomeMessage>): ExecutionEnd {
-  const { status, note, evidence, result, stopped, process } = outcome;
+  const { status, note, evidence, result, stopped, isInterrupted, process } = outcome;
   return {
     status,
     ...(note === undefined ? {} : { note }),
     ...(evidence === undefined ? {} : { evidence: Buffer.from(evidence, 'base64') }),
     ...(result && { result }),
     ...(stopped && { stopped: denialOf(stopped) }),
-    ...(process && { process: factsOf(process) }),
+    ...(isInterrupted && { isInterrupted }),
+    ...(process && { process: withoutAbsent(process) }),
   };
 }
 
-/** Without members that are not there. */
-function factsOf({ exitCode, memoryPeakBytes, cpuMs, outOfMemory }: z.infer<typeof processFacts>) {
+/** Without members that are not there: the shape has been checked, and undefined is no JSON. */
+function withoutAbsent({ stdout, stderr, written, ...rest }: z.infer<typeof processFacts>): ProcessReport {
+  const { exitCode, signal, memoryPeakBytes, cpuMs, outOfMemory } = rest;
   return {
     ...(exitCode === undefined ? {} : { exitCode }),
+    ...(signal && { signal }),
     ...(memoryPeakBytes === undefined ? {} : { memoryPeakBytes }),
     ...(cpuMs === undefined ? {} : { cpuMs }),
     ...(outOfMemory && { outOfMemory }),
+    ...(stdout && { stdout: streamOf(stdout) }),
+    ...(stderr && { stderr: streamOf(stderr) }),
+    ...(written && {
+      written: {
+        ...written,
+        files: written.files.map(({ path, bytes, digest }) => ({ path, bytes, ...(digest && { digest }) })),
+      },
+    }),
   };
+}
+
+function streamOf(facts: z.infer<typeof streamFacts>): StreamFacts<string> {
+  if (facts === 'not_counted') return facts;
+  const { bytes, digest, partial } = facts;
+  return { bytes, digest, ...(partial && { partial }) };
 }
 
 function presentationOf(json: JsonValue | undefined): Presentation | Denial | undefined {
