@@ -146,11 +146,15 @@ function tell(
   for (const stage of STAGES) output.line(marks[decision.stages[stage]], stage);
 }
 
-function processText({ exitCode, cpuMs, memoryPeakBytes, outOfMemory }: ProcessFacts): string {
+function processText({ exitCode, cpuMs, memoryPeakBytes, outOfMemory, network = [] }: ProcessFacts): string {
   return [
     exitCode === undefined ? 'killed' : `exit code ${exitCode}`,
     ...(cpuMs === undefined ? [] : [`${cpuMs} ms of processor time`]),
     ...(memoryPeakBytes === undefined ? [] : [`${Math.ceil(memoryPeakBytes / 1024 / 1024)} MiB at most`]),
     ...(outOfMemory === true ? ['out of memory'] : []),
+    ...network.map(
+      ({ to, allowed, refused, bytesOut, bytesIn }) =>
+        `${to}: ${allowed} connected, ${refused} refused, ${bytesOut} bytes sent, ${bytesIn} received`,
+    ),
   ].join(', ');
 }

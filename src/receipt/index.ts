@@ -34,6 +34,7 @@ export {
 export type { BundlePart, Findings } from './findings.ts';
 export { KnownLogs } from './known-logs.ts';
 export {
+  type NetworkFacts,
   OUTCOME_RECEIPT,
   type OutcomeReceipt,
   type OutcomeStatus,

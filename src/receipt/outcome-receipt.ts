@@ -26,7 +26,21 @@ export interface ProcessFacts {
   readonly cpuMs?: number;
   /** Set where the kernel killed for want of memory. */
   readonly outOfMemory?: true;
+  /** Of one that was granted a network. */
+  readonly network?: readonly NetworkFacts[];
 }
+
+/** What a process did with the network at one destination; `*` for all that are not told apart. */
+export type NetworkFacts = {
+  /** `host:port` */
+  readonly to: string;
+  /** Connections made, and refused. */
+  readonly allowed: number;
+  readonly refused: number;
+  /** As the process sees it: what it sent, what it got. */
+  readonly bytesOut: number;
+  readonly bytesIn: number;
+};
 
 /** The statement that an execution leaves when it ends. Times are integer milliseconds. */
 export interface OutcomeReceipt {
@@ -75,15 +89,35 @@ export function parseOutcomeReceipt(entry: Uint8Array): OutcomeReceipt | Denial 
   return wellFormed ? (json as unknown as OutcomeReceipt) : deny('log.unavailable', 'not an outcome receipt');
 }
 
+const MAX_DESTINATIONS = 128;
+const NETWORK_NUMBERS = ['allowed', 'refused', 'bytesOut', 'bytesIn'];
 const PROCESS_NUMBERS = ['exitCode', 'memoryPeakBytes', 'cpuMs'];
 
 export function isProcessFacts(value: JsonValue): boolean {
   return (
     isJsonObject(value) &&
-    Object.entries(value).every(([name, fact]) =>
-      name === 'outOfMemory'
-        ? fact === true
-        : PROCESS_NUMBERS.includes(name) && Number.isSafeInteger(fact) && Number(fact) >= 0,
+    Object.entries(value).every(([name, fact]) => {
+      if (name === 'outOfMemory') return fact === true;
+      if (name === 'network') return isNetwork(fact);
+      return PROCESS_NUMBERS.includes(name) && isCount(fact);
+    })
+  );
+}
+
+function isNetwork(value: JsonValue): boolean {
+  return (
+    Array.isArray(value) &&
+    value.length <= MAX_DESTINATIONS &&
+    value.every(
+      (facts) =>
+        isJsonObject(facts) &&
+        typeof facts.to === 'string' &&
+        Object.keys(facts).length === NETWORK_NUMBERS.length + 1 &&
+        NETWORK_NUMBERS.every((name) => isCount(facts[name])),
     )
   );
+}
+
+function isCount(value: JsonValue | undefined): boolean {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

@@ -7,6 +7,8 @@ import { accountOf, type Confiner } from './confiner.ts';
 import { accountText, type ExecAsk, type ExecRequest, resolveAsk } from './exec-request.ts';
 import { closePaths } from './granted-path.ts';
 import { type HeldProcess, holdProcess, type ProcessEnd, type Streams } from './held-process.ts';
+import { findUnreachableNode } from './network-launch.ts';
+import { NetworkProxy, type NetworkProxyOptions } from './network-proxy.ts';
 
 /** What running confined programs stands on. */
 export interface ExecPorts {
@@ -19,6 +21,8 @@ export interface ExecPorts {
   readonly hidden: readonly string[];
   /** The caller's folder. */
   readonly cwd: string;
+  /** How the proxy finds hosts, where not as the system does. */
+  readonly network?: Pick<NetworkProxyOptions, 'resolve' | 'dial'>;
 }
 
 export interface ExecCall {
@@ -56,7 +60,11 @@ export async function runExec(ports: ExecPorts, call: ExecCall): Promise<ExecOut
     if (outcome.verdict === 'permit') throw new TypeError('a refusal was permitted');
     return { ...outcome, wasStarted: false };
   }
-  const holding = hold(ports, call, request);
+  const proxy =
+    request.network.length === 0
+      ? undefined
+      : new NetworkProxy({ ...ports.network, granted: request.network, maxBytes: ask.limits.networkBytes });
+  const holding = hold(ports, call, request, proxy);
   let wasStarted = false;
   try {
     const action: Action = {
@@ -65,7 +73,7 @@ export async function runExec(ports: ExecPorts, call: ExecCall): Promise<ExecOut
       presentation: present(ports.presenter, tool.id, request.args, call.parent),
     };
     const outcome = await ports.governor.run(action, (execution) =>
-      perform(holding, call, execution, () => {
+      perform({ holding, proxy }, call, execution, () => {
         wasStarted = true;
       }),
     );
@@ -75,6 +83,7 @@ export async function runExec(ports: ExecPorts, call: ExecCall): Promise<ExecOut
       ? { verdict: 'deny', denial: value, executionId, wasStarted }
       : { verdict: 'permit', executionId, end: value };
   } finally {
+    proxy?.close();
     const held = await holding;
     if (!isDenial(held)) {
       held.kill();
@@ -88,6 +97,7 @@ function hold(
   ports: ExecPorts,
   { ask, streams }: ExecCall,
   request: ExecRequest,
+  proxy: NetworkProxy | undefined,
 ): Promise<HeldProcess | Denial> {
   const { confiner } = ports;
   if (isDenial(confiner)) return Promise.resolve(confiner);
@@ -96,25 +106,29 @@ function hold(
     return Promise.resolve(deny('environment.mismatch', 'programs are run as another account here'));
   }
   const { environment, cwd, paths } = request;
+  const unreachable = proxy === undefined ? undefined : findUnreachableNode(confiner.account);
+  if (unreachable !== undefined) return Promise.resolve(unreachable);
   return holdProcess({
     confiner,
     plan: {
       program: ask.program,
       argv: ask.argv,
       cwd,
-      environment: environment.all,
+      environment,
       paths,
       memoryBytes: ask.limits.memoryBytes,
       account: ask.account,
+      hasNetwork: proxy !== undefined,
     },
     limits: ask.limits,
     streams,
+    ...(proxy === undefined ? {} : { onListener: (listener) => proxy.serve(listener) }),
   }).catch(() => deny('environment.unmeasured', 'the sandbox could not be made'));
 }
 
 /** The effect: lets the held program run, and kills it when the execution no longer stands. */
 async function perform(
-  holding: Promise<HeldProcess | Denial>,
+  { holding, proxy }: { holding: Promise<HeldProcess | Denial>; proxy: NetworkProxy | undefined },
   { ask, onStart, signal }: ExecCall,
   execution: Execution,
   onRelease: () => void,
@@ -124,6 +138,7 @@ async function perform(
   let why: Denial | undefined;
   const kill = (denial: Denial | undefined): void => {
     why ??= denial;
+    proxy?.close();
     held.kill();
   };
   const onRevoked = (): void => kill(undefined);
@@ -140,14 +155,15 @@ async function perform(
   }
   const timer = setTimeout(() => kill(OVERTIME), Math.min(ask.limits.wallSeconds * 1000, 2 ** 31 - 1));
   const end = await held.ended;
+  proxy?.close();
   clearTimeout(timer);
   execution.signal.removeEventListener('abort', onRevoked);
   signal?.removeEventListener('abort', onOperator);
-  if (why !== undefined) return { ...stopped(why), ...factsOf(end) };
+  if (why !== undefined) return { ...stopped(why), ...factsOf(end, proxy) };
   return {
     status: end.exitCode === undefined ? 'unknown' : end.exitCode === 0 ? 'succeeded' : 'failed',
     value: end,
-    ...factsOf(end),
+    ...factsOf(end, proxy),
   };
 }
 
@@ -155,13 +171,17 @@ function stopped(denial: Denial): EffectResult<Denial> {
   return { status: 'failed', value: denial, stopped: denial };
 }
 
-function factsOf({ exitCode, use }: ProcessEnd): Pick<EffectResult<unknown>, 'process'> {
+function factsOf(
+  { exitCode, use }: ProcessEnd,
+  proxy: NetworkProxy | undefined,
+): Pick<EffectResult<unknown>, 'process'> {
   return {
     process: {
       ...(exitCode === undefined ? {} : { exitCode }),
       ...(use?.memoryPeakBytes === undefined ? {} : { memoryPeakBytes: use.memoryPeakBytes }),
       ...(use?.cpuMs === undefined ? {} : { cpuMs: use.cpuMs }),
       ...(use?.wasOutOfMemory === true ? { outOfMemory: true } : {}),
+      ...(proxy === undefined ? {} : { network: proxy.facts() }),
     },
   };
 }

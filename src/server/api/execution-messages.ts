@@ -27,12 +27,23 @@ export const actionMessage = z
   .openapi('Action');
 
 const count = z.int().min(0).optional();
+const networkFacts = z
+  .strictObject({
+    to: z.string().max(300),
+    allowed: z.int().min(0),
+    refused: z.int().min(0),
+    bytesOut: z.int().min(0),
+    bytesIn: z.int().min(0),
+  })
+  .openapi('NetworkFacts', { description: 'What a process did with the network at one destination.' });
+
 const processFacts = z
   .strictObject({
     exitCode: count,
     memoryPeakBytes: count,
     cpuMs: count,
     outOfMemory: z.literal(true).optional(),
+    network: z.array(networkFacts).max(128).optional(),
   })
   .openapi('ProcessFacts', { description: 'How an effect ended that was a process, and what it used.' });
 
@@ -74,12 +85,13 @@ export function endOf(outcome: z.infer<typeof outcomeMessage>): ExecutionEnd {
 }
 
 /** Without members that are not there. */
-function factsOf({ exitCode, memoryPeakBytes, cpuMs, outOfMemory }: z.infer<typeof processFacts>) {
+function factsOf({ exitCode, memoryPeakBytes, cpuMs, outOfMemory, network }: z.infer<typeof processFacts>) {
   return {
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(memoryPeakBytes === undefined ? {} : { memoryPeakBytes }),
     ...(cpuMs === undefined ? {} : { cpuMs }),
     ...(outOfMemory && { outOfMemory }),
+    ...(network && { network }),
   };
 }
 
