@@ -19,27 +19,28 @@ export interface ExecOptions {
   readonly netBytes?: string;
 }
 
-export function addExecOptions(command: Command): Command {
+/** @param of before each description: whose they are, where that is not clear. */
+export function addExecOptions(command: Command, of = ''): Command {
   return command
-    .option('--read <path>', 'a file or folder it may read (repeatable)', collect)
-    .option('--write <path>', 'a file or folder it may read and write (repeatable)', collect)
+    .option('--read <path>', `${of}a file or folder it may read (repeatable)`, collect)
+    .option('--write <path>', `${of}a file or folder it may read and write (repeatable)`, collect)
     .option(
       '--net <host:port>',
-      'where it may connect to, through HTTP_PROXY and the like (repeatable)',
+      `${of}where it may connect to, through HTTP_PROXY and the like (repeatable)`,
       collect,
     )
     .option(
       '--env <name[=value]>',
-      'a variable it gets; without a value, the one set here (repeatable)',
+      `${of}a variable it gets; without a value, the one set here (repeatable)`,
       collect,
     )
-    .option('--time <duration>', 'how long it may run')
-    .option('--cpu <duration>', 'how much processor time each of its processes may use')
-    .option('--memory <size>', 'how much memory it may use: 512M, 2G')
-    .option('--processes <n>', 'how many processes and threads it may have')
-    .option('--file-size <size>', 'how large a file it writes may become')
-    .option('--open-files <n>', 'how many files it may have open')
-    .option('--net-bytes <size>', 'how much it may send and receive');
+    .option('--time <duration>', `${of}how long it may run`)
+    .option('--cpu <duration>', `${of}how much processor time each of its processes may use`)
+    .option('--memory <size>', `${of}how much memory it may use: 512M, 2G`)
+    .option('--processes <n>', `${of}how many processes and threads it may have`)
+    .option('--file-size <size>', `${of}how large a file it writes may become`)
+    .option('--open-files <n>', `${of}how many files it may have open`)
+    .option('--net-bytes <size>', `${of}how much it may send and receive`);
 }
 
 /** The limits that options name, on top of others. */

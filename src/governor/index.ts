@@ -84,7 +84,7 @@ export { type LineageAround, LineageReader, type LoggedDecision } from './lineag
 export { type GovernorOptions, type OpenedGovernor, openGovernor } from './open.ts';
 export { parentFactOf } from './parent-fact.ts';
 export type { GovernorPorts } from './ports.ts';
-export { programVersion } from './program.ts';
+export { programFile, programVersion } from './program.ts';
 export { currentInputs } from './proposal/current-snapshot.ts';
 export { type Proposal, proposeChange } from './proposal/propose-change.ts';
 export { type LogPublication, publishLogs } from './publish-logs.ts';
