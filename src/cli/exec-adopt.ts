@@ -9,12 +9,14 @@ import {
   accountText,
   confinerComponents,
   DEFAULT_ENVIRONMENT,
+  destinationText,
   type Effects,
   execPointName,
   execTool,
   findConfiner,
   type Limits,
   type Program,
+  parseNetwork,
   readProgram,
   sortEnvironment,
 } from '../enforce/exec/index.ts';
@@ -117,7 +119,7 @@ async function adopt(session: Session, name: string, file: string, options: Opti
     effects,
     read: (options.read ?? []).map((path) => realPath(surroundings.cwd, path)),
     write: (options.write ?? []).map((path) => realPath(surroundings.cwd, path)),
-    network: [...(options.net ?? [])],
+    network: networkOf(options.net ?? []),
     env: Object.fromEntries(environmentOf(options.env, surroundings.environment)),
     limits: limitsOf(options),
   };
@@ -185,6 +187,13 @@ async function adopt(session: Session, name: string, file: string, options: Opti
       output.line(`  writ exec -- ${name}`);
     },
   );
+}
+
+/** Each destination in its one spelling, as calls are compared by it. */
+function networkOf(texts: readonly string[]): readonly string[] {
+  const network = parseNetwork(texts);
+  if (isDenial(network)) throw usageError(`--net: ${network.detail}`, 'write --net api.example.org:443');
+  return network.map(destinationText);
 }
 
 /** A layer's state as a component, by which the artifact names it. */

@@ -6,6 +6,7 @@ import {
   closePaths,
   type ExecAsk,
   type ExecTool,
+  PROXY_VARIABLES,
   resolveAsk,
   runCanaries,
 } from '../enforce/exec/index.ts';
@@ -53,6 +54,12 @@ export async function explainExec(session: Session, explained: Explained): Promi
       output.line(faint('artifact      '), file);
       for (const [name, value] of Object.entries(asked ?? {})) {
         output.line(faint(name.padEnd(14)), typeof value === 'string' ? value : JSON.stringify(value));
+      }
+      if (!isDenial(request) && request.network.length > 0) {
+        output.line(
+          faint('proxy         '),
+          [...PROXY_VARIABLES].map(([name, value]) => `${name}=${value}`).join(' '),
+        );
       }
       for (const { code, detail } of problems) output.line(bad('against it    '), detail, faint(`  ${code}`));
       if (problems.length === 0)

@@ -16,29 +16,36 @@ export interface ExecOptions {
   readonly processes?: string;
   readonly fileSize?: string;
   readonly openFiles?: string;
+  readonly netBytes?: string;
 }
 
-export function addExecOptions(command: Command): Command {
+/** @param of before each description: whose they are, where that is not clear. */
+export function addExecOptions(command: Command, of = ''): Command {
   return command
-    .option('--read <path>', 'a file or folder it may read (repeatable)', collect)
-    .option('--write <path>', 'a file or folder it may read and write (repeatable)', collect)
-    .option('--net <host:port>', 'where it may connect to (repeatable)', collect)
+    .option('--read <path>', `${of}a file or folder it may read (repeatable)`, collect)
+    .option('--write <path>', `${of}a file or folder it may read and write (repeatable)`, collect)
     .option(
-      '--env <name[=value]>',
-      'a variable it gets; without a value, the one set here (repeatable)',
+      '--net <host:port>',
+      `${of}where it may connect to, through HTTP_PROXY and the like (repeatable)`,
       collect,
     )
-    .option('--time <duration>', 'how long it may run')
-    .option('--cpu <duration>', 'how much processor time each of its processes may use')
-    .option('--memory <size>', 'how much memory it may use: 512M, 2G')
-    .option('--processes <n>', 'how many processes and threads it may have')
-    .option('--file-size <size>', 'how large a file it writes may become')
-    .option('--open-files <n>', 'how many files it may have open');
+    .option(
+      '--env <name[=value]>',
+      `${of}a variable it gets; without a value, the one set here (repeatable)`,
+      collect,
+    )
+    .option('--time <duration>', `${of}how long it may run`)
+    .option('--cpu <duration>', `${of}how much processor time each of its processes may use`)
+    .option('--memory <size>', `${of}how much memory it may use: 512M, 2G`)
+    .option('--processes <n>', `${of}how many processes and threads it may have`)
+    .option('--file-size <size>', `${of}how large a file it writes may become`)
+    .option('--open-files <n>', `${of}how many files it may have open`)
+    .option('--net-bytes <size>', `${of}how much it may send and receive`);
 }
 
 /** The limits that options name, on top of others. */
 export function limitsOf(options: ExecOptions, base: Limits = DEFAULT_LIMITS): Limits {
-  const { time, cpu, memory, processes, fileSize, openFiles } = options;
+  const { time, cpu, memory, processes, fileSize, openFiles, netBytes } = options;
   const limits: Limits = {
     wallSeconds: time === undefined ? base.wallSeconds : parseDuration(time, '--time'),
     cpuSeconds: cpu === undefined ? base.cpuSeconds : parseDuration(cpu, '--cpu'),
@@ -46,6 +53,7 @@ export function limitsOf(options: ExecOptions, base: Limits = DEFAULT_LIMITS): L
     processes: processes === undefined ? base.processes : parseWholeNumber(processes, '--processes'),
     fileBytes: fileSize === undefined ? base.fileBytes : parseSize(fileSize, '--file-size'),
     openFiles: openFiles === undefined ? base.openFiles : parseWholeNumber(openFiles, '--open-files'),
+    networkBytes: netBytes === undefined ? base.networkBytes : parseSize(netBytes, '--net-bytes'),
   };
   const bad = findBadLimit(limits);
   if (bad !== undefined) throw usageError(bad.detail, 'see "writ exec --help"');

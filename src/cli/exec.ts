@@ -81,7 +81,8 @@ export const define: Define = (command, act) => {
       .description(
         `Run a program confined, if and only if the artifact grants this very call: the program by its digest, its arguments,
 what it may see, and how much it may use. It is held in its sandbox until the permit is durable, gets nothing that is not
-granted (no network, no files but the system's own, read-only, no variables), and everything it started is killed when its
+granted (no files but the system's own, read-only; no variables; no network but the hosts of --net, through a proxy that
+records them), and everything it started is killed when its
 authority ends. Exit code: the program's own; 126 denied, 125 could not be run, 127 not found.`,
       )
       .argument('<command...>', 'the program by the name it was adopted under, and its arguments, after --'),

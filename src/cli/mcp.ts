@@ -27,7 +27,9 @@ import { artifactPath, mustReadArtifact } from './artifact-file.ts';
 import { CliError, denied, type ExitCode, failure, usageError } from './cli-error.ts';
 import { shellLine } from './client-config.ts';
 import { type Define, examples } from './command.ts';
+import { type ConfineOptions, confineUpstream, refuseUnconfined } from './confined-upstream.ts';
 import { parseDuration } from './duration.ts';
+import { addExecOptions } from './exec-options.ts';
 import { refuseExposedHome } from './exposed-home.ts';
 import { measure } from './measure.ts';
 import { measureEnvironment } from './measured-surroundings.ts';
@@ -37,7 +39,7 @@ import type { Session } from './session.ts';
 import { tracesOf } from './traces.ts';
 import { withSignals } from './with-signals.ts';
 
-interface Options {
+interface Options extends ConfineOptions {
   readonly name: string;
   readonly agent?: string;
   readonly artifact?: string;
@@ -65,17 +67,24 @@ Which --daemon:
 const DEFAULT_AGENT = 'agent';
 
 export const define: Define = (command, act) => {
-  command
-    .description(
-      `Run an MCP server behind the gateway, on stdin and stdout: what the artifact grants is forwarded byte for byte,
+  addExecOptions(
+    command
+      .description(
+        `Run an MCP server behind the gateway, on stdin and stdout: what the artifact grants is forwarded byte for byte,
 everything else is denied, and every decision is durable before anything happens. For client configuration;
 "writ init --server NAME -- COMMAND" prints the line to put there.`,
-    )
-    .argument('[command...]', 'how the MCP server is started, after -- (default: as "writ init" saw it)')
-    .requiredOption('--name <name>', 'name of the server, as tool ids have it')
-    .option('--agent <name>', 'the agent that calls (default: the holder of the artifact)')
-    .option('--artifact <name|file>', 'what it presents (default: <agent>-<name>)')
-    .option('--cwd <dir>', 'folder the server is started in')
+      )
+      .argument('[command...]', 'how the MCP server is started, after -- (default: as "writ init" saw it)')
+      .requiredOption('--name <name>', 'name of the server, as tool ids have it')
+      .option('--agent <name>', 'the agent that calls (default: the holder of the artifact)')
+      .option('--artifact <name|file>', 'what it presents (default: <agent>-<name>)')
+      .option('--cwd <dir>', 'folder the server is started in')
+      .option(
+        '--confine',
+        'run the server itself in the sandbox of "writ exec": it was adopted, and what its artifact grants is all it sees',
+      ),
+    'of a confined server: ',
+  )
     .option(
       '--denials <style>',
       'how denied calls are answered: error, or tool-result where a model can act',
@@ -98,7 +107,10 @@ Others that start with it:
   writ mcp serve    the gateway over HTTP, in front of one or several servers
   writ mcp connect  present calls to such a gateway, from stdio
   writ mcp changes  how a server's tools differ from what is pinned, and approve it
-${examples('$ writ mcp --name fs -- npx -y @modelcontextprotocol/server-filesystem /work')}`,
+${examples(
+  '$ writ mcp --name fs -- npx -y @modelcontextprotocol/server-filesystem /work',
+  '$ writ mcp --name fs --confine -- fs-server /work',
+)}`,
     )
     .action(act(mcp));
 };
@@ -123,7 +135,12 @@ async function mcp(session: Session, command: readonly string[], options: Option
   }
   const home = await openHomeFor(session, name, command);
   const upstream = upstreamOf(home, surroundings.cwd, command, options);
-  refuseExposedHome(home.folder, upstream);
+  const confined =
+    options.confine === true ? confineUpstream(home, surroundings, upstream, options) : undefined;
+  if (confined === undefined) {
+    refuseUnconfined(options);
+    refuseExposedHome(home.folder, upstream);
+  }
   const { chain, key } = holderOf(home, surroundings.cwd, options, [upstream.command, ...upstream.args]);
   // What the upstream's program is, is read while everything else is.
   const searchPath = surroundings.path.join(delimiter);
@@ -133,10 +150,10 @@ async function mcp(session: Session, command: readonly string[], options: Option
     session,
     home,
     { folder, words: [upstream.command, ...upstream.args] },
-    () => measure({ ...upstream, searchPath }, digests),
+    () => measure({ ...(confined?.measured ?? upstream), searchPath }, digests),
   );
   // The server starts while the governor opens: nothing reaches it before both are there.
-  const server = new UpstreamProcess({ ...upstream, env: surroundings.environment });
+  const server = new UpstreamProcess({ ...(confined?.command ?? upstream), env: surroundings.environment });
   try {
     const opened = await openGovernorFor(session, use, { home, name, components: environment.components });
     environment.follow(opened);

@@ -147,7 +147,17 @@ function tell(
 }
 
 function processText(facts: ProcessFacts): string {
-  const { exitCode, signal, cpuMs, memoryPeakBytes, outOfMemory, stdout, stderr, written } = facts;
+  const {
+    exitCode,
+    signal,
+    cpuMs,
+    memoryPeakBytes,
+    outOfMemory,
+    stdout,
+    stderr,
+    written,
+    network = [],
+  } = facts;
   return [
     exitCode === undefined ? `killed${signal === undefined ? '' : ` (${signal})`}` : `exit code ${exitCode}`,
     ...(cpuMs === undefined ? [] : [`${cpuMs} ms of processor time`]),
@@ -156,6 +166,10 @@ function processText(facts: ProcessFacts): string {
     ...(stdout === undefined ? [] : [`stdout ${streamText(stdout)}`]),
     ...(stderr === undefined ? [] : [`stderr ${streamText(stderr)}`]),
     ...(written === undefined ? [] : [`${written.count}${written.complete ? '' : ' or more'} files written`]),
+    ...network.map(
+      ({ to, allowed, refused, bytesOut, bytesIn }) =>
+        `${to}: ${allowed} connected, ${refused} refused, ${bytesOut} bytes sent, ${bytesIn} received`,
+    ),
   ].join(', ');
 }
 

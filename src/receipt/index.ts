@@ -43,6 +43,7 @@ export {
 export type { Preview } from './preview.ts';
 export {
   MAX_WRITTEN_FILES,
+  type NetworkFacts,
   type ProcessFacts,
   type ProcessReport,
   type StreamFacts,

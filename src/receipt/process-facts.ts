@@ -28,6 +28,18 @@ export interface WrittenFacts<D> {
   readonly files: readonly WrittenFile<D>[];
 }
 
+/** What a process did with the network at one destination; `*` for all that are not told apart. */
+export type NetworkFacts = {
+  /** `host:port` */
+  readonly to: string;
+  /** Connections made, and refused. */
+  readonly allowed: number;
+  readonly refused: number;
+  /** As the process sees it: what it sent, what it got. */
+  readonly bytesOut: number;
+  readonly bytesIn: number;
+};
+
 interface Facts<D> {
   /** As shells have it: 128 and the signal's number where one ended it. Absent where it did not end by itself. */
   readonly exitCode?: number;
@@ -37,6 +49,8 @@ interface Facts<D> {
   readonly cpuMs?: number;
   /** Set where the kernel killed for want of memory. */
   readonly outOfMemory?: true;
+  /** Of one that was granted a network. */
+  readonly network?: readonly NetworkFacts[];
   readonly stdout?: StreamFacts<D>;
   readonly stderr?: StreamFacts<D>;
   readonly written?: WrittenFacts<D>;
@@ -53,6 +67,9 @@ export type ProcessReport = Facts<string>;
 
 /** The most files of one report: a receipt has its bounds. */
 export const MAX_WRITTEN_FILES = 64;
+
+const MAX_DESTINATIONS = 128;
+const NETWORK_NUMBERS = ['allowed', 'refused', 'bytesOut', 'bytesIn'];
 
 export function saltProcess(
   { stdout, stderr, written, ...rest }: ProcessReport,
@@ -94,6 +111,8 @@ function isFact(name: string, fact: JsonValue): boolean {
     case 'memoryPeakBytes':
     case 'cpuMs':
       return isCount(fact);
+    case 'network':
+      return Array.isArray(fact) && fact.length <= MAX_DESTINATIONS && fact.every(isNetworkFacts);
     case 'stdout':
     case 'stderr':
       return (
@@ -121,6 +140,14 @@ function isFact(name: string, fact: JsonValue): boolean {
     default:
       return false;
   }
+}
+
+function isNetworkFacts(facts: JsonValue): boolean {
+  return (
+    hasOnly(facts, ['to', ...NETWORK_NUMBERS]) &&
+    typeof facts.to === 'string' &&
+    NETWORK_NUMBERS.every((name) => isCount(facts[name]))
+  );
 }
 
 function isCount(value: JsonValue | undefined): boolean {

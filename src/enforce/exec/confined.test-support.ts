@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import type { Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Denial, isDenial } from '../../denial/index.ts';
@@ -8,6 +9,7 @@ import { sortEnvironment } from './environment-variables.ts';
 import { closePaths, openPaths } from './granted-path.ts';
 import { type HeldProcess, holdProcess, type ProcessEnd } from './held-process.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { PROXY_VARIABLES } from './network-launch.ts';
 import { type Program, readProgram } from './program.ts';
 
 /** What confines on this machine; installed where that is possible, and missed loudly where it is not. */
@@ -65,6 +67,8 @@ export interface RunOptions {
   readonly beforeRelease?: (held: HeldProcess) => void;
   /** Called when paths were opened and nothing is bound. */
   readonly beforeHold?: () => void;
+  /** Gives it a network. */
+  readonly onListener?: (listener: Server) => void;
   readonly onData?: (text: string, held: HeldProcess) => void;
 }
 
@@ -94,13 +98,15 @@ export async function runConfined(
         program,
         argv,
         cwd,
-        environment: environment.all,
+        environment: new Map([...(options.onListener ? PROXY_VARIABLES : []), ...environment.all]),
         paths,
         memoryBytes: limits.memoryBytes,
         account: accountOf(confiner),
+        hasNetwork: options.onListener !== undefined,
       },
       limits,
       streams: ['ignore', 'pipe', 'pipe'],
+      ...(options.onListener === undefined ? {} : { onListener: options.onListener }),
     });
     if (isDenial(held)) return held;
     let out = '';

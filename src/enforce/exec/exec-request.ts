@@ -1,9 +1,11 @@
 import type { Digest, JsonObject } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Account } from './confiner.ts';
-import { type SortedEnvironment, sortEnvironment } from './environment-variables.ts';
+import { sortEnvironment } from './environment-variables.ts';
 import { closePaths, type GrantedPath, isBeneath, openPaths } from './granted-path.ts';
 import { findBadLimit, type Limits } from './limits.ts';
+import { type Destination, destinationText, parseNetwork } from './network-grant.ts';
+import { PROXY_VARIABLES } from './network-launch.ts';
 import type { Program } from './program.ts';
 
 /** What a caller asks for. */
@@ -30,7 +32,9 @@ export interface ExecAsk {
 export interface ExecRequest {
   readonly args: JsonObject;
   readonly paths: readonly GrantedPath[];
-  readonly environment: SortedEnvironment;
+  /** Everything the program gets. */
+  readonly environment: ReadonlyMap<string, string>;
+  readonly network: readonly Destination[];
   readonly cwd: string;
 }
 
@@ -45,11 +49,14 @@ const MAX_ARGUMENT_CHARACTERS = 131_072;
  * @param hidden folders that no program may see.
  */
 export function resolveAsk(ask: ExecAsk, here: string, hidden: readonly string[]): ExecRequest | Denial {
-  const { program, argv, network, limits } = ask;
+  const { program, argv, limits } = ask;
   const wrong = findBadArgument(argv) ?? findBadLimit(limits);
   if (wrong !== undefined) return wrong;
-  if (network.length > 0) {
-    return deny('scope.arguments_not_granted', 'confined programs have no network');
+  const network = parseNetwork(ask.network);
+  if (isDenial(network)) return network;
+  // What starts a program that has a network would read this as a variable.
+  if (network.length > 0 && (program.interpreter ?? program).path.includes('=')) {
+    return deny('request.malformed', 'the path of a program that has a network holds an =');
   }
   const environment = sortEnvironment(ask.environment);
   if (isDenial(environment)) return environment;
@@ -76,11 +83,13 @@ export function resolveAsk(ask: ExecAsk, here: string, hidden: readonly string[]
     ...(environment.unsafe.length === 0 ? {} : { unsafeEnv: [...environment.unsafe] }),
     read: pathsOf('read'),
     write: pathsOf('write'),
-    network: [...network],
+    network: network.map(destinationText),
     ...(ask.stdinDigest === undefined ? {} : { stdinDigest: ask.stdinDigest }),
     ...limits,
   };
-  return { args, paths, environment, cwd };
+  // What was asked for goes first: it is what is decided on.
+  const implied = network.length === 0 ? [] : PROXY_VARIABLES;
+  return { args, paths, environment: new Map([...implied, ...environment.all]), network, cwd };
 }
 
 /** `uid:gid` */

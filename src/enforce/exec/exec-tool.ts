@@ -50,6 +50,7 @@ export function execTool(name: string, program: Program, effects: Effects): Exec
     processes: { type: 'integer' },
     fileBytes: { type: 'integer' },
     openFiles: { type: 'integer' },
+    networkBytes: { type: 'integer' },
   };
   const definition: JsonObject = {
     name,

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, lstatSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { Server } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { type Denial, deny } from '../../denial/index.ts';
 import type { Confiner } from './confiner.ts';
@@ -41,6 +42,8 @@ export interface HoldOptions {
   readonly plan: SandboxPlan;
   readonly limits: Limits;
   readonly streams: Streams;
+  /** Where the plan has a network: told of the socket in it that all connections come to, before the program starts. */
+  readonly onListener?: (listener: Server) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -88,13 +91,18 @@ export async function holdProcess(options: HoldOptions): Promise<HeldProcess | D
         'pipe',
         gate.theirs,
         ...sandbox.data.map(() => 'pipe' as const),
-        ...masked(DESCRIPTOR.firstData + sandbox.data.length, nothing),
+        ...(sandbox.channel === undefined ? [] : ['ipc' as const]),
+        ...masked(
+          DESCRIPTOR.firstData + sandbox.data.length + (sandbox.channel === undefined ? 0 : 1),
+          nothing,
+        ),
       ],
     },
   );
   closeSync(gate.theirs);
   closeSync(nothing);
   const held = new Held(child, gate.ours, group);
+  if (sandbox.channel !== undefined) awaitListener(child, options.onListener);
   // At once: what it starts is then in the group from its beginning, and is found there should this process be killed.
   held.limit(child.pid);
   feed(child, DESCRIPTOR.arguments, Buffer.from(sandbox.options.map((option) => `${option}\0`).join('')));
@@ -133,6 +141,7 @@ class Held implements HeldProcess {
         if (this.#over) return;
         this.#over = true;
         this.#inner.resolve(undefined);
+        if (child.connected) child.disconnect();
         closeSync(this.#gate);
         const use = this.#group?.use();
         this.#group?.remove();
@@ -254,6 +263,21 @@ function findSwapped(pid: number, { paths }: SandboxPlan): Denial | undefined {
     return deny('environment.mismatch', 'a granted path was swapped for another file');
   }
   return undefined;
+}
+
+/** The launcher says one thing, and is told to go on when that was heard. Nothing else is read from the sandbox. */
+function awaitListener(child: ChildProcess, onListener: HoldOptions['onListener']): void {
+  child.once('message', (_message, handle) => {
+    if (!(handle instanceof Server)) {
+      child.kill('SIGKILL');
+      return;
+    }
+    if (onListener === undefined) handle.close();
+    else onListener(handle);
+    child.send('go', () => {
+      if (child.connected) child.disconnect();
+    });
+  });
 }
 
 /** Inherited descriptors that nothing takes the place of lead to `/dev/null` in the sandbox. */

@@ -14,6 +14,8 @@ export { type Effects, type ExecTool, execPointName, execTool, execToolId } from
 export { closePaths } from './granted-path.ts';
 export type { HeldProcess, ProcessEnd, Streams } from './held-process.ts';
 export { DEFAULT_LIMITS, findBadLimit, type Limits } from './limits.ts';
+export { destinationText, parseNetwork } from './network-grant.ts';
+export { PROXY_VARIABLES } from './network-launch.ts';
 export { type Program, programComponents, readProgram } from './program.ts';
 export { type ExecOutcome, runExec } from './run-exec.ts';
 export {

@@ -8,6 +8,8 @@ export interface Limits {
   readonly processes: number;
   readonly fileBytes: number;
   readonly openFiles: number;
+  /** Sent and received together. */
+  readonly networkBytes: number;
 }
 
 const MIB = 1024 * 1024;
@@ -19,6 +21,7 @@ export const DEFAULT_LIMITS: Limits = {
   processes: 256,
   fileBytes: 1024 * MIB,
   openFiles: 1024,
+  networkBytes: 1024 * MIB,
 };
 
 /** Less, and not even the sandbox itself starts. */
@@ -29,6 +32,7 @@ const LEAST: Limits = {
   processes: 4,
   fileBytes: 0,
   openFiles: 16,
+  networkBytes: 0,
 };
 
 const MOST: Limits = {
@@ -38,6 +42,7 @@ const MOST: Limits = {
   processes: 32_768,
   fileBytes: 2 ** 43,
   openFiles: 1_048_576,
+  networkBytes: 2 ** 43,
 };
 
 export function findBadLimit(limits: Limits): Denial | undefined {

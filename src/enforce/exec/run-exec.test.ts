@@ -1,4 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { must, nowSeconds, TestDomain } from '../../../test/support/trust-domain.ts';
@@ -204,6 +205,27 @@ describe.skipIf(found === undefined)('running a program confined', () => {
     argv: { constraint_type: 'argv', command: [...argv] },
   });
 
+  it('connects it to what is granted, and has on record where it went and tried to', async () => {
+    const origin = createServer((socket) => socket.end('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello'));
+    await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
+    const to = `127.0.0.1:${(origin.address() as AddressInfo).port}`;
+    const script = `for (const to of ['${to}', 'example.org:443']) {
+      const { request } = require('node:http');
+      request({ host: '127.0.0.1', port: 3128, method: 'CONNECT', path: to })
+        .on('connect', (answer, socket) => { socket.resume(); socket.end(); }).end();
+    }`;
+    const outcome = await run('', {
+      ask: { program: mustRead(process.execPath), argv: ['-e', script], network: [to] },
+    });
+    origin.close();
+    expect(outcome).toMatchObject({ verdict: 'permit', end: { exitCode: 0 } });
+    const recorded = await outcomeOf(outcome);
+    expect(recorded?.process?.network).toMatchObject([
+      { to, allowed: 1, refused: 0 },
+      { to: 'example.org:443', allowed: 0, refused: 1 },
+    ]);
+  });
+
   it.each<[string, () => Options, string]>([
     [
       'without an artifact',
@@ -252,7 +274,25 @@ describe.skipIf(found === undefined)('running a program confined', () => {
       'scope.arguments_not_granted',
     ],
     ['with all of the machine', () => ({ ask: { read: ['/'] } }), 'scope.arguments_not_granted'],
-    ['with a network', () => ({ ask: { network: ['example.org:443'] } }), 'scope.arguments_not_granted'],
+    [
+      'with a network beyond what is granted',
+      () => ({
+        chain: [
+          issue({
+            '*': { constraint_type: 'wildcard' },
+            network: { constraint_type: 'subset', allowed: ['example.org:443'] },
+          }),
+        ],
+        ask: { network: ['example.org:443', 'example.org:80'] },
+      }),
+      'scope.arguments_not_granted',
+    ],
+    [
+      'with this machine by name',
+      () => ({ ask: { network: ['localhost:80'] } }),
+      'scope.arguments_not_granted',
+    ],
+    ['with a network that is none', () => ({ ask: { network: ['*:443'] } }), 'request.malformed'],
     ['with a path that is not there', () => ({ ask: { read: ['/absent'] } }), 'request.malformed'],
     [
       'with options of the sandbox in the name of a folder',

@@ -9,6 +9,8 @@ import { countOutput } from './counted-output.ts';
 import { accountText, type ExecAsk, type ExecRequest, resolveAsk } from './exec-request.ts';
 import { closePaths, type GrantedPath } from './granted-path.ts';
 import { type HeldProcess, holdProcess, type ProcessEnd, type Streams } from './held-process.ts';
+import { findUnreachableNode } from './network-launch.ts';
+import { NetworkProxy, type NetworkProxyOptions } from './network-proxy.ts';
 import { findWrittenFiles } from './written-files.ts';
 
 /** What running confined programs stands on. */
@@ -22,6 +24,8 @@ export interface ExecPorts {
   readonly hidden: readonly string[];
   /** The caller's folder. */
   readonly cwd: string;
+  /** How the proxy finds hosts, where not as the system does. */
+  readonly network?: Pick<NetworkProxyOptions, 'resolve' | 'dial'>;
 }
 
 export interface ExecCall {
@@ -66,7 +70,11 @@ export async function runExec(ports: ExecPorts, call: ExecCall): Promise<ExecOut
     if (outcome.verdict === 'permit') throw new TypeError('a refusal was permitted');
     return { ...outcome, wasStarted: false };
   }
-  const holding = hold(ports, call, request);
+  const proxy =
+    request.network.length === 0
+      ? undefined
+      : new NetworkProxy({ ...ports.network, granted: request.network, maxBytes: ask.limits.networkBytes });
+  const holding = hold(ports, call, request, proxy);
   let wasStarted = false;
   try {
     const action: Action = {
@@ -75,7 +83,7 @@ export async function runExec(ports: ExecPorts, call: ExecCall): Promise<ExecOut
       presentation: present(ports.presenter, tool.id, request.args, call.parent),
     };
     const outcome = await ports.governor.run(action, (execution) =>
-      perform({ holding, call, execution, paths: request.paths }, () => {
+      perform({ holding, proxy, call, execution, paths: request.paths }, () => {
         wasStarted = true;
       }),
     );
@@ -85,6 +93,7 @@ export async function runExec(ports: ExecPorts, call: ExecCall): Promise<ExecOut
       ? { verdict: 'deny', denial: value, executionId, wasStarted }
       : { verdict: 'permit', executionId, ...value };
   } finally {
+    proxy?.close();
     const held = await holding;
     if (!isDenial(held)) {
       held.kill();
@@ -98,6 +107,7 @@ function hold(
   ports: ExecPorts,
   { ask, streams }: ExecCall,
   request: ExecRequest,
+  proxy: NetworkProxy | undefined,
 ): Promise<HeldProcess | Denial> {
   const { confiner } = ports;
   if (isDenial(confiner)) return Promise.resolve(confiner);
@@ -106,24 +116,29 @@ function hold(
     return Promise.resolve(deny('environment.mismatch', 'programs are run as another account here'));
   }
   const { environment, cwd, paths } = request;
+  const unreachable = proxy === undefined ? undefined : findUnreachableNode(confiner.account);
+  if (unreachable !== undefined) return Promise.resolve(unreachable);
   return holdProcess({
     confiner,
     plan: {
       program: ask.program,
       argv: ask.argv,
       cwd,
-      environment: environment.all,
+      environment,
       paths,
       memoryBytes: ask.limits.memoryBytes,
       account: ask.account,
+      hasNetwork: proxy !== undefined,
     },
     limits: ask.limits,
     streams,
+    ...(proxy === undefined ? {} : { onListener: (listener) => proxy.serve(listener) }),
   }).catch(() => deny('environment.unmeasured', 'the sandbox could not be made'));
 }
 
 interface Performance {
   readonly holding: Promise<HeldProcess | Denial>;
+  readonly proxy: NetworkProxy | undefined;
   readonly call: ExecCall;
   readonly execution: Execution;
   readonly paths: readonly GrantedPath[];
@@ -137,7 +152,7 @@ interface Performed {
 
 /** The effect: lets the held program run, and kills it when the execution no longer stands. */
 async function perform(
-  { holding, call, execution, paths }: Performance,
+  { holding, proxy, call, execution, paths }: Performance,
   onRelease: () => void,
 ): Promise<EffectResult<Performed | Denial>> {
   const { ask, onStart, signal } = call;
@@ -146,6 +161,7 @@ async function perform(
   let why: 'revoked' | 'operator' | Denial | undefined;
   const kill = (reason: NonNullable<typeof why>): void => {
     why ??= reason;
+    proxy?.close();
     held.kill();
   };
   const onRevoked = (): void => kill('revoked');
@@ -165,6 +181,7 @@ async function perform(
   }
   const timer = setTimeout(() => kill(OVERTIME), Math.min(ask.limits.wallSeconds * 1000, 2 ** 31 - 1));
   const end = await held.ended;
+  proxy?.close();
   clearTimeout(timer);
   execution.signal.removeEventListener('abort', onRevoked);
   signal?.removeEventListener('abort', onOperator);
@@ -172,6 +189,7 @@ async function perform(
   const written = outputs.length === 0 ? undefined : findWrittenFiles(paths, sinceMs);
   const report: ProcessReport = {
     ...reportOf(end),
+    ...(proxy === undefined ? {} : { network: proxy.facts() }),
     ...(why === undefined ? {} : { signal: 'SIGKILL' }),
     ...(stdout === undefined ? {} : { stdout }),
     ...(stderr === undefined ? {} : { stderr }),

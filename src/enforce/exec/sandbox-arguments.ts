@@ -1,5 +1,6 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import type { GrantedPath } from './granted-path.ts';
+import { LAUNCHER, LAUNCHER_OPTIONS, launchScript } from './network-launch.ts';
 import type { Program, ProgramFile } from './program.ts';
 
 /** Everything that is decided about a confined process before it is made. */
@@ -11,6 +12,8 @@ export interface SandboxPlan {
   readonly environment: ReadonlyMap<string, string>;
   readonly paths: readonly GrantedPath[];
   readonly memoryBytes: number;
+  /** Whether it gets a way to a proxy. */
+  readonly hasNetwork?: boolean;
   readonly account: { readonly uid: number; readonly gid: number };
 }
 
@@ -24,6 +27,8 @@ export interface SandboxArguments {
   readonly command: readonly string[];
   /** Bytes for descriptors from `DESCRIPTOR.firstData` on. */
   readonly data: readonly Uint8Array[];
+  /** Descriptor of the channel that the listening socket of the sandbox comes over. */
+  readonly channel: number | undefined;
 }
 
 /** Folders of the system that everything linked dynamically needs, read-only. */
@@ -58,12 +63,24 @@ export function sandboxArguments(plan: SandboxPlan): SandboxArguments {
     bindData(Buffer.from(content), path, '0444');
   const tmpBytes = `${Math.max(MIN_TMP_BYTES, Math.floor(plan.memoryBytes / 2))}`;
   const { uid, gid } = account;
+  const inner = commandOf(program, argv);
+  const launch =
+    plan.hasNetwork === true
+      ? {
+          command: [LAUNCHER.node, ...LAUNCHER_OPTIONS, LAUNCHER.script],
+          options: [
+            ...['--ro-bind', process.execPath, LAUNCHER.node],
+            ...text(launchScript(inner, environment), LAUNCHER.script),
+          ],
+        }
+      : undefined;
+  const variables = launch === undefined ? environment : new Map<string, string>();
   const options = [
     ...['--unshare-all', '--unshare-user', '--disable-userns', '--cap-drop', 'ALL'],
     ...['--uid', `${uid}`, '--gid', `${gid}`, '--hostname', 'confined'],
     ...['--new-session', '--die-with-parent'],
     '--clearenv',
-    ...[...environment].flatMap(([name, value]) => ['--setenv', name, value]),
+    ...[...variables].flatMap(([name, value]) => ['--setenv', name, value]),
     ...['--ro-bind', '/usr', '/usr'],
     ...SYSTEM.flatMap(systemFolder),
     ...CONFIGURATION.flatMap((path) => ['--ro-bind-try', path, path]),
@@ -76,15 +93,18 @@ export function sandboxArguments(plan: SandboxPlan): SandboxArguments {
     ...paths.flatMap(({ path, access }) => [access === 'read' ? '--ro-bind' : '--bind', path, path]),
     ...(program.interpreter === undefined ? [] : run(program.interpreter)),
     ...run(program),
+    ...(launch?.options ?? []),
     ...['--remount-ro', '/', '--chdir', cwd],
     ...['--seccomp', `${DESCRIPTOR.seccomp}`],
     ...['--block-fd', `${DESCRIPTOR.gate}`, '--json-status-fd', `${DESCRIPTOR.status}`],
   ];
-  const command = commandOf(program, argv);
+  const channel = launch === undefined ? undefined : DESCRIPTOR.firstData + data.length;
+  if (channel !== undefined) options.push('--setenv', 'NODE_CHANNEL_FD', `${channel}`);
+  const command = launch?.command ?? inner;
   // INVARIANT: options are told apart by NUL. One within a value would make options of its own.
-  if ([...options, ...command].some((word) => word.includes('\0')))
+  if ([...options, ...command, ...inner].some((word) => word.includes('\0')))
     throw new TypeError('an option holds a NUL');
-  return { options, command, data };
+  return { options, command, data, channel };
 }
 
 /** What the kernel would make of it (execve(2), "Interpreter scripts"). */

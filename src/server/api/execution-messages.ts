@@ -32,6 +32,16 @@ const streamFacts = z.union([
   z.literal('not_counted'),
   z.strictObject({ bytes: z.int().min(0), digest, partial: z.literal(true).optional() }),
 ]);
+const networkFacts = z
+  .strictObject({
+    to: z.string().max(300),
+    allowed: z.int().min(0),
+    refused: z.int().min(0),
+    bytesOut: z.int().min(0),
+    bytesIn: z.int().min(0),
+  })
+  .openapi('NetworkFacts', { description: 'What a process did with the network at one destination.' });
+
 const processFacts = z
   .strictObject({
     exitCode: count,
@@ -56,6 +66,7 @@ const processFacts = z
           .max(MAX_WRITTEN_FILES),
       })
       .optional(),
+    network: z.array(networkFacts).max(128).optional(),
   })
   .openapi('ProcessFacts', { description: 'How an effect ended that was a process, and what it used.' });
 
@@ -102,7 +113,7 @@ export function endOf(outcome: z.infer<typeof outcomeMessage>): ExecutionEnd {
 
 /** Without members that are not there: the shape has been checked, and undefined is no JSON. */
 function withoutAbsent({ stdout, stderr, written, ...rest }: z.infer<typeof processFacts>): ProcessReport {
-  const { exitCode, signal, memoryPeakBytes, cpuMs, outOfMemory } = rest;
+  const { exitCode, signal, memoryPeakBytes, cpuMs, outOfMemory, network } = rest;
   return {
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(signal && { signal }),
@@ -117,6 +128,7 @@ function withoutAbsent({ stdout, stderr, written, ...rest }: z.infer<typeof proc
         files: written.files.map(({ path, bytes, digest }) => ({ path, bytes, ...(digest && { digest }) })),
       },
     }),
+    ...(network && { network }),
   };
 }
 
