@@ -95,9 +95,7 @@ describe('the demo', () => {
     );
   });
 
-  it('runs again in its own folder, and refuses one that is not', { timeout: 120_000 }, async () => {
-    const again = await runDemo({ folder, color: false, write: () => {} });
-    expect(again.ok).toBe(true);
+  it('is not run in a folder that is not its own', async () => {
     await expect(runDemo({ folder: parent, color: false, write: () => {} })).rejects.toThrow(
       'not a demo folder',
     );

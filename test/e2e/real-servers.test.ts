@@ -66,10 +66,12 @@ afterAll(() => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-const SDKS = [
-  ['@modelcontextprotocol/sdk', connectSdk],
+const ALL_SDKS = [
   ['@modelcontextprotocol/client', connectModern],
+  ['@modelcontextprotocol/sdk', connectSdk],
 ] as const;
+// Each is a minute of two cores. The older client runs in cli-gateway and mcp-published-servers as well.
+const SDKS = process.env.WRIT_TEST_ALL === undefined ? ALL_SDKS.slice(0, 1) : ALL_SDKS;
 
 describe.each(SDKS)('a client of %s', (_name, connect) => {
   /** A client with the server and one with the gateway in its place. */
@@ -361,7 +363,7 @@ describe('the trust domain afterwards', () => {
       'completion/complete',
       'roots/list',
     ]) {
-      expect(tools.get(`mcp://everything/${tool}`)).toBeGreaterThan(1);
+      expect(tools.get(`mcp://everything/${tool}`)).toBeGreaterThanOrEqual(SDKS.length);
     }
     for (const tool of ['sampling/createMessage', 'elicitation/create', 'resources/subscribe']) {
       expect(tools.get(`mcp://everything/${tool}`)).toBe(SDKS.length);

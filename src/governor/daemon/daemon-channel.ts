@@ -3,7 +3,7 @@ import { WebSocket } from 'ws';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../codec/index.ts';
 import { isDenial } from '../../denial/index.ts';
 import type { DaemonAnswer } from './daemon-answer.ts';
-import { DaemonFailed, unreachable } from './daemon-error.ts';
+import { DaemonFailed, DaemonGone, unreachable } from './daemon-error.ts';
 
 const SESSION_PROTOCOL = 'writ.session.v1';
 const MAX_FRAME_BYTES = 16 * 1024 * 1024;
@@ -42,7 +42,7 @@ export class DaemonChannel {
       if (isBinary || !(data instanceof Buffer) || !this.#read(data)) socket.terminate();
     });
     socket.once('close', () => {
-      const gone = new DaemonFailed('the daemon broke off');
+      const gone = new DaemonGone('the daemon broke off');
       for (const { reject } of this.#take()) reject(gone);
       listener.closed(this);
     });
@@ -70,7 +70,7 @@ export class DaemonChannel {
       const text = JSON.stringify({ ...request, id });
       const bytes = Buffer.byteLength(text);
       if (bytes > MAX_REQUEST_BYTES) throw new DaemonFailed('too long to be sent to the daemon');
-      if (this.#socket.readyState !== WebSocket.OPEN) throw new DaemonFailed('the daemon is gone');
+      if (this.#socket.readyState !== WebSocket.OPEN) throw new DaemonGone('the daemon is gone');
       const late = () => {
         this.#pending.delete(id);
         reject(new DaemonFailed('the daemon did not answer in time'));

@@ -9,6 +9,7 @@ import type { Effect, EffectResult, ExecutionEnd, Outcome } from '../execution.t
 import type { CallerTrace } from '../tracing/caller-trace.ts';
 import { type DaemonAnswer, denialOf } from './daemon-answer.ts';
 import type { DaemonChannel } from './daemon-channel.ts';
+import { DaemonGone } from './daemon-error.ts';
 import type { DaemonLink } from './daemon-link.ts';
 import { dispatchEvent, type OpenedSession, openedOf } from './session-events.ts';
 
@@ -108,11 +109,12 @@ export class RemoteGovernor {
     let session: Session;
     let answer: DaemonAnswer;
     try {
-      session = await this.#connected();
-      // The definitions of tools are part of what is decided on.
-      await this.#telling;
-      const trace = caller && { trace: { ...caller } };
-      answer = await session.channel.send({ ask: bodyOf(action), ...trace });
+      [session, answer] = await this.#ask(action, caller).catch((error: unknown) => {
+        // Once more, of the daemon that now is there. What the lost one may have permitted has consumed its proof: then this
+        // is a replay, and denied.
+        if (error instanceof DaemonGone) return this.#ask(action, caller);
+        throw error;
+      });
     } catch (error) {
       const reason = error instanceof Error ? error.message : 'unknown error';
       return denied(deny('log.unavailable', `the daemon did not decide: ${reason}`));
@@ -147,6 +149,14 @@ export class RemoteGovernor {
     for (const abort of this.#running.values()) abort.abort();
     await this.settle();
     (await this.#session?.catch(() => undefined))?.channel.close();
+  }
+
+  async #ask(action: Action, caller: CallerTrace | undefined): Promise<[Session, DaemonAnswer]> {
+    const session = await this.#connected();
+    // The definitions of tools are part of what is decided on.
+    await this.#telling;
+    const trace = caller && { trace: { ...caller } };
+    return [session, await session.channel.send({ ask: bodyOf(action), ...trace })];
   }
 
   async #perform<T>(
