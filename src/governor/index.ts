@@ -47,6 +47,7 @@ export { DAEMON, type DaemonAddress, readDaemonFile } from './daemon/daemon-file
 export { DaemonLink, linkToDaemon } from './daemon/daemon-link.ts';
 export { type AnsweringDaemon, reachDaemon } from './daemon/reach-daemon.ts';
 export { RemoteGovernor, type RemoteGovernorOptions } from './daemon/remote-governor.ts';
+export { MAX_FRAME_REQUESTS, MAX_SESSION_FRAME_BYTES, SESSION_PROTOCOL } from './daemon/session-protocol.ts';
 export { daemonLogFile, type StartOptions, startDaemon } from './daemon/start-daemon.ts';
 export {
   type DecisionPage,

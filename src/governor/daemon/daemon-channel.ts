@@ -4,14 +4,13 @@ import { isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../
 import { isDenial } from '../../denial/index.ts';
 import type { DaemonAnswer } from './daemon-answer.ts';
 import { DaemonFailed, DaemonGone, unreachable } from './daemon-error.ts';
+import { MAX_FRAME_REQUESTS, MAX_SESSION_FRAME_BYTES, SESSION_PROTOCOL } from './session-protocol.ts';
 
-const SESSION_PROTOCOL = 'writ.session.v1';
 const MAX_FRAME_BYTES = 16 * 1024 * 1024;
 /** A frame takes no more requests once it is so long; a longer request has one of its own. */
 const FULL_FRAME_BYTES = 512 * 1024;
-const MAX_FRAME_REQUESTS = 1024;
-/** Longest request: what the daemon takes as one frame. */
-const MAX_REQUEST_BYTES = 128 * 1024 * 1024 - 2;
+/** With the brackets of a frame around it. */
+const MAX_REQUEST_BYTES = MAX_SESSION_FRAME_BYTES - 2;
 const ANSWER_TIMEOUT_MS = 30_000;
 
 export interface ChannelListener {

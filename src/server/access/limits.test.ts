@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ApiDaemon } from '../../../test/support/api-daemon.ts';
+import type { JsonObject, JsonValue } from '../../codec/index.ts';
 import { DEFAULT_CONFIG } from '../config/index.ts';
 import { RateLimit } from './rate-limit.ts';
 
@@ -111,4 +112,27 @@ test('buckets fill with time, up to the burst, and are bounded in number', () =>
   // A clock that goes back gives nothing.
   nowMs = 0;
   expect(limit.take('a')).toBe(1);
+});
+
+test('a session keeps within its rate whatever it asks for, and can always tell how something ended', async () => {
+  const point = await running.client('enforcement-point', 'busy');
+  const session = await point.session('busy');
+  const measured = { components: [], measuredAtSeconds: Math.floor(Date.now() / 1000) };
+  expect(await session.ask({ id: 0, open: measured })).toMatchObject({ status: 200 });
+  const outcome = { status: 'succeeded' };
+  const requests: JsonObject[] = [
+    { tools: [] },
+    { ask: { tool: 'mcp://busy/tools/x', args: {} } },
+    measured,
+    { concludeLeft: 'x', outcome },
+  ];
+  const statuses: JsonValue[] = [];
+  for (const [at, request] of [...requests, ...requests].entries()) {
+    statuses.push((await session.ask({ ...request, id: at + 1 })).status ?? 0);
+  }
+  // One of the five was to connect.
+  expect(statuses.slice(0, 4)).not.toContain(429);
+  expect(statuses.slice(4)).toEqual([429, 429, 429, 429]);
+  expect(await session.ask({ id: 90, conclude: 'x', outcome })).toMatchObject({ status: 404 });
+  session.close();
 });

@@ -3,7 +3,7 @@ import type { WebSocket } from 'ws';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../codec/index.ts';
 import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
-import { type CallerTrace, parseCallerTrace } from '../../governor/index.ts';
+import { type CallerTrace, MAX_FRAME_REQUESTS, parseCallerTrace } from '../../governor/index.ts';
 import { bundleOf } from '../../workload/index.ts';
 import type { Caller } from '../access/caller.ts';
 import { approvalsBaseUrl } from '../config/index.ts';
@@ -23,13 +23,13 @@ import {
   toolsRequest,
 } from './session-requests.ts';
 
-export const SESSION_PROTOCOL = 'writ.session.v1';
-
 export interface SessionChannelOptions extends DaemonPorts {
   /** Configured name of the enforcement point. */
   readonly name: string;
-  /** Who is connected, if it still may be: asked before everything that it asks for. */
+  /** Who is connected, if it still may be and within its rate: asked before everything but what ends an execution. */
   readonly admit: () => Caller | Response;
+  /** Connected on the Unix socket, and so on this machine: its TPM says nothing about runtimes elsewhere. */
+  readonly isHere: boolean;
   /** Certificates whose key the connection proved to hold, where it did. */
   readonly peerCertificates?: readonly string[] | undefined;
   /** Whether it still may, looked at now and then. */
@@ -38,8 +38,7 @@ export interface SessionChannelOptions extends DaemonPorts {
 
 /** A call of 4 MiB, whose proof repeats its arguments in base64url. */
 const MAX_ACTION_BYTES = 12 * 1024 * 1024;
-const MAX_FRAME_REQUESTS = 1024;
-/** Decisions that one session may have under way; its next frame is read when there are fewer. */
+/** Decisions and late outcomes that one session may have under way; its next frame is read when there are fewer. */
 const MAX_UNDER_WAY = 1024;
 const OPEN_WITHIN_MS = 10_000;
 const PING_MS = 15_000;
@@ -64,11 +63,6 @@ const NOT_ANY_MORE = 'not permitted any more';
 /** Too many requests is no refusal of who sends them. */
 function isRefused(admitted: Caller | Response): boolean {
   return admitted instanceof Response && admitted.status !== 429;
-}
-
-/** On the Unix socket, and so on this machine: its TPM says nothing about runtimes elsewhere. */
-function isOwner(admitted: Caller | Response): boolean {
-  return !(admitted instanceof Response) && admitted.role === 'owner';
 }
 
 class SessionChannel {
@@ -140,6 +134,10 @@ class SessionChannel {
       this.#parse(concludeRequest, request, (read) => this.#conclude(session, read));
     } else if (bytes > MAX_ACTION_BYTES) {
       this.#fail(PROTOCOL_ERROR, 'the frame is too long');
+    } else if ('leave' in request) {
+      this.#parse(leaveRequest, request, ({ id, leave }) => this.#answerEnded(id, session.leave(leave)));
+    } else if (!this.#isAdmitted(request)) {
+      // Answered, or ended with.
     } else if ('components' in request) {
       this.#parse(componentsRequest, request, ({ id, components, measuredAtSeconds }) => {
         session.setComponents(components, this.#notAhead(measuredAtSeconds));
@@ -147,8 +145,6 @@ class SessionChannel {
       });
     } else if ('ask' in request) {
       this.#parse(askRequest, request, (read) => void this.#ask(session, read));
-    } else if ('leave' in request) {
-      this.#parse(leaveRequest, request, ({ id, leave }) => this.#answerEnded(id, session.leave(leave)));
     } else if ('concludeLeft' in request) {
       this.#parse(concludeLeftRequest, request, (read) => void this.#concludeLeft(read));
     } else {
@@ -157,6 +153,15 @@ class SessionChannel {
         this.#answer(id, 200, {});
       });
     }
+  }
+
+  /** What ends an execution is always taken; all else is asked by a caller that still may, within its rate. */
+  #isAdmitted({ id }: JsonObject): boolean {
+    const admitted = this.#options.admit();
+    if (!(admitted instanceof Response)) return true;
+    if (isRefused(admitted) || typeof id !== 'number') this.#fail(POLICY_VIOLATION, NOT_ANY_MORE);
+    else this.#answerProblem(id, problemBody(429, 'Too many requests.'));
+    return false;
   }
 
   #parse<T>(shape: z.ZodType<T>, request: JsonObject, take: (read: T) => void): void {
@@ -187,12 +192,12 @@ class SessionChannel {
       return;
     }
     this.#opening = true;
-    const { sessions, follower, name } = this.#options;
+    const { sessions, follower, name, isHere } = this.#options;
     const opened = await sessions.open({
       name,
       components: open.components,
       measuredAtSeconds: this.#notAhead(open.measuredAtSeconds),
-      isHere: isOwner(this.#options.admit()),
+      isHere,
       onTerminated: (execution, { code }: Denial) => this.#tell('terminated', { execution, code }),
     });
     if (isDenial(opened)) {
@@ -215,23 +220,22 @@ class SessionChannel {
   }
 
   async #ask(session: PointSession, { id, ask, trace }: z.infer<typeof askRequest>): Promise<void> {
-    const admitted = this.#options.admit();
-    if (isRefused(admitted)) {
-      this.#fail(POLICY_VIOLATION, NOT_ANY_MORE);
-      return;
-    }
-    if (admitted instanceof Response) {
-      this.#answerProblem(id, problemBody(429, 'Too many requests.'));
-      return;
-    }
-    this.#underWay += 1;
-    if (this.#underWay === MAX_UNDER_WAY) this.#socket.pause();
+    this.#begin();
     try {
       const caller = trace && parseCallerTrace(trace.traceparent, trace.tracestate);
       await this.#decide(session, id, this.#ofPeer(actionOf(ask)), caller);
     } catch {
       this.#answerProblem(id, denialBody(deny('internal.unexpected', 'unforeseen')));
     }
+    this.#finish();
+  }
+
+  #begin(): void {
+    this.#underWay += 1;
+    if (this.#underWay === MAX_UNDER_WAY) this.#socket.pause();
+  }
+
+  #finish(): void {
     if (this.#underWay === MAX_UNDER_WAY) this.#socket.resume();
     this.#underWay -= 1;
   }
@@ -276,9 +280,11 @@ class SessionChannel {
   async #concludeLeft(read: z.infer<typeof concludeLeftRequest>): Promise<void> {
     const { id, concludeLeft, outcome } = read;
     const { sessions, name } = this.#options;
+    this.#begin();
     const refused = await sessions
       .concludeLater(name, concludeLeft, endOf(outcome))
       .catch(() => deny('internal.unexpected', 'unforeseen'));
+    this.#finish();
     if (refused === undefined) this.#answer(id, 200, {});
     else this.#answerProblem(id, denialBody(refused, { detail: refused.detail }));
   }

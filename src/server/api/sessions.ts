@@ -1,12 +1,12 @@
 import { upgradeWebSocket } from '@hono/node-server';
 import { z } from '@hono/zod-openapi';
 import { WebSocket } from 'ws';
-import { isLocalName } from '../../governor/index.ts';
+import { isLocalName, SESSION_PROTOCOL } from '../../governor/index.ts';
 import { peerCertificatesOf } from '../access/peer-certificates.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
 import { type Api, addOperation } from './operation.ts';
 import { problem } from './problem.ts';
-import { SESSION_PROTOCOL, serveSession } from './session-channel.ts';
+import { serveSession } from './session-channel.ts';
 import { answersOf } from './shapes.ts';
 
 const OPERATION = 'openSession';
@@ -26,7 +26,7 @@ export function addSessionOperations(api: Api, ports: DaemonPorts): void {
     },
     exposure: 'enforce',
     unbounded: true,
-    async handle(context, _body, _caller, stands) {
+    async handle(context, _body, caller, stands) {
       const name = context.req.param('name') ?? '';
       if (!isLocalName(name)) return problem(404, 'There is no such enforcement point.');
       // A page in somebody's browser could connect with the client certificate that the browser holds.
@@ -42,7 +42,8 @@ export function addSessionOperations(api: Api, ports: DaemonPorts): void {
           if (!(raw instanceof WebSocket)) return;
           const admit = () => api.gate.admit(context, { name: OPERATION, exposure: 'enforce' });
           const peerCertificates = peerCertificatesOf(context.env.incoming);
-          serveSession(raw, { ...ports, name, admit, stands, peerCertificates });
+          const isHere = caller.role === 'owner';
+          serveSession(raw, { ...ports, name, admit, stands, isHere, peerCertificates });
         },
       });
     },

@@ -2,11 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerOptions } f
 import { createServer as createTlsServer, type ServerOptions as TlsOptions } from 'node:https';
 import { createAdaptorServer } from '@hono/node-server';
 import { WebSocketServer } from 'ws';
+import { MAX_SESSION_FRAME_BYTES, SESSION_PROTOCOL } from '../../governor/index.ts';
 import type { Api } from '../api/operation.ts';
-import { SESSION_PROTOCOL } from '../api/session-channel.ts';
-
-/** Longest frame of a session: an outcome with what came back. */
-const MAX_FRAME_BYTES = 128 * 1024 * 1024;
 
 type AdaptedSockets = NonNullable<Parameters<typeof createAdaptorServer>[0]['websocket']>['server'];
 
@@ -21,7 +18,7 @@ export interface ApiServer {
 export function createApiServer(api: Api, options: ServerOptions & TlsOptions, secure: boolean): ApiServer {
   const sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: Math.min(MAX_FRAME_BYTES, api.gate.maxBodyBytes),
+    maxPayload: Math.min(MAX_SESSION_FRAME_BYTES, api.gate.maxBodyBytes),
     perMessageDeflate: false,
     handleProtocols: (offered) => (offered.has(SESSION_PROTOCOL) ? SESSION_PROTOCOL : false),
   });
