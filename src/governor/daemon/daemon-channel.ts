@@ -11,7 +11,6 @@ const MAX_FRAME_BYTES = 16 * 1024 * 1024;
 const FULL_FRAME_BYTES = 512 * 1024;
 /** With the brackets of a frame around it. */
 const MAX_REQUEST_BYTES = MAX_SESSION_FRAME_BYTES - 2;
-const ANSWER_TIMEOUT_MS = 30_000;
 
 export interface ChannelListener {
   readonly event: (name: string, data: JsonObject) => void;
@@ -29,13 +28,16 @@ interface Pending {
 export class DaemonChannel {
   readonly #socket: WebSocket;
   readonly #listener: ChannelListener;
+  readonly #answerTimeoutMs: number;
   readonly #pending = new Map<number, Pending>();
+  readonly #late = new Map<number, (answer: DaemonAnswer) => void>();
   #waiting: string[] = [];
   #waitingBytes = 0;
   #lastId = 0;
 
-  private constructor(socket: WebSocket, listener: ChannelListener) {
+  private constructor(socket: WebSocket, listener: ChannelListener, answerTimeoutMs: number) {
     this.#socket = socket;
+    this.#answerTimeoutMs = answerTimeoutMs;
     this.#listener = listener;
     socket.on('message', (data, isBinary) => {
       if (isBinary || !(data instanceof Buffer) || !this.#read(data)) socket.terminate();
@@ -48,21 +50,29 @@ export class DaemonChannel {
   }
 
   /** @throws DaemonAbsent where nothing listens; DaemonFailed where no channel could be had. */
-  static open(socketPath: string, path: string, listener: ChannelListener): Promise<DaemonChannel> {
+  static open(
+    socketPath: string,
+    path: string,
+    listener: ChannelListener,
+    answerTimeoutMs: number,
+  ): Promise<DaemonChannel> {
     return new Promise((resolve, reject) => {
       const socket = new WebSocket(`ws://writ${path}`, SESSION_PROTOCOL, {
         createConnection: () => connect(socketPath),
         perMessageDeflate: false,
         maxPayload: MAX_FRAME_BYTES,
-        handshakeTimeout: ANSWER_TIMEOUT_MS,
+        handshakeTimeout: answerTimeoutMs,
       });
       socket.on('error', (error) => reject(unreachable(socketPath, error)));
-      socket.once('open', () => resolve(new DaemonChannel(socket, listener)));
+      socket.once('open', () => resolve(new DaemonChannel(socket, listener, answerTimeoutMs)));
     });
   }
 
-  /** @throws DaemonFailed where no answer came; whether it was done is then not known. */
-  send(request: JsonObject): Promise<DaemonAnswer> {
+  /**
+   * @param onLate told of an answer that came after all.
+   * @throws DaemonFailed where no answer came; whether it was done is then not known.
+   */
+  send(request: JsonObject, onLate?: (answer: DaemonAnswer) => void): Promise<DaemonAnswer> {
     return new Promise((resolve, reject) => {
       this.#lastId += 1;
       const id = this.#lastId;
@@ -72,9 +82,10 @@ export class DaemonChannel {
       if (this.#socket.readyState !== WebSocket.OPEN) throw new DaemonGone('the daemon is gone');
       const late = () => {
         this.#pending.delete(id);
+        if (onLate !== undefined) this.#late.set(id, onLate);
         reject(new DaemonFailed('the daemon did not answer in time'));
       };
-      this.#pending.set(id, { resolve, reject, timer: setTimeout(late, ANSWER_TIMEOUT_MS) });
+      this.#pending.set(id, { resolve, reject, timer: setTimeout(late, this.#answerTimeoutMs) });
       const isFull = this.#waitingBytes + bytes > FULL_FRAME_BYTES;
       if (isFull || this.#waiting.length === MAX_FRAME_REQUESTS) this.#flush();
       this.#waiting.push(text);
@@ -112,6 +123,8 @@ export class DaemonChannel {
       this.#pending.delete(id);
       clearTimeout(pending?.timer);
       pending?.resolve({ status, body });
+      this.#late.get(id)?.({ status, body });
+      this.#late.delete(id);
       return true;
     });
   }

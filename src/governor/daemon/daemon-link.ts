@@ -13,10 +13,13 @@ const ANSWER_TIMEOUT_MS = 30_000;
 /** HTTP over the daemon's Unix socket, on connections that are kept, and the channels of sessions. */
 export class DaemonLink {
   readonly #socketPath: string;
+  readonly #answerTimeoutMs: number;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 128 });
 
-  constructor(socketPath: string) {
+  /** @param answerTimeoutMs how long an answer is waited for. */
+  constructor(socketPath: string, answerTimeoutMs = ANSWER_TIMEOUT_MS) {
     this.#socketPath = socketPath;
+    this.#answerTimeoutMs = answerTimeoutMs;
   }
 
   /**
@@ -50,7 +53,7 @@ export class DaemonLink {
         socketPath: this.#socketPath,
         method,
         path,
-        signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+        signal: AbortSignal.timeout(this.#answerTimeoutMs),
         headers: {
           host: 'writ',
           ...(bytes && { 'content-type': 'application/json', 'content-length': bytes.byteLength }),
@@ -64,7 +67,7 @@ export class DaemonLink {
 
   /** A session's connection, open. @throws as `send`. */
   openChannel(path: string, listener: ChannelListener): Promise<DaemonChannel> {
-    return DaemonChannel.open(this.#socketPath, path, listener);
+    return DaemonChannel.open(this.#socketPath, path, listener, this.#answerTimeoutMs);
   }
 
   close(): void {

@@ -1,9 +1,8 @@
 import { newUuidV7 } from '../../artifact/index.ts';
-import type { JsonObject, JsonValue } from '../../codec/index.ts';
+import type { JsonObject } from '../../codec/index.ts';
 import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Component } from '../../environment/index.ts';
-import type { ProcessReport, StreamFacts } from '../../receipt/index.ts';
 import type { MeasuredTool } from '../enforcement-point.ts';
 import type { Effect, EffectResult, ExecutionEnd, Outcome } from '../execution.ts';
 import type { CallerTrace } from '../tracing/caller-trace.ts';
@@ -12,6 +11,7 @@ import type { DaemonChannel } from './daemon-channel.ts';
 import { DaemonGone } from './daemon-error.ts';
 import type { DaemonLink } from './daemon-link.ts';
 import { dispatchEvent, type OpenedSession, openedOf } from './session-events.ts';
+import { actionMessage, outcomeMessage } from './session-messages.ts';
 
 export interface RemoteGovernorOptions {
   /** Configured name of the enforcement point. */
@@ -130,7 +130,7 @@ export class RemoteGovernor {
   async concludeLater(executionId: string, end: ExecutionEnd): Promise<Denial | undefined> {
     try {
       const { channel } = await this.#connected();
-      const answer = await channel.send({ concludeLeft: executionId, outcome: endOf(end) });
+      const answer = await channel.send({ concludeLeft: executionId, outcome: outcomeMessage(end) });
       return answer.status === OK ? undefined : denialOf(answer);
     } catch (error) {
       const reason = error instanceof Error ? error.message : 'unknown error';
@@ -156,7 +156,8 @@ export class RemoteGovernor {
     // The definitions of tools are part of what is decided on.
     await this.#telling;
     const trace = caller && { trace: { ...caller } };
-    return [session, await session.channel.send({ ask: bodyOf(action), ...trace })];
+    const request = { ask: actionMessage(action), ...trace };
+    return [session, await session.channel.send(request, (late) => this.#abandon(session, late))];
   }
 
   async #perform<T>(
@@ -173,7 +174,7 @@ export class RemoteGovernor {
       const reason: unknown = abort.signal.reason;
       return (await this.#tellEnd(session, request)) ?? (isDenial(reason) ? reason : undefined);
     };
-    const conclude = (end: ExecutionEnd) => tell({ conclude: executionId, outcome: endOf(end) });
+    const conclude = (end: ExecutionEnd) => tell({ conclude: executionId, outcome: outcomeMessage(end) });
     try {
       if (early !== undefined || this.#opened !== session) {
         const denial = early ?? GONE;
@@ -195,6 +196,13 @@ export class RemoteGovernor {
     } finally {
       this.#running.delete(executionId);
     }
+  }
+
+  /** A permit that came when nobody waited for it any more: nothing was run, and nothing will be. */
+  #abandon(session: Session, { body: { execution } }: DaemonAnswer): void {
+    if (typeof execution !== 'string') return;
+    const outcome = { status: 'unknown', note: 'permitted too late: nothing was run' };
+    void this.#tellEnd(session, { conclude: execution, outcome });
   }
 
   /**
@@ -287,44 +295,6 @@ export class RemoteGovernor {
     }
     channel.close();
   }
-}
-
-function bodyOf({ tool, args, presentation, toolDigest, refusal }: Action): JsonObject {
-  return {
-    tool,
-    args,
-    ...(presentation === undefined
-      ? {}
-      : isDenial(presentation)
-        ? { presentationRefusal: { code: presentation.code, detail: presentation.detail } }
-        : { presentation: { ...presentation } }),
-    ...(toolDigest && { toolDigest }),
-    ...(refusal && { refusal: { code: refusal.code, detail: refusal.detail } }),
-  };
-}
-
-function endOf(end: ExecutionEnd): JsonObject {
-  const { status, evidence, note, result, stopped, isInterrupted, process } = end;
-  return {
-    status,
-    ...(evidence && { evidence: Buffer.from(evidence).toString('base64') }),
-    ...(note === undefined ? {} : { note }),
-    ...(result && { result }),
-    ...(stopped && { stopped: { code: stopped.code, detail: stopped.detail } }),
-    ...(isInterrupted && { isInterrupted }),
-    ...(process && { process: processOf(process) }),
-  };
-}
-
-/** As JSON: the types of reports have no index. */
-function processOf({ stdout, stderr, written, ...rest }: ProcessReport): JsonObject {
-  const stream = (facts: StreamFacts<string>): JsonValue => (facts === 'not_counted' ? facts : { ...facts });
-  return {
-    ...rest,
-    ...(stdout && { stdout: stream(stdout) }),
-    ...(stderr && { stderr: stream(stderr) }),
-    ...(written && { written: { ...written, files: written.files.map((file) => ({ ...file })) } }),
-  };
 }
 
 function denied(denial: Denial, execution?: unknown, receipt?: unknown): Outcome<never> {
