@@ -50,7 +50,7 @@ export function findConfiner({ account, folders = FOLDERS }: ConfinerOptions = {
   if (process.platform !== 'linux') {
     return deny('environment.unmeasured', 'programs are confined on Linux only: run Writ in a Linux machine');
   }
-  if (seccompFilter({ localSockets: false }) === undefined) {
+  if (seccompFilter() === undefined) {
     return deny('environment.unmeasured', `there is no system call filter for ${process.arch}`);
   }
   const bubblewrap = findTrusted('bwrap', folders, 'bubblewrap');

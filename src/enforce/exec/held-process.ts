@@ -61,7 +61,7 @@ const NO_CAPABILITIES = /^CapEff:\t0+$/m;
  */
 export async function holdProcess(options: HoldOptions): Promise<HeldProcess | Denial> {
   const { confiner, plan, limits, streams } = options;
-  const filter = seccompFilter({ localSockets: false });
+  const filter = seccompFilter();
   if (filter === undefined) return deny('environment.unmeasured', 'there is no system call filter');
   const sandbox = sandboxArguments(plan);
   const gate = await confiner.gates.take();

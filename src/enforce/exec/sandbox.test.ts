@@ -177,6 +177,11 @@ describe.skipIf(found === undefined)('a confined program', () => {
     );
     expect(out).not.toMatch(/made|^connected/m);
     expect(out).toContain('Network is unreachable');
+    // An end of a pair of datagrams could be connected to whatever listens in a granted folder.
+    const pairs = await perl(
+      'use Socket; for my $t (SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM, SOCK_RAW) { print socketpair(my $a, my $b, AF_UNIX, $t, 0) ? "pair " : "none " }',
+    );
+    expect(pairs.out).toBe('pair pair none none ');
   });
 
   it('has every denied system call refused', async () => {

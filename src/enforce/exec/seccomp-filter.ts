@@ -1,16 +1,11 @@
 import { DENIED, EXAMINED } from './system-calls.ts';
 
-/**
+/*
  * A seccomp filter (classic BPF, seccomp(2)) over `struct seccomp_data { int nr; u32 arch; u64 ip; u64 args[6]; }`.
  * Everything passes but what is denied here, with an error and not a signal: programs that try fall back.
  *
  * The architectures are told by their own word: a call by another one (i386, x32) is denied, whatever its number.
  */
-export interface FilterOptions {
-  /** Local sockets: without a network there is nobody to talk to but whatever lies in a granted folder. */
-  readonly localSockets: boolean;
-}
-
 const ARCHITECTURES = { x64: 0xc000003e, arm64: 0xc00000b7 } as const;
 type Architecture = keyof typeof ARCHITECTURES;
 
@@ -22,6 +17,7 @@ const LOAD = 0x20; // BPF_LD | BPF_W | BPF_ABS
 const JUMP_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
 const JUMP_ABOVE = 0x35; // BPF_JMP | BPF_JGE | BPF_K
 const JUMP_BITS = 0x45; // BPF_JMP | BPF_JSET | BPF_K
+const AND = 0x54; // BPF_ALU | BPF_AND | BPF_K
 const RETURN = 0x06; // BPF_RET | BPF_K
 
 const ALLOW = 0x7fff0000;
@@ -40,22 +36,22 @@ const TERMINAL_INPUT = [0x5412, 0x541c];
 const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
+const SOCK_STREAM = 1;
+const SOCK_SEQPACKET = 5;
+/** The rest are flags. */
+const SOCKET_TYPE = 0xf;
 
 type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
 
 /** Compiled for this machine's architecture; undefined for one that has no table here. */
-export function seccompFilter(
-  options: FilterOptions,
-  architecture: string = process.arch,
-): Uint8Array | undefined {
+export function seccompFilter(architecture: string = process.arch): Uint8Array | undefined {
   if (architecture !== 'x64' && architecture !== 'arm64') return undefined;
-  return encode(filterFor(architecture, options));
+  return encode(filterFor(architecture));
 }
 
-function filterFor(architecture: Architecture, { localSockets }: FilterOptions): readonly Instruction[] {
+function filterFor(architecture: Architecture): readonly Instruction[] {
   const column = architecture === 'x64' ? 0 : 1;
   const denied = Object.values(DENIED).flatMap((numbers) => numbers[column] ?? []);
-  const families = localSockets ? [AF_UNIX, AF_INET, AF_INET6] : [AF_INET, AF_INET6];
   return [
     [LOAD, 0, 0, OFFSET.architecture],
     [JUMP_EQUAL, 1, 0, ARCHITECTURES[architecture]],
@@ -76,20 +72,29 @@ function filterFor(architecture: Architecture, { localSockets }: FilterOptions):
       ...TERMINAL_INPUT.flatMap((request): Instruction[] => [[JUMP_EQUAL, 0, 1, request], fail(EPERM)]),
       pass(),
     ]),
-    // No netlink, packet, vsock or other family that speaks to the kernel.
-    ...when(EXAMINED.socket[column], onlyFamilies(families)),
-    // A pair has no name that another process could reach it by.
-    ...when(EXAMINED.socketpair[column], onlyFamilies([AF_UNIX])),
+    // No netlink, packet, vsock or other family that speaks to the kernel; and no local ones: whatever lies in a granted
+    // folder could be talked to, and handed descriptors.
+    ...when(EXAMINED.socket[column], [
+      [LOAD, 0, 0, lowHalf(0)],
+      ...passWhere([AF_INET, AF_INET6]),
+      fail(EAFNOSUPPORT),
+    ]),
+    // The ends of a pair lead to each other alone; but those of datagrams can be led elsewhere.
+    ...when(EXAMINED.socketpair[column], [
+      [LOAD, 0, 0, lowHalf(0)],
+      [JUMP_EQUAL, 1, 0, AF_UNIX],
+      fail(EAFNOSUPPORT),
+      [LOAD, 0, 0, lowHalf(1)],
+      [AND, 0, 0, SOCKET_TYPE],
+      ...passWhere([SOCK_STREAM, SOCK_SEQPACKET]),
+      fail(EAFNOSUPPORT),
+    ]),
     pass(),
   ];
 }
 
-function onlyFamilies(families: readonly number[]): readonly Instruction[] {
-  return [
-    [LOAD, 0, 0, lowHalf(0)],
-    ...families.flatMap((family): Instruction[] => [[JUMP_EQUAL, 0, 1, family], pass()]),
-    fail(EAFNOSUPPORT),
-  ];
+function passWhere(values: readonly number[]): readonly Instruction[] {
+  return values.flatMap((value): Instruction[] => [[JUMP_EQUAL, 0, 1, value], pass()]);
 }
 
 /** A block for one system call, which must end in a return. */
