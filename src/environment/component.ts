@@ -69,20 +69,30 @@ export function toolComponents(definitions: ReadonlyMap<string, Digest>): Compon
  * script called like its interpreter, a server that lives in Writ's own package) the second gets a number.
  */
 export function joinComponents(...lists: readonly (readonly Component[])[]): Component[] {
-  const digests = new Map<string, string>();
+  const digests = new Map<string, Digest>();
+  const measured = new Set<string>();
+  /** By label, the first number that is not known to be taken: many of one name do not look through each other. */
+  const numbers = new Map<string, number>();
   const joined: Component[] = [];
   for (const original of lists.flat()) {
+    const label = componentLabel(original);
+    const same = `${label}\n${original.digest}`;
+    if (measured.has(same)) continue;
+    measured.add(same);
     let component = original;
-    for (let number = 2; ; number += 1) {
-      const known = digests.get(componentLabel(component));
-      if (known === undefined) {
-        digests.set(componentLabel(component), component.digest);
-        joined.push(component);
-        break;
-      }
-      if (known === component.digest) break;
+    let taken = digests.get(label);
+    for (
+      let number = numbers.get(label) ?? 2;
+      taken !== undefined && taken !== original.digest;
+      number += 1
+    ) {
       component = { ...original, name: `${original.name}#${number}` };
+      taken = digests.get(componentLabel(component));
+      numbers.set(label, number + 1);
     }
+    if (taken !== undefined) continue;
+    digests.set(componentLabel(component), component.digest);
+    joined.push(component);
   }
   return joined.sort(compareComponents);
 }

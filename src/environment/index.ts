@@ -35,6 +35,7 @@ export {
   type LayerStates,
 } from './confinement.ts';
 export {
+  MAX_COMPONENTS,
   type Measurement,
   measurementOf,
   parseMeasurement,

@@ -30,7 +30,7 @@ export const MEASUREMENT_TYPE = 'writ/measurement@v1';
 /** The same with what is signed beside the digest: collectors, their times, quotes. */
 export const MEASUREMENT_TYPE_2 = 'writ/measurement@v2';
 
-const MAX_COMPONENTS = 4096;
+export const MAX_COMPONENTS = 4096;
 const MAX_MEASUREMENT_BYTES = 4 * 1024 * 1024;
 
 /**

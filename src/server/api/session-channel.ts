@@ -101,8 +101,14 @@ class SessionChannel {
     });
     socket.on('message', (data, isBinary) => {
       if (this.#ended) return;
-      if (!(data instanceof Buffer) || isBinary) this.#fail(PROTOCOL_ERROR, 'frames are text');
-      else this.#read(data);
+      // INVARIANT: nothing that is thrown for a frame leaves the listener: it would end the daemon, and every other session. What
+      // such a frame set half-way is not decided on, because the session ends.
+      try {
+        if (!(data instanceof Buffer) || isBinary) this.#fail(PROTOCOL_ERROR, 'frames are text');
+        else this.#read(data);
+      } catch {
+        this.#fail(INTERNAL_ERROR, 'unforeseen');
+      }
     });
     // What is wrong with a frame; 'close' follows.
     socket.on('error', () => undefined);

@@ -3,9 +3,6 @@ import { type Digest, isDigest } from '../../codec/index.ts';
 import { isReasonCode, REASON_CODES, type ReasonCode } from '../../denial/index.ts';
 import { PROBLEM_TYPE } from './problem.ts';
 
-/** Tools or components that one message may name. */
-export const MAX_TOOLS = 20_000;
-
 export const digest = z
   .custom<Digest>(isDigest, 'is no sha256 digest')
   .openapi({ type: 'string', pattern: '^sha256:[0-9a-f]{64}$' });
