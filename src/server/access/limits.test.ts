@@ -136,3 +136,31 @@ test('a session keeps within its rate whatever it asks for, and can always tell 
   expect(await session.ask({ id: 90, conclude: 'x', outcome })).toMatchObject({ status: 404 });
   session.close();
 });
+
+test('asking for another protocol leaves no stream behind', async () => {
+  const { port } = new URL(running.url);
+  const reader = await running.client('auditor', 'upgrading');
+  const head = await new Promise<string>((resolve) => {
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.once('data', (chunk) => {
+      resolve(chunk.toString());
+      socket.destroy();
+    });
+    socket.write(
+      `GET /v1/events HTTP/1.1\r\nhost: x\r\n${reader.authorization}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n`,
+    );
+  });
+  expect(head).toMatch(/^HTTP\/1.1 200/);
+  // There is room for one: the first is gone with its connection.
+  const other = await running.client('auditor', 'after');
+  await expect
+    .poll(
+      async () => {
+        const { status, body } = await other.get('/v1/events');
+        await body?.cancel();
+        return status;
+      },
+      { interval: 1100, timeout: 10_000 },
+    )
+    .toBe(200);
+});

@@ -1,11 +1,20 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions } from 'node:http';
 import { createServer as createTlsServer, type ServerOptions as TlsOptions } from 'node:https';
+import type { Duplex } from 'node:stream';
 import { createAdaptorServer } from '@hono/node-server';
 import { WebSocketServer } from 'ws';
 import { MAX_SESSION_FRAME_BYTES, SESSION_PROTOCOL } from '../../governor/index.ts';
 import type { Api } from '../api/operation.ts';
 
 type AdaptedSockets = NonNullable<Parameters<typeof createAdaptorServer>[0]['websocket']>['server'];
+
+const SESSION_PATH = /^\/v1\/enforcement-points\/[^/?]+\/session(?:\?|$)/;
+const HANG_UP_MS = 1000;
+
+/** After an upgrade that is refused no timeout of the server's looks at the connection: it must not stay half open. */
+function hangUp(socket: Duplex): void {
+  setTimeout(() => socket.destroy(), HANG_UP_MS).unref();
+}
 
 /** A listener of an API: HTTP, and the WebSockets of sessions. */
 export interface ApiServer {
@@ -24,11 +33,17 @@ export function createApiServer(api: Api, options: ServerOptions & TlsOptions, s
   });
   const serverOptions = {
     ...options,
-    // All else that asks for another protocol is answered as if it had not.
-    shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === 'websocket',
+    // All else that asks for another protocol is answered as if it had not: under every limit of a request.
+    shouldUpgradeCallback: ({ method, url = '', headers }: IncomingMessage) =>
+      method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket' && SESSION_PATH.test(url),
   };
   const made = createAdaptorServer({
-    fetch: api.fetch,
+    async fetch(request, env) {
+      const response = await api.fetch(request, env);
+      const isUpgrade = env !== undefined && !('outgoing' in env && env.outgoing !== undefined);
+      if (isUpgrade && response.status >= 300) hangUp(env.incoming.socket);
+      return response;
+    },
     overrideGlobalObjects: false,
     // What the adapter's declarations want of ws is not what those of ws say; the adapter is made for it.
     websocket: { server: sockets as unknown as AdaptedSockets },
