@@ -99,6 +99,11 @@ export class ApiClient {
     });
   }
 
+  /** As a line of a request. */
+  get authorization(): string {
+    return `Authorization: Bearer ${this.#token}`;
+  }
+
   async session(point: string): Promise<TestSession> {
     const url = new URL(`/v1/enforcement-points/${point}/session`, this.#url.replace(/^http/, 'ws'));
     const session = await TestSession.connect(url.href, {

@@ -4,7 +4,10 @@ import { startDaemon } from '../../../test/support/daemon-client.ts';
 import { TestSession } from '../../../test/support/test-session.ts';
 import { must, nowSeconds, READ, TestDomain } from '../../../test/support/trust-domain.ts';
 import type { JsonObject } from '../../codec/index.ts';
+import { isDenial } from '../../denial/index.ts';
 import { revoke } from '../../governor/index.ts';
+import { parseOutcomeReceipt } from '../../receipt/index.ts';
+import { openSqliteLogReader } from '../../storage/index.ts';
 import type { Daemon } from '../daemon/index.ts';
 
 let domain: TestDomain;
@@ -165,4 +168,62 @@ test('browsers, and who speaks another protocol, do not connect', async () => {
   });
   expect(plain).toMatch(/^HTTP\/1.1 426/);
   expect(daemon.status().sessions).toBe(0);
+});
+
+test('a measurement that is none ends its session, and no other', async () => {
+  const other = await opened();
+  const digest = `sha256:${'0'.repeat(64)}`;
+  const tools = Array.from({ length: 4097 }, (_, at) => ({ id: `mcp://web/tools/t${at}`, digest }));
+  expect(await other.ask({ id: 1, tools })).toMatchObject({ status: 400 });
+  const mine = await opened();
+  // The second of one name gets a number: this one has no room for it.
+  const name = 'n'.repeat(1024);
+  const components = ['0', '1'].map((one) => ({ kind: 'program', name, digest: `sha256:${one.repeat(64)}` }));
+  mine.send({ id: 1, components, measuredAtSeconds: nowSeconds() });
+  expect(await mine.closed).toBe(1011);
+  expect(await other.ask({ id: 2, ask: action() })).toMatchObject({ status: 201 });
+  other.close();
+});
+
+test('an upgrade that is refused does not stay half open', async () => {
+  const startMs = performance.now();
+  await new Promise<void>((resolve) => {
+    const socket = createConnection({ path: daemon.socketPath, allowHalfOpen: true });
+    socket.on('error', () => undefined);
+    socket.on('data', () => undefined);
+    // Whoever keeps its half open can go on to write for as long as the other one is.
+    const writing = setInterval(() => socket.write('x'), 100);
+    socket.once('close', () => {
+      clearInterval(writing);
+      resolve();
+    });
+    socket.write(
+      'GET /v1/enforcement-points/web/session HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n',
+    );
+  });
+  expect(performance.now() - startMs).toBeLessThan(20_000);
+});
+
+test('whoever hurries cannot give an execution another outcome than that its enforcement point is gone', async () => {
+  const other = await opened();
+  const executions: string[] = [];
+  for (let round = 1; round <= 10; round += 1) {
+    const mine = await opened();
+    const { body } = await mine.ask({ id: 1, ask: action() });
+    const { execution } = body as { execution: string };
+    executions.push(execution);
+    mine.close();
+    // Noticed, and not durable yet.
+    while (daemon.status().running > 0) await new Promise((resolve) => setImmediate(resolve));
+    await other.ask({ id: round, concludeLeft: execution, outcome: { status: 'succeeded' } });
+  }
+  other.close();
+  await expect.poll(() => daemon.status().sessions).toBe(0);
+  const reader = openSqliteLogReader(domain.home.executionLogFolder('web'));
+  const outcomes = reader.read(0, reader.head().size).flatMap((entry) => {
+    const outcome = parseOutcomeReceipt(entry);
+    return isDenial(outcome) || !executions.includes(outcome.id) ? [] : [`${outcome.id} ${outcome.status}`];
+  });
+  reader.close();
+  expect(outcomes.sort()).toEqual(executions.map((execution) => `${execution} unknown`).sort());
 });

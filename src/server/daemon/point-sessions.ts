@@ -66,8 +66,12 @@ export class PointSessions {
   }
 
   async end(session: PointSession): Promise<void> {
-    this.#sessions.delete(session.id);
-    await session.end();
+    // Known until its outcomes are durable: `concludeLater` waits for them, so that nothing is given another one.
+    try {
+      await session.end();
+    } finally {
+      this.#sessions.delete(session.id);
+    }
   }
 
   /** Decides everything that runs again, now rather than when the governors next look. */
