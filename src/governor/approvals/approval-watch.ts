@@ -1,5 +1,5 @@
 import { isDenial } from '../../denial/index.ts';
-import type { GovernanceState } from '../../governance/index.ts';
+import { type GovernanceState, REQUEST_SECONDS } from '../../governance/index.ts';
 import { type DecisionReceipt, parseDecisionReceipt } from '../../receipt/index.ts';
 import { openSqliteLogReader, type SqliteLogReader } from '../../storage/index.ts';
 import type { Clock } from '../clock.ts';
@@ -19,6 +19,8 @@ export interface ApprovalWatchPorts {
   readonly tell: (change: ApprovalChange, request: ApprovalRequest) => void;
   /** A request that is not watched, because so many are. */
   readonly onOverflow: () => void;
+  /** A log that cannot be read now: the others are followed all the same, and it is looked at again. */
+  readonly onUnreadable: (log: string) => void;
 }
 
 interface Watched {
@@ -46,11 +48,10 @@ export class ApprovalWatch {
   /** By action: approvals are of the action. */
   readonly #watched = new Map<string, Watched>();
 
-  /** @param open what waits already; it is told of once more. */
-  constructor(ports: ApprovalWatchPorts, open: readonly ApprovalRequest[] = []) {
+  /** From here on, what the logs gain is news. */
+  constructor(ports: ApprovalWatchPorts) {
     this.#ports = ports;
     this.findLogs(true);
-    for (const request of open) this.#begin(request);
   }
 
   get size(): number {
@@ -62,9 +63,15 @@ export class ApprovalWatch {
     const { home, logs } = this.#ports;
     for (const log of logs()) {
       if (this.#readers.has(log)) continue;
-      const reader = openSqliteLogReader(home.executionLogFolder(log));
-      this.#readers.set(log, reader);
-      this.#seen.set(log, skips ? reader.head().size : 0);
+      let reader: SqliteLogReader | undefined;
+      try {
+        reader = openSqliteLogReader(home.executionLogFolder(log));
+        this.#seen.set(log, skips ? reader.head().size : 0);
+        this.#readers.set(log, reader);
+      } catch {
+        reader?.close();
+        this.#ports.onUnreadable(log);
+      }
     }
   }
 
@@ -73,17 +80,34 @@ export class ApprovalWatch {
     const { state } = this.#ports.follower.refresh();
     let left = MAX_ENTRIES;
     for (const [log, reader] of this.#readers) {
-      const { size } = reader.head();
-      for (let seen = this.#seen.get(log) ?? 0; seen < size && left > 0; ) {
-        const entries = reader.read(seen, Math.min(BATCH, size - seen, left));
-        if (entries.length === 0) break;
-        for (const [offset, entry] of entries.entries()) this.#look(log, seen + offset, entry, state);
-        seen += entries.length;
-        left -= entries.length;
-        this.#seen.set(log, seen);
+      try {
+        left = this.#readNew(log, reader, state, left);
+      } catch {
+        this.#ports.onUnreadable(log);
       }
     }
-    for (const action of [...this.#watched.keys()]) this.#follow(action, state);
+    for (const [action, { log }] of [...this.#watched]) {
+      try {
+        this.#follow(action, state);
+      } catch {
+        this.#ports.onUnreadable(log);
+      }
+    }
+  }
+
+  /** @returns how many entries may still be looked at. */
+  #readNew(log: string, reader: SqliteLogReader, state: GovernanceState, most: number): number {
+    let left = most;
+    const { size } = reader.head();
+    for (let seen = this.#seen.get(log) ?? 0; seen < size && left > 0; ) {
+      const entries = reader.read(seen, Math.min(BATCH, size - seen, left));
+      if (entries.length === 0) break;
+      for (const [offset, entry] of entries.entries()) this.#look(log, seen + offset, entry, state);
+      seen += entries.length;
+      left -= entries.length;
+      this.#seen.set(log, seen);
+    }
+    return left;
   }
 
   close(): void {
@@ -105,13 +129,16 @@ export class ApprovalWatch {
       return;
     }
     const request = this.#request({ log, index, receipt }, state);
-    if (request !== undefined) this.#begin(request);
+    if (request !== undefined) this.begin(request);
   }
 
-  #begin(request: ApprovalRequest): void {
-    const { log, index, receipt } = request;
+  /** Tells of a request, and of what becomes of it. One of a time before anybody could still wait is no news. */
+  begin(request: ApprovalRequest): void {
+    const { log, index, receipt, status } = request;
     const action = receipt.approvals?.action;
-    if (action === undefined) return;
+    if (action === undefined || this.#watched.has(action)) return;
+    const isOld = receipt.atMs < this.#ports.clock.wallMs() - REQUEST_SECONDS * 1000;
+    if (status === 'expired' || (isOld && status !== 'open' && status !== 'approved')) return;
     if (this.#watched.size >= MAX_WATCHED) {
       this.#ports.onOverflow();
       return;

@@ -235,7 +235,8 @@ export class Daemon {
     const { local } = connectionBounds(listen && limits.maxConnections);
     this.#server = await listenOnSocket(this.socketPath, createApi(ports, new LocalGate(owner)), local);
     const socket = this.socketPath;
-    await this.#notifications.start();
+    // A courtesy: whether it can be told of approvals keeps nobody from being decided for.
+    await this.#notifications.start().catch(() => this.#options.logger.error('approvals are not followed'));
     this.#tellAddress();
     this.#options.logger.info(
       { socket, domain: this.#home.domain, version, ...(this.#remote && { url: this.#remote.url }) },

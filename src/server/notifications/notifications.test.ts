@@ -1,6 +1,8 @@
 import { createHmac } from 'node:crypto';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { ApiDaemon } from '../../../test/support/api-daemon.ts';
@@ -147,6 +149,7 @@ test('an action is told of once while it waits, and when its time is over', asyn
     logs: () => ['fs'],
     tell: (change, { id }) => told.push([change, id]),
     onOverflow: () => told.push('overflow'),
+    onUnreadable: (log) => told.push(log),
   });
   const chain = [running.domain.issue()];
   const asked = await call(chain, '/late');
@@ -164,6 +167,33 @@ test('an action is told of once while it waits, and when its time is over', asyn
   expect(watch.size).toBe(0);
   watch.close();
   follower.close();
+});
+
+test('a log that cannot be read keeps nobody from being told of the others', async () => {
+  const { home } = running.domain;
+  const damaged = home.executionLogFolder('damaged');
+  mkdirSync(damaged, { recursive: true });
+  writeFileSync(
+    join(damaged, 'log.sqlite'),
+    'this is no database, and it is long enough to be seen as none'.repeat(99),
+  );
+  const follower = must(openGovernanceFollower(home));
+  const told: unknown[] = [];
+  const unreadable = new Set<string>();
+  const watch = new ApprovalWatch({
+    ...{ home, clock: systemClock, follower },
+    logs: () => ['damaged', 'fs'],
+    tell: (change, { id }) => told.push([change, id]),
+    onOverflow: () => told.push('overflow'),
+    onUnreadable: (log) => unreadable.add(log),
+  });
+  const { id } = await call([running.domain.issue()], '/beside-a-damaged-one');
+  watch.findLogs();
+  watch.step();
+  expect([told, [...unreadable]]).toEqual([[['requested', id]], ['damaged']]);
+  watch.close();
+  follower.close();
+  rmSync(damaged, { recursive: true });
 });
 
 test('while a receiver is away no more than so many notices are held, and the oldest make way', async () => {

@@ -40,26 +40,27 @@ export class Notifications {
     if (this.#queues.length === 0) return;
     const { home, clock, follower, logger, config } = this.#ports;
     const baseUrl = approvalsBaseUrl(config);
+    // Before what waits is listed: what is asked for meanwhile is then in one of the two.
+    const watch = new ApprovalWatch({
+      ...{ home, clock, follower },
+      logs: () => enrolledLogs(home, follower),
+      tell: (change, request) => {
+        const notice = noticeOf(change, request, baseUrl);
+        for (const queue of this.#queues) queue.offer(notice);
+      },
+      onOverflow: () => logger.error('so many requests wait for approval that one is not told of'),
+      onUnreadable: (log) => logger.error({ log }, 'approvals of this log are not followed'),
+    });
+    this.#watch = watch;
     const open = await this.#findOpen();
     if (this.#closed) return;
-    this.#watch = new ApprovalWatch(
-      {
-        ...{ home, clock, follower },
-        logs: () => enrolledLogs(home, follower),
-        tell: (change, request) => {
-          const notice = noticeOf(change, request, baseUrl);
-          for (const queue of this.#queues) queue.offer(notice);
-        },
-        onOverflow: () => logger.error('so many requests wait for approval that one is not told of'),
-      },
-      open,
-    );
+    for (const request of open) watch.begin(request);
     let steps = 0;
     this.#timer = setInterval(() => {
       steps += 1;
       try {
-        if (steps % NEW_LOGS_STEPS === 0) this.#watch?.findLogs();
-        this.#watch?.step();
+        if (steps % NEW_LOGS_STEPS === 0) watch.findLogs();
+        watch.step();
       } catch (error) {
         // A log that cannot be read now is read again at the next step, from where it was.
         logger.error({ error: error instanceof Error ? error.name : 'unknown' }, 'approvals not followed');
