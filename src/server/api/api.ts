@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import type { Gate } from '../access/gate.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
+import { addApprovalSigning } from './approval-signing.ts';
 import { addApprovalOperations } from './approvals.ts';
 import { addApproverOperations } from './approvers.ts';
 import { addArtifactOperations } from './artifacts.ts';
@@ -47,6 +48,7 @@ export function addOperations(api: Api, ports: DaemonPorts): void {
   addDomainOperations(api, ports);
   addPolicyOperations(api, ports);
   addApprovalOperations(api, ports);
+  addApprovalSigning(api, ports);
   addApproverOperations(api, ports);
   addLogOperations(api, ports);
   addEventStream(api, ports);

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { isUri } from '../../artifact/index.ts';
-import { type Denial, isDenial } from '../../denial/index.ts';
+import { isDenial } from '../../denial/index.ts';
 import { type ApproverKey, isRole } from '../../governance/index.ts';
 import { enrollApprover, retireApprover } from '../../governor/index.ts';
 import { parseSshPublicKey } from '../../key/index.ts';
@@ -12,7 +12,7 @@ import { answerJson } from './answer.ts';
 import { approverDocument, describeApprover } from './approval-document.ts';
 import { slice } from './domain.ts';
 import { type Api, addOperation } from './operation.ts';
-import { denialProblem, problem } from './problem.ts';
+import { conflictProblem, denialProblem, problem } from './problem.ts';
 import { after, limit, readQuery } from './read-query.ts';
 import { Registrations } from './registrations.ts';
 import { answersOf } from './shapes.ts';
@@ -109,7 +109,7 @@ export function addApproverOperations(api: Api, ports: DaemonPorts): void {
       if (isDenial(key)) return denialProblem(key, { detail: key.detail });
       const stated: ApproverKey = { kind: 'ssh', key: key.text };
       const refused = await enrollApprover(home, { subject: person, roles: as, key: stated }, by(caller));
-      if (refused !== undefined) return conflictOr(refused);
+      if (refused !== undefined) return conflictProblem(refused);
       return context.json({ subject: person, roles: as, thumbprint: key.thumbprint }, 201);
     },
   });
@@ -135,7 +135,7 @@ export function addApproverOperations(api: Api, ports: DaemonPorts): void {
     async handle(context, { subject: person, thumbprint }, caller) {
       const retired = { subject: person, ...(thumbprint === undefined ? {} : { thumbprint }) };
       const refused = await retireApprover(home, retired, by(caller));
-      return refused === undefined ? context.json({}, 201) : conflictOr(refused);
+      return refused === undefined ? context.json({}, 201) : conflictProblem(refused);
     },
   });
 
@@ -210,7 +210,7 @@ function addRegistration(
         return problem(403, 'The credential does not count.', { code, detail });
       }
       const refused = await enrollApprover(home, { subject: person, roles: as, key }, by(caller));
-      if (refused !== undefined) return conflictOr(refused);
+      if (refused !== undefined) return conflictProblem(refused);
       const enrolled = follower.refresh().state.approvals.approver(person)?.keys ?? [];
       const thumbprint = enrolled.find(
         ({ key: { stated } }) => stated.kind === 'webauthn' && stated.credentialId === key.credentialId,
@@ -218,13 +218,6 @@ function addRegistration(
       return context.json({ subject: person, roles: as, thumbprint: thumbprint ?? '' }, 201);
     },
   });
-}
-
-function conflictOr(refused: Denial): Response {
-  const { code, detail } = refused;
-  return code === 'request.malformed'
-    ? problem(409, 'It conflicts with what stands.', { code, detail })
-    : denialProblem(refused, { detail });
 }
 
 function notConfigured(): Response {

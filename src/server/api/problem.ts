@@ -41,6 +41,14 @@ export function denialProblem(denial: Denial, members: ProblemMembers = {}): Res
   return answerProblem(denialBody(denial, members));
 }
 
+/** Why governance did not take an event: it conflicts with what stands, or could not be recorded. */
+export function conflictProblem(refused: Denial): Response {
+  const { code, detail } = refused;
+  return code === 'request.malformed'
+    ? problem(409, 'It conflicts with what stands.', { code, detail })
+    : denialProblem(refused, { detail });
+}
+
 export function problem(
   status: number,
   title: string,
