@@ -22,6 +22,7 @@ import {
   openRequest,
   toolsRequest,
 } from './session-requests.ts';
+import { NOT_ANY_MORE, watchConnection } from './watch-connection.ts';
 
 export interface SessionChannelOptions extends DaemonPorts {
   /** Configured name of the enforcement point. */
@@ -40,9 +41,6 @@ export interface SessionChannelOptions extends DaemonPorts {
 const MAX_ACTION_BYTES = 12 * 1024 * 1024;
 /** Decisions and late outcomes that one session may have under way; its next frame is read when there are fewer. */
 const MAX_UNDER_WAY = 1024;
-const OPEN_WITHIN_MS = 10_000;
-const PING_MS = 15_000;
-const LOOK_MS = 1_000;
 /** Close codes (RFC 6455 §7.4.1). */
 const PROTOCOL_ERROR = 1002;
 const POLICY_VIOLATION = 1008;
@@ -57,8 +55,6 @@ const TRY_AGAIN_LATER = 1013;
 export function serveSession(socket: WebSocket, options: SessionChannelOptions): void {
   new SessionChannel(socket, options);
 }
-
-const NOT_ANY_MORE = 'not permitted any more';
 
 /** Too many requests is no refusal of who sends them. */
 function isRefused(admitted: Caller | Response): boolean {
@@ -79,26 +75,13 @@ class SessionChannel {
     this.#socket = socket;
     this.#options = options;
     this.#frames = new OutgoingFrames(socket);
-    let answered = true;
-    const ping = setInterval(() => {
-      if (!answered) socket.terminate();
-      else socket.ping();
-      answered = false;
-    }, PING_MS);
-    const look = setInterval(() => {
-      if (!options.stands()) this.#fail(POLICY_VIOLATION, NOT_ANY_MORE);
-    }, LOOK_MS);
-    const late = setTimeout(() => {
-      if (this.#session === undefined) this.#fail(POLICY_VIOLATION, 'no session was opened');
-    }, OPEN_WITHIN_MS);
     this.#ends.push(
-      () => clearInterval(ping),
-      () => clearInterval(look),
-      () => clearTimeout(late),
+      watchConnection(socket, {
+        isOpen: () => this.#session !== undefined,
+        stands: options.stands,
+        end: (reason) => this.#fail(POLICY_VIOLATION, reason),
+      }),
     );
-    socket.on('pong', () => {
-      answered = true;
-    });
     socket.on('message', (data, isBinary) => {
       if (this.#ended) return;
       // INVARIANT: nothing that is thrown for a frame leaves the listener: it would end the daemon, and every other session. What
