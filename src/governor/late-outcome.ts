@@ -14,7 +14,7 @@ export interface LateOutcomePorts {
 }
 
 /** After this nobody says any more how an execution ended: it is of unknown outcome. */
-export const MAX_LATE_SECONDS = 86_400;
+const MAX_LATE_SECONDS = 86_400;
 const MAX_ID_CHARACTERS = 64;
 
 /**

@@ -1,8 +1,9 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type DemoReport, runDemo } from '../../examples/demo/main.ts';
+import { freshFolder } from '../../examples/support/fresh-folder.ts';
 import { writ } from '../../src/cli/run.test-support.ts';
 import { isDenial } from '../../src/denial/index.ts';
 import { type DecisionReceipt, parseDecisionReceipt } from '../../src/receipt/index.ts';
@@ -93,6 +94,14 @@ describe('the demo', () => {
     expect(readFileSync(join(report.world.workspace, 'reports', 'summary.md'), 'utf8')).toBe(
       'write a summary\n',
     );
+  });
+
+  it('begins anew in its own folder', () => {
+    const own = join(parent, 'own');
+    freshFolder(own, '.marker');
+    writeFileSync(join(own, 'left'), 'of the last time');
+    freshFolder(own, '.marker');
+    expect(readdirSync(own)).toEqual(['.marker']);
   });
 
   it('is not run in a folder that is not its own', async () => {

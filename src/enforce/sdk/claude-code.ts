@@ -18,7 +18,7 @@ export interface ToolUse {
   readonly result: JsonValue | undefined;
 }
 
-export const MAX_HOOK_BYTES = 2 * 1024 * 1024;
+const MAX_HOOK_BYTES = 2 * 1024 * 1024;
 /** What a tool gave may be longer than what it was given. */
 const MAX_OUTCOME_BYTES = 32 * 1024 * 1024;
 const MAX_USE_ID_CHARACTERS = 256;

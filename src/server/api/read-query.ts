@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import { type Denial, deny } from '../../denial/index.ts';
 
 /** Items of one page. */
-export const MAX_PAGE = 1000;
+const MAX_PAGE = 1000;
 const DEFAULT_PAGE = 50;
 
 export const limit = z.coerce
