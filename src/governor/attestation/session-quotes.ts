@@ -134,6 +134,8 @@ export class SessionQuotes {
         qualifyingData(nonce, environment, artifact),
       );
       if (environment !== this.#environment || this.#isStopped) return;
+      // It may have been asked for before the environment changed, when others had their places.
+      if (artifact !== undefined && !this.#hasRoomFor(artifact)) return;
       const quote: TpmQuote = Object.freeze({
         attester: source.name,
         nonce: nonce.toString('base64url'),
@@ -142,21 +144,19 @@ export class SessionQuotes {
         attestation: Buffer.from(attestation).toString('base64url'),
         signature: Buffer.from(signature).toString('base64url'),
       });
-      this.#quotes = [...this.#ofOthers(artifact), quote];
+      this.#quotes = [...this.#quotes.filter((other) => other.artifact !== artifact), quote];
       this.#options.onChanged();
     } catch {
       // No quote, no assurance: what asks for it denies.
     }
   }
 
-  #ofOthers(artifact: Digest | undefined): readonly TpmQuote[] {
-    return this.#quotes.filter((quote) => quote.artifact !== artifact);
-  }
-
-  /** INVARIANT: the quote about the environment alone always has its place. */
+  /** INVARIANT: the quote about the environment alone always has its place, whatever is still under way for artifacts. */
   #hasRoomFor(wanted: Digest): boolean {
-    const taken = this.#ofOthers(wanted).filter(({ artifact }) => artifact !== undefined);
-    return taken.length + 1 < MAX_QUOTES;
+    const taken = new Set([...this.#quotes.map(({ artifact }) => artifact), ...this.#asked.keys()]);
+    taken.delete(undefined);
+    taken.delete(wanted);
+    return taken.size + 1 < MAX_QUOTES;
   }
 
   /** Quotes that count for nobody any more make room. */
