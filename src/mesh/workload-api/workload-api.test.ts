@@ -238,6 +238,26 @@ test('a bundle that cannot be read costs its own trust domain its trust, and hol
   ).not.toContain('other.example');
 });
 
+test('what a stream told in part before it broke off is not taken for told by the next one', async () => {
+  const bundle = { [`spiffe://${PROD}`]: JSON.stringify(witBundle()) };
+  let opened = 0;
+  answers.FetchWITBundles = (stream) => {
+    opened += 1;
+    if (opened === 1) {
+      stream.write({ bundles: { 'spiffe://gone.example': '{"keys":[]}' }, more: true });
+      stream.end();
+    } else if (opened === 2) {
+      stream.write({ bundles: { 'spiffe://gone.example': '{"keys":[]}' }, more: true });
+      stream.emit('error', { code: 14, details: 'restarting' });
+    } else stream.write({ bundles: bundle, more: false });
+  };
+  const { until, stop } = recording<readonly TrustBundle[]>((watcher) => api.watchTrustBundles(watcher));
+  const told = await until((what) => typeof what !== 'string');
+  stop();
+  expect(typeof told === 'string' ? told : told.map(({ trustDomain }) => trustDomain)).toEqual([PROD]);
+  expect(opened).toBe(3);
+});
+
 test('endpoints are absolute paths of Unix sockets', () => {
   expect(workloadApiTarget('unix:/run/a.sock')).toBe('unix:/run/a.sock');
   expect(workloadApiTarget('unix:///run/a.sock')).toBe('unix:/run/a.sock');

@@ -121,7 +121,14 @@ export class WorkloadApi {
           part = [];
           tell('FetchWITBundles');
         },
-        watcher,
+        {
+          onUpdate: watcher.onUpdate,
+          onProblem: (problem) => {
+            // The next stream tells everything anew: what this one had told in part is not of it.
+            part = [];
+            watcher.onProblem?.(problem);
+          },
+        },
       ),
     ];
     return () => {
