@@ -30,6 +30,7 @@ function session({ isOpen = true } = {}) {
       source,
       clock: { wallMs: () => nowMs, monotonicMs: () => nowMs },
       findAttester: () => attester,
+      isRunning: () => false,
       onChanged: () => {
         measurement = withQuotes(MEASUREMENT, quotes.all);
       },

@@ -19,6 +19,8 @@ export interface SessionQuotesOptions {
   readonly clock: Clock;
   /** As it is enrolled now. */
   readonly findAttester: (name: string) => TpmAttester | undefined;
+  /** Whether something runs that was permitted on an artifact: its quote is renewed for as long as that is so. */
+  readonly isRunning: (artifact: Digest) => boolean;
   /** Called whenever there are other quotes than before. */
   readonly onChanged: () => void;
 }
@@ -71,6 +73,17 @@ export class SessionQuotes {
     return this.#patiently(this.#ask(artifact));
   }
 
+  /**
+   * Something begins to run on an artifact, maybe by a quote that is not for long any more: it would be too old before it is
+   * next looked at, or before the TPM has answered by then.
+   */
+  begin(artifact: Digest): void {
+    const held = this.#quotes.find((quote) => quote.artifact === artifact);
+    if (held === undefined) return;
+    const ageSeconds = this.#options.clock.wallMs() / 1000 - held.at;
+    if (ageSeconds >= this.#maxAgeSeconds() / 4) void this.#ask(artifact);
+  }
+
   /** Waits for what is under way, and asks for nothing. */
   async settle(): Promise<void> {
     const asked = this.#asked.get(undefined);
@@ -86,10 +99,17 @@ export class SessionQuotes {
   #renew(): void {
     clearTimeout(this.#timer);
     if (this.#isStopped) return;
-    const { source, findAttester } = this.#options;
-    const maxAgeSeconds = findAttester(source.name)?.maxAgeSeconds ?? 60;
+    const held = this.#quotes;
     void this.#ask(undefined);
-    this.#timer = setTimeout(() => this.#renew(), maxAgeSeconds * 500).unref();
+    for (const { artifact } of held) {
+      if (artifact !== undefined && this.#options.isRunning(artifact)) void this.#ask(artifact);
+    }
+    this.#timer = setTimeout(() => this.#renew(), this.#maxAgeSeconds() * 500).unref();
+  }
+
+  #maxAgeSeconds(): number {
+    const { source, findAttester } = this.#options;
+    return findAttester(source.name)?.maxAgeSeconds ?? 60;
   }
 
   async #patiently(asked: Promise<void>): Promise<void> {
