@@ -22,7 +22,7 @@ export function surroundingsOf(session: Session, home: Home, folder: string): Me
 /** A runtime's environment, and how it is kept true while the runtime lasts. */
 export interface MeasuredEnvironment {
   readonly components: Promise<readonly Component[]>;
-  /** Tells whoever decides of every later measuring. */
+  /** Tells whoever decides of every later measuring; of the last one at once, where there were some before. */
   follow(governor: { setComponents(components: readonly Component[], atSeconds: number): void }): void;
   stop(): void;
 }
@@ -46,6 +46,8 @@ export function measureEnvironment(
   }
   const surroundings = surroundingsOf(session, home, program.folder);
   let followed: Parameters<MeasuredEnvironment['follow']>[0] | undefined;
+  /** What was found anew before anybody followed. */
+  let latest: readonly [components: readonly Component[], atSeconds: number] | undefined;
   const watch = new EnvironmentWatch({
     measure: async () => {
       const [measured, around] = await Promise.all([
@@ -59,12 +61,16 @@ export function measureEnvironment(
       ...program.words.map((word) => resolve(program.folder, word)),
     ],
     everyMs: MEASURE_EVERY_MS,
-    onMeasured: (components) => followed?.setComponents(components, session.nowSeconds),
+    onMeasured: (components) => {
+      latest = [components, session.nowSeconds];
+      followed?.setComponents(...latest);
+    },
   });
   return {
     components: watch.measure(),
     follow: (governor) => {
       followed = governor;
+      if (latest !== undefined) governor.setComponents(...latest);
     },
     stop: () => watch.stop(),
   };

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isDenial } from '../denial/index.ts';
+import { writeFileDurably } from '../governor/index.ts';
 import { readPrivateFile } from '../key/index.ts';
 import type { DevelopmentIssuer } from '../workload/index.ts';
 import { failure } from './cli-error.ts';
@@ -19,13 +20,18 @@ export interface NewFile {
   readonly public?: boolean;
 }
 
-/** Writes files into a folder, which it makes. @returns their paths. */
+/**
+ * Writes files into a folder, which it makes. INVARIANT: what was there before, a link or a file that others can read, never
+ * receives a key: it is left alone, or another file takes its place. @returns their paths.
+ */
 export function writeFiles(folder: string, files: readonly NewFile[], replace: boolean): readonly string[] {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     return files.map(({ name, text, public: isPublic }) => {
       const path = join(folder, name);
-      writeFileSync(path, text, { mode: isPublic === true ? PUBLIC : PRIVATE, flag: replace ? 'w' : 'wx' });
+      const mode = isPublic === true ? PUBLIC : PRIVATE;
+      if (replace) writeFileDurably(path, text, mode);
+      else writeFileSync(path, text, { mode, flag: 'wx' });
       return path;
     });
   } catch (error) {

@@ -1,4 +1,12 @@
-import { statSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeFolder, type Ran, writ } from './run.test-support.ts';
@@ -42,4 +50,29 @@ test('a development issuer issues what its bundle verifies, and keeps its keys t
   expect((await run('workload', 'issue', 'dev', 'spiffe://prod.example/web', '--out', 'x')).code).toBe(2);
   expect((await run('workload', 'issuer', 'y', '--trust-domain', 'Dev.example')).code).toBe(2);
   expect((await verify('--trust-domain', 'dev.example')).code).toBe(2);
+});
+
+test('keys that are replaced are their owner’s alone, whatever was there, and go where no link leads', async () => {
+  await run('workload', 'issuer', 'replaced', '--trust-domain', 'dev.example');
+  const path = (name: string) => join(place.folder, name);
+  mkdirSync(path('open'));
+  writeFileSync(path('open/svid.key'), 'former', { mode: 0o644 });
+  writeFileSync(path('elsewhere'), 'of somebody else', { mode: 0o644 });
+  symlinkSync(path('elsewhere'), path('open/wit.key'));
+  expect((await run('workload', 'issue', 'replaced', WEB, '--out', 'open')).code).toBe(0);
+  for (const key of ['open/svid.key', 'open/wit.key']) {
+    expect(lstatSync(path(key)).isFile()).toBe(true);
+    expect((lstatSync(path(key)).mode & 0o777).toString(8)).toBe('600');
+    expect(readFileSync(path(key), 'utf8')).toContain('PRIVATE KEY');
+  }
+  expect(readFileSync(path('elsewhere'), 'utf8')).toBe('of somebody else');
+  expect(readdirSync(path('open')).toSorted()).toEqual(
+    ['bundle.json', 'svid.key', 'svid.pem', 'wit.jwt', 'wit.key'].toSorted(),
+  );
+  // Where nothing is replaced, a link is something that is there already.
+  mkdirSync(path('linked'));
+  symlinkSync(path('nowhere'), path('linked/issuer.json'));
+  const linked = await run('workload', 'issuer', 'linked', '--trust-domain', 'dev.example');
+  expect(linked.err).toContain('EEXIST');
+  expect(readdirSync(place.folder)).not.toContain('nowhere');
 });

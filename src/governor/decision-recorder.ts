@@ -83,11 +83,9 @@ export class DecisionRecorder {
 
   /** Nothing that fails to commit permits: the proof is consumed in the transaction that records the permit. */
   async record(id: string, action: Action): Promise<Recorded> {
-    let situation = this.#decide(action);
-    const awaited = await this.#awaitedParent(situation.decision);
-    if (awaited) situation = this.#decide(action);
-    if (await this.#endedParent(situation.decision)) situation = this.#decide(action);
-    if (await this.#awaitedQuote(situation)) situation = this.#decide(action);
+    let situation = await this.#decideWithParent(action);
+    // Before the quote came, its parent may not even have been looked for.
+    if (await this.#awaitedQuote(situation)) situation = await this.#decideWithParent(action);
     const { snapshot } = situation;
     let { decision } = situation;
     if (Permit.isPermit(decision.answer)) {
@@ -150,6 +148,14 @@ export class DecisionRecorder {
     const { answer } = decide(action, current);
     // The enforcement point told the tool's definition as it was before; what is measured now may be another.
     return isDenial(answer) ? answer : checkAuthority(recorded.ground, current);
+  }
+
+  /** As `#decide`, once its parent is known as well as it can be. */
+  async #decideWithParent(action: Action): Promise<Situation> {
+    let situation = this.#decide(action);
+    if (await this.#awaitedParent(situation.decision)) situation = this.#decide(action);
+    if (await this.#endedParent(situation.decision)) situation = this.#decide(action);
+    return situation;
   }
 
   /**

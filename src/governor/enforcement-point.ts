@@ -14,7 +14,7 @@ import {
 import type { LogProgress } from '../tlog/index.ts';
 import type { TrustBundles } from '../workload/index.ts';
 import { readAttesterFile, tpmQuoteSource } from './attestation/attester-file.ts';
-import { type QuoteSource, SessionQuotes } from './attestation/session-quotes.ts';
+import { type QuoteSource, SessionQuotes, type SessionQuotesOptions } from './attestation/session-quotes.ts';
 import type { Clock } from './clock.ts';
 import { readEvidenceKey } from './evidence-key.ts';
 import type { ExecutionEnd } from './execution.ts';
@@ -136,9 +136,12 @@ export class EnforcementPoint {
     let tools: readonly MeasuredTool[] = [];
     let measurement = measure(components, tools, atSeconds);
     const quotes = isHere
-      ? this.#openQuotes(measurement.digest, () => {
-          measurement = withQuotes(measurement, quotes?.all ?? []);
-          void governor.reverify();
+      ? this.#openQuotes(measurement.digest, {
+          isRunning: (artifact) => governor.isRunning(artifact),
+          onChanged: () => {
+            measurement = withQuotes(measurement, quotes?.all ?? []);
+            void governor.reverify();
+          },
         })
       : undefined;
     const measureAgain = () => {
@@ -155,7 +158,10 @@ export class EnforcementPoint {
       ...(tracer && { tracer }),
       governance: follower,
       awaitParent: (executionId) => this.#finder.awaitCovered(executionId),
-      ...(quotes === undefined ? {} : { awaitQuote: (chain, denial) => awaitQuote(quotes, chain, denial) }),
+      ...(quotes && {
+        awaitQuote: (chain, denial) => awaitQuote(quotes, chain, denial),
+        onBegun: ({ digest }) => quotes.begin(digest),
+      }),
       surroundings: () => ({
         audiences,
         keepsCounters: primary,
@@ -198,12 +204,15 @@ export class EnforcementPoint {
     return this.#instance.log.progress();
   }
 
-  #openQuotes(environment: Digest, onChanged: () => void): SessionQuotes | undefined {
+  #openQuotes(
+    environment: Digest,
+    session: Pick<SessionQuotesOptions, 'isRunning' | 'onChanged'>,
+  ): SessionQuotes | undefined {
     const source = this.#quoteSource;
     if (source === undefined) return undefined;
     const { clock, follower } = this.#options;
     const findAttester = (name: string) => follower.view.state.environmentByName(name)?.attester;
-    return new SessionQuotes({ source, clock, findAttester, onChanged }, environment);
+    return new SessionQuotes({ source, clock, findAttester, ...session }, environment);
   }
 
   /** Publishes and closes the log: to be called after the governors of all sessions were stopped. */

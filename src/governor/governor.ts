@@ -1,4 +1,5 @@
 import { newUuidV7 } from '../artifact/index.ts';
+import type { Digest } from '../codec/index.ts';
 import type { Action } from '../decision/index.ts';
 import { type Denial, deny } from '../denial/index.ts';
 import type { Acknowledgement } from '../tlog/index.ts';
@@ -28,6 +29,11 @@ export class Governor {
     this.#decisions = new DecisionRecorder(ports, look, this.#outcomes, {
       endStopped: (executionId) => this.#endStopped(executionId),
     });
+  }
+
+  /** Whether an execution that an artifact permitted has begun and not been concluded. */
+  isRunning(artifact: Digest): boolean {
+    return [...this.#running.values()].some(({ ground }) => ground.chain.digest === artifact);
   }
 
   /** How many executions have begun and not been concluded. */
@@ -94,6 +100,7 @@ export class Governor {
     running.trace = span?.permitted(recorded.index);
     this.#running.set(id, running);
     this.#watch.add(running, recorded.snapshot);
+    this.#ports.onBegun?.(recorded.ground.chain);
     return running;
   }
 

@@ -30,6 +30,8 @@ export interface GovernorPorts {
    * @param chain the artifact, whose holder has proved to be that.
    */
   readonly awaitQuote?: (chain: VerifiedChain, denial: Denial) => Promise<void>;
+  /** Told of every execution that begins, by the artifact that permitted it. Does not throw. */
+  readonly onBegun?: (chain: VerifiedChain) => void;
   /** All of a snapshot but what governance, time and the log contribute. */
   readonly surroundings: () => Omit<
     Snapshot,

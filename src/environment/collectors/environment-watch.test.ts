@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { setImmediate } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { findDrift } from '../compare-measurements.ts';
 import type { Component } from '../component.ts';
 import { measureContainer } from './container.ts';
@@ -55,6 +56,53 @@ test('what is unchanged is not measured again; what changes is, and is told, una
     expect(await coming).toEqual([]);
   } finally {
     watch.stop();
+  }
+});
+
+test('a change while it is being measured is measured and told, unasked and without waiting for the timer', async () => {
+  const path = write('file', 'one');
+  const read = async () => {
+    const digest = await digestFile(path);
+    return digest === undefined ? [] : [{ kind: 'file', name: 'file', digest }];
+  };
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const gate = Promise.withResolvers<void>();
+  const isRead = Promise.withResolvers<void>();
+  const told = Promise.withResolvers<readonly Component[]>();
+  let measured = 0;
+  let atOnce = 0;
+  let mostAtOnce = 0;
+  const watch = new EnvironmentWatch({
+    measure: async () => {
+      measured += 1;
+      atOnce += 1;
+      mostAtOnce = Math.max(mostAtOnce, atOnce);
+      const components = await read();
+      // The first one has read everything, and is not done yet.
+      isRead.resolve();
+      if (measured === 1) await gate.promise;
+      atOnce -= 1;
+      return components;
+    },
+    paths: [path],
+    everyMs: 3_600_000,
+    onMeasured: (components) => told.resolve(components),
+  });
+  try {
+    const first = watch.measure();
+    await isRead.promise;
+    writeFileSync(path, 'two, longer');
+    // Seen, and due to be measured while the first one still is.
+    while (vi.getTimerCount() === 0) await setImmediate();
+    vi.runAllTimers();
+    gate.resolve();
+    const before = await first;
+    expect(findDrift(before, await told.promise)).toMatchObject([{ kind: 'file', change: 'changed' }]);
+    expect(await watch.measure()).toEqual(await read());
+    expect({ measured, mostAtOnce }).toEqual({ measured: 2, mostAtOnce: 1 });
+  } finally {
+    watch.stop();
+    vi.useRealTimers();
   }
 });
 

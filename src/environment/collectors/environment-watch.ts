@@ -37,6 +37,11 @@ export class EnvironmentWatch {
 
   /** What the environment is now. Rejects where measuring does. */
   async measure(): Promise<readonly Component[]> {
+    if (this.#measuring !== undefined && this.#isDirty) {
+      // What has changed since it began may have been read before: it is measured once more, when that one has ended.
+      await this.#measuring.catch(() => undefined);
+      return this.measure();
+    }
     const known = this.#known;
     if (known !== undefined && !this.#isDirty && known.status === this.#status()) return known.components;
     this.#measuring ??= this.#measureAll().finally(() => {

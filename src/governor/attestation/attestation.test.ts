@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { haveSwtpm, type Swtpm, startSwtpm } from '../../../test/support/swtpm.ts';
 import { must, nowSeconds, TestDomain } from '../../../test/support/trust-domain.ts';
 import { isDenial } from '../../denial/index.ts';
@@ -34,6 +34,8 @@ describe.skipIf(!haveSwtpm())('with a TPM', () => {
   /** What the enforcement point is given in place of a fresh quote. */
   let replayed: Awaited<ReturnType<QuoteSource['quote']>> | undefined;
   let last: typeof replayed;
+  /** How often it has answered. */
+  let answered = 0;
   let aheadMs = 0;
   const clock: Clock = {
     wallMs: () => Date.now() + aheadMs,
@@ -55,6 +57,7 @@ describe.skipIf(!haveSwtpm())('with a TPM', () => {
       name: 'lab',
       quote: async (pcrs, data) => {
         last = replayed ?? (await tools.quote(pcrs, data));
+        answered += 1;
         return last;
       },
     };
@@ -177,6 +180,50 @@ describe.skipIf(!haveSwtpm())('with a TPM', () => {
     expect(await enroll(record, serious.home)).toMatchObject({ code: 'request.malformed' });
     serious.dispose();
   });
+
+  it('renews the quotes of artifacts for which something runs, and of no others', async () => {
+    const timers = vi.spyOn(globalThis, 'setTimeout');
+    const renewing = await domain.open({ quoteSource: source, name: 'renew', clock });
+    // The last one that was set to half of what a quote counts for.
+    const [ring] = timers.mock.calls.findLast(([, ms]) => ms === 30_000) ?? [];
+    timers.mockRestore();
+    const { audience, governor } = renewing;
+    const writ = { environment: { assurance: 'tpm', quoteFor: 'artifact' } } as const;
+    const artifacts = [1, 2].map(() => domain.issue({ writ, audiences: [domain.home.audience('renew')] }));
+    const start = async (at: number) => {
+      const begun = await governor.begin(domain.call([artifacts[at] ?? ''], { audience, clock }));
+      if (begun.verdict === 'deny') throw new Error(begun.denial.detail);
+      return begun;
+    };
+    const pass = async (seconds: number) => {
+      aheadMs += seconds * 1000;
+      await governor.reverify();
+    };
+    try {
+      const running = await start(0);
+      (await start(1)).conclude({ status: 'succeeded' });
+      const before = answered;
+      await pass(30);
+      ring?.();
+      await vi.waitFor(() => expect(answered).toBe(before + 2), 10_000);
+      await pass(40);
+      expect(running.signal.aborted).toBe(false);
+      // One for the environment and one for what runs.
+      expect(answered).toBe(before + 2);
+
+      // What begins by a quote that is old already does not have to wait until all are renewed.
+      const later = await start(0);
+      await vi.waitFor(() => expect(answered).toBe(before + 3), 10_000);
+      await pass(50);
+      expect([running, later].map(({ signal }) => signal.aborted)).toEqual([false, false]);
+
+      // Without another one they are stopped in their time.
+      await pass(20);
+      for (const { signal } of [running, later]) expect(signal.reason).toMatchObject({ code: TOO_LOW });
+    } finally {
+      await renewing.close();
+    }
+  }, 30_000);
 
   it('stops what runs when the TPM says otherwise than it did, and permits it no more', async () => {
     const running = await begin({ assurance: 'tpm' });

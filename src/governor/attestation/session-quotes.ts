@@ -19,6 +19,8 @@ export interface SessionQuotesOptions {
   readonly clock: Clock;
   /** As it is enrolled now. */
   readonly findAttester: (name: string) => TpmAttester | undefined;
+  /** Whether something runs that was permitted on an artifact: its quote is renewed for as long as that is so. */
+  readonly isRunning: (artifact: Digest) => boolean;
   /** Called whenever there are other quotes than before. */
   readonly onChanged: () => void;
 }
@@ -71,6 +73,17 @@ export class SessionQuotes {
     return this.#patiently(this.#ask(artifact));
   }
 
+  /**
+   * Something begins to run on an artifact, maybe by a quote that is not for long any more: it would be too old before it is
+   * next looked at, or before the TPM has answered by then.
+   */
+  begin(artifact: Digest): void {
+    const held = this.#quotes.find((quote) => quote.artifact === artifact);
+    if (held === undefined) return;
+    const ageSeconds = this.#options.clock.wallMs() / 1000 - held.at;
+    if (ageSeconds >= this.#maxAgeSeconds() / 4) void this.#ask(artifact);
+  }
+
   /** Waits for what is under way, and asks for nothing. */
   async settle(): Promise<void> {
     const asked = this.#asked.get(undefined);
@@ -86,10 +99,17 @@ export class SessionQuotes {
   #renew(): void {
     clearTimeout(this.#timer);
     if (this.#isStopped) return;
-    const { source, findAttester } = this.#options;
-    const maxAgeSeconds = findAttester(source.name)?.maxAgeSeconds ?? 60;
+    const held = this.#quotes;
     void this.#ask(undefined);
-    this.#timer = setTimeout(() => this.#renew(), maxAgeSeconds * 500).unref();
+    for (const { artifact } of held) {
+      if (artifact !== undefined && this.#options.isRunning(artifact)) void this.#ask(artifact);
+    }
+    this.#timer = setTimeout(() => this.#renew(), this.#maxAgeSeconds() * 500).unref();
+  }
+
+  #maxAgeSeconds(): number {
+    const { source, findAttester } = this.#options;
+    return findAttester(source.name)?.maxAgeSeconds ?? 60;
   }
 
   async #patiently(asked: Promise<void>): Promise<void> {
@@ -134,6 +154,8 @@ export class SessionQuotes {
         qualifyingData(nonce, environment, artifact),
       );
       if (environment !== this.#environment || this.#isStopped) return;
+      // It may have been asked for before the environment changed, when others had their places.
+      if (artifact !== undefined && !this.#hasRoomFor(artifact)) return;
       const quote: TpmQuote = Object.freeze({
         attester: source.name,
         nonce: nonce.toString('base64url'),
@@ -142,21 +164,19 @@ export class SessionQuotes {
         attestation: Buffer.from(attestation).toString('base64url'),
         signature: Buffer.from(signature).toString('base64url'),
       });
-      this.#quotes = [...this.#ofOthers(artifact), quote];
+      this.#quotes = [...this.#quotes.filter((other) => other.artifact !== artifact), quote];
       this.#options.onChanged();
     } catch {
       // No quote, no assurance: what asks for it denies.
     }
   }
 
-  #ofOthers(artifact: Digest | undefined): readonly TpmQuote[] {
-    return this.#quotes.filter((quote) => quote.artifact !== artifact);
-  }
-
-  /** INVARIANT: the quote about the environment alone always has its place. */
+  /** INVARIANT: the quote about the environment alone always has its place, whatever is still under way for artifacts. */
   #hasRoomFor(wanted: Digest): boolean {
-    const taken = this.#ofOthers(wanted).filter(({ artifact }) => artifact !== undefined);
-    return taken.length + 1 < MAX_QUOTES;
+    const taken = new Set([...this.#quotes.map(({ artifact }) => artifact), ...this.#asked.keys()]);
+    taken.delete(undefined);
+    taken.delete(wanted);
+    return taken.size + 1 < MAX_QUOTES;
   }
 
   /** Quotes that count for nobody any more make room. */

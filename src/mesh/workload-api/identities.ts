@@ -65,19 +65,29 @@ export function witIdentitiesOf(message: unknown): readonly WitIdentity[] {
 /** Keys by the trust domain they are of. */
 export type BundleKeys = ReadonlyMap<string, readonly JsonObject[]>;
 
-/** @throws as {@link x509IdentitiesOf}. */
-export function x509KeysOf(message: unknown): BundleKeys {
-  return byTrustDomain(x509Bundles.parse(message).bundles, (der) => {
+/**
+ * What is wrong with the bundle of one trust domain. INVARIANT: nobody is trusted by a bundle that cannot be read, and it keeps
+ * back no other: federated bundles are written by other parties, and none of them may hold up what another withdraws.
+ */
+export type OnUnreadable = (problem: string) => void;
+
+/** @throws Error where the answer is not of the form of one. */
+export function x509KeysOf(message: unknown, onUnreadable: OnUnreadable): BundleKeys {
+  const { bundles } = x509Bundles.parse(message);
+  return byTrustDomain(bundles, onUnreadable, (der) => {
     const certificates = splitDer(der);
     if (certificates === undefined) throw new Error('a bundle is no certificates');
     return certificates.map((one) => ({ use: 'x509-svid', x5c: [Buffer.from(one).toString('base64')] }));
   });
 }
 
-/** @throws as {@link x509IdentitiesOf}. */
-export function witKeysOf(message: unknown): { readonly keys: BundleKeys; readonly more: boolean } {
+/** @throws as {@link x509KeysOf}. */
+export function witKeysOf(
+  message: unknown,
+  onUnreadable: OnUnreadable,
+): { readonly keys: BundleKeys; readonly more: boolean } {
   const { bundles, more } = witBundles.parse(message);
-  const keys = byTrustDomain(bundles, (text) => {
+  const keys = byTrustDomain(bundles, onUnreadable, (text) => {
     const { keys: list } = objectOf(text);
     if (!Array.isArray(list)) throw new Error('a bundle has no keys');
     return list
@@ -88,28 +98,40 @@ export function witKeysOf(message: unknown): { readonly keys: BundleKeys; readon
   return { keys, more };
 }
 
-/** The bundles that both kinds of keys make, each of its own trust domain. @throws as {@link x509IdentitiesOf}. */
-export function trustBundlesOf(...kinds: readonly (BundleKeys | undefined)[]): readonly TrustBundle[] {
+/** The bundles that both kinds of keys make, each of its own trust domain. */
+export function trustBundlesOf(
+  kinds: readonly (BundleKeys | undefined)[],
+  onUnreadable: OnUnreadable,
+): readonly TrustBundle[] {
   const names = new Set(kinds.flatMap((keys) => [...(keys?.keys() ?? [])]));
-  return [...names].map((trustDomain) => {
+  return [...names].flatMap((trustDomain) => {
     const keys = kinds.flatMap((kind) => kind?.get(trustDomain) ?? []);
     const bundle = trustBundleOf(trustDomain, { keys });
-    if (isDenial(bundle)) throw new Error(`${trustDomain}: ${bundle.detail}`);
-    return bundle;
+    if (!isDenial(bundle)) return [bundle];
+    onUnreadable(`${trustDomain}: ${bundle.detail}`);
+    return [];
   });
 }
 
 function byTrustDomain<T>(
   bundles: Readonly<Record<string, T>>,
+  onUnreadable: OnUnreadable,
   read: (bundle: T) => readonly JsonObject[],
 ): BundleKeys {
-  return new Map(
-    Object.entries(bundles).map(([id, bundle]) => {
-      const name = parseSpiffeId(id);
-      if (name === undefined || name.path !== '') throw new Error('a bundle is of no trust domain');
-      return [name.trustDomain, read(bundle)];
-    }),
-  );
+  const keys = new Map<string, readonly JsonObject[]>();
+  for (const [id, bundle] of Object.entries(bundles)) {
+    const name = parseSpiffeId(id);
+    if (name === undefined || name.path !== '') {
+      onUnreadable('a bundle is of no trust domain');
+      continue;
+    }
+    try {
+      keys.set(name.trustDomain, read(bundle));
+    } catch (error) {
+      onUnreadable(`${name.trustDomain}: ${error instanceof Error ? error.message : 'unreadable'}`);
+    }
+  }
+  return keys;
 }
 
 function objectOf(text: string): JsonObject {

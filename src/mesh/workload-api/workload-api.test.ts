@@ -192,6 +192,72 @@ test('a bundle of no trust domain, or of an ID within one, is none', async () =>
   }
 });
 
+test('a bundle that cannot be read costs its own trust domain its trust, and holds up no withdrawal of another', async () => {
+  const other = DevelopmentIssuer.create('other.example', day);
+  const gone = DevelopmentIssuer.create('gone.example', day);
+  const [prod, others, went] = [`spiffe://${PROD}`, 'spiffe://other.example', 'spiffe://gone.example'];
+  for (const unreadable of [Buffer.from('spoilt'), der(root(other)).subarray(0, -1), der([])]) {
+    const isReadable = unreadable.length === 0;
+    answers.FetchX509Bundles = (stream) => {
+      stream.write({
+        bundles: { [prod]: der(root()), [others]: der(root(other)), [went]: der(root(gone)) },
+      });
+      stream.write({ bundles: { [others]: unreadable, [prod]: der(root()) } });
+    };
+    const { until, stop, seen } = recording<readonly TrustBundle[]>((watcher) =>
+      api.watchTrustBundles(watcher),
+    );
+    const told = (what: readonly TrustBundle[] | string) =>
+      typeof what === 'string' ? [] : what.map(({ trustDomain }) => trustDomain).sort();
+    const last = await until((what) => told(what).length > 0 && !told(what).includes('gone.example'));
+    stop();
+    expect(told(seen.find((what) => typeof what !== 'string') ?? '').length).toBe(3);
+    if (isReadable) {
+      // No certificates at all are read as what they are: no authority.
+      expect(told(last)).toEqual(['other.example', PROD]);
+    } else {
+      expect(told(last)).toEqual([PROD]);
+      expect(seen.filter((what) => String(what).startsWith('FetchX509Bundles'))).toEqual([
+        expect.stringMatching(/left out: other\.example/),
+      ]);
+    }
+  }
+  // What is read only when both kinds of keys are put together.
+  const [key] = witBundle(other).keys as JsonObject[];
+  answers.FetchX509Bundles = (stream) => stream.write({ bundles: { [prod]: der(root()) } });
+  answers.FetchWITBundles = (stream) =>
+    stream.write({ bundles: { [others]: JSON.stringify({ keys: [key, key] }) }, more: false });
+  const { until, stop, seen } = recording<readonly TrustBundle[]>((watcher) =>
+    api.watchTrustBundles(watcher),
+  );
+  await until((what) => /left out: other\.example: .*two keys/.test(String(what)));
+  await until((what) => typeof what !== 'string' && what.some(({ trustDomain }) => trustDomain === PROD));
+  stop();
+  expect(
+    seen.flatMap((what) => (typeof what === 'string' ? [] : what.map((one) => one.trustDomain))),
+  ).not.toContain('other.example');
+});
+
+test('what a stream told in part before it broke off is not taken for told by the next one', async () => {
+  const bundle = { [`spiffe://${PROD}`]: JSON.stringify(witBundle()) };
+  let opened = 0;
+  answers.FetchWITBundles = (stream) => {
+    opened += 1;
+    if (opened === 1) {
+      stream.write({ bundles: { 'spiffe://gone.example': '{"keys":[]}' }, more: true });
+      stream.end();
+    } else if (opened === 2) {
+      stream.write({ bundles: { 'spiffe://gone.example': '{"keys":[]}' }, more: true });
+      stream.emit('error', { code: 14, details: 'restarting' });
+    } else stream.write({ bundles: bundle, more: false });
+  };
+  const { until, stop } = recording<readonly TrustBundle[]>((watcher) => api.watchTrustBundles(watcher));
+  const told = await until((what) => typeof what !== 'string');
+  stop();
+  expect(typeof told === 'string' ? told : told.map(({ trustDomain }) => trustDomain)).toEqual([PROD]);
+  expect(opened).toBe(3);
+});
+
 test('endpoints are absolute paths of Unix sockets', () => {
   expect(workloadApiTarget('unix:/run/a.sock')).toBe('unix:/run/a.sock');
   expect(workloadApiTarget('unix:///run/a.sock')).toBe('unix:/run/a.sock');

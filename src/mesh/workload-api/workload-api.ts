@@ -17,7 +17,7 @@ import {
 export interface Watcher<T> {
   /** Told of everything at once, anew with every rotation. */
   readonly onUpdate: (update: T) => void;
-  /** Why there is nothing new for now; it goes on trying, unless it says that it does not. */
+  /** Why there is nothing new for now, or less than all; it goes on trying, unless it says that it does not. */
   readonly onProblem?: (problem: string) => void;
 }
 
@@ -91,32 +91,44 @@ export class WorkloadApi {
     return this.#watch('FetchWITSVID', (message) => watcher.onUpdate(witIdentitiesOf(message)), watcher);
   }
 
-  /** The trust bundles of all trust domains this workload should trust. @returns ends it. */
+  /**
+   * The trust bundles of all trust domains this workload should trust. One that cannot be read is told as a problem and left
+   * out: its trust domain alone is not trusted. @returns ends it.
+   */
   watchTrustBundles(watcher: Watcher<readonly TrustBundle[]>): () => void {
     let x509: BundleKeys | undefined;
     let wit: BundleKeys | undefined;
     let part: [string, readonly JsonObject[]][] = [];
-    const tell = () => watcher.onUpdate(trustBundlesOf(x509, wit));
+    const unreadableIn = (method: Method) => (problem: string) =>
+      watcher.onProblem?.(`${method}: left out: ${problem}`);
+    const tell = (method: Method) => watcher.onUpdate(trustBundlesOf([x509, wit], unreadableIn(method)));
     const stops = [
       this.#watch(
         'FetchX509Bundles',
         (message) => {
-          x509 = x509KeysOf(message);
-          tell();
+          x509 = x509KeysOf(message, unreadableIn('FetchX509Bundles'));
+          tell('FetchX509Bundles');
         },
         watcher,
       ),
       this.#watch(
         'FetchWITBundles',
         (message) => {
-          const { keys, more } = witKeysOf(message);
+          const { keys, more } = witKeysOf(message, unreadableIn('FetchWITBundles'));
           part.push(...keys);
           if (more) return;
           wit = new Map(part);
           part = [];
-          tell();
+          tell('FetchWITBundles');
         },
-        watcher,
+        {
+          onUpdate: watcher.onUpdate,
+          onProblem: (problem) => {
+            // The next stream tells everything anew: what this one had told in part is not of it.
+            part = [];
+            watcher.onProblem?.(problem);
+          },
+        },
       ),
     ];
     return () => {

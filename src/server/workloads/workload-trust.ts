@@ -11,8 +11,8 @@ const MIN_REFRESH_SECONDS = 5;
 const MAX_REFRESH_SECONDS = 3600;
 
 /**
- * The trust bundles of a daemon, kept as new as their sources. One that cannot be read anew stands as it was read last; a
- * trust domain that the Workload API no longer tells of is not trusted any more.
+ * The trust bundles of a daemon, kept as new as their sources. A file that cannot be read anew stands as it was read last; a
+ * trust domain that the Workload API no longer tells of, or tells of unreadably, is not trusted any more.
  *
  * INVARIANT: each trust domain has one source: what a file says, the Workload API does not change.
  */

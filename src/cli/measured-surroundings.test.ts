@@ -1,0 +1,54 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { TestDomain } from '../../test/support/trust-domain.ts';
+import { digestOf } from '../codec/index.ts';
+import { type Component, measureSurroundings } from '../environment/index.ts';
+import { environmentFileText } from '../governor/index.ts';
+import { measureEnvironment, surroundingsOf } from './measured-surroundings.ts';
+import { Session } from './session.ts';
+import { processSurroundings } from './surroundings.ts';
+
+let domain: TestDomain;
+beforeAll(async () => {
+  domain = await TestDomain.create();
+});
+afterAll(() => domain.dispose());
+
+test('what changed while the governor was being opened is told as soon as it can be', async () => {
+  const { home, folder } = domain;
+  const job = join(folder, 'job.mjs');
+  writeFileSync(job, 'export {};');
+  writeFileSync(home.environmentFile, environmentFileText({ measure: ['configuration'] }));
+  let clockReads = 0;
+  const clockMs = () => {
+    clockReads += 1;
+    return clockReads * 1000;
+  };
+  const session = new Session({ ...processSurroundings(), clockMs }, {});
+  const measureProgram = async (): Promise<readonly Component[]> => [
+    { kind: 'upstream', name: 'job.mjs', digest: digestOf(readFileSync(job, 'utf8')) },
+  ];
+  const environment = measureEnvironment(session, home, { folder, words: ['job.mjs'] }, measureProgram);
+  try {
+    const opened = await environment.components;
+    writeFileSync(job, 'export const changed = true;');
+    // Read for each measuring, and when what was found is told.
+    const endMs = performance.now() + 2000;
+    while (clockReads < 3 && performance.now() < endMs) await setImmediate();
+    const told: (readonly [readonly Component[], number])[] = [];
+    const governor = {
+      setComponents: (components: readonly Component[], atSeconds: number) => {
+        told.push([components, atSeconds]);
+      },
+    };
+    environment.follow(governor);
+    expect(told).toEqual([[expect.arrayContaining([...(await measureProgram())]), 3]]);
+    expect(told[0]?.[0]).not.toEqual(opened);
+    const around = await measureSurroundings(['configuration'], surroundingsOf(session, home, folder), 2);
+    expect(told[0]?.[0]).toEqual(expect.arrayContaining([...around]));
+  } finally {
+    environment.stop();
+  }
+});
