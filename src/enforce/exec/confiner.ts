@@ -4,6 +4,7 @@ import { type Digest, digestOf } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Component } from '../../environment/index.ts';
 import { GateStock } from './gate-stock.ts';
+import { isChangeableByOthers, ROOT } from './program-place.ts';
 import { seccompFilter } from './seccomp-filter.ts';
 
 /** A program of the system that the chain to the confined program leads through. */
@@ -39,7 +40,6 @@ export interface ConfinerOptions {
 export const DEFAULT_ACCOUNT: Account = { uid: 60_917, gid: 60_917 };
 
 const FOLDERS = ['/usr/bin', '/bin', '/usr/local/bin'];
-const WRITABLE_BY_OTHERS = 0o022;
 
 /**
  * Finds what confines here. INVARIANT: only programs that nobody but root can change, and no root account.
@@ -102,9 +102,7 @@ function findUntrusted(path: string): Denial | undefined {
   const segments = path.split('/');
   for (let length = segments.length; length > 0; length -= 1) {
     const part = segments.slice(0, length).join('/') || '/';
-    const { uid, mode } = lstatSync(part);
-    const sticky = (mode & 0o1000) !== 0;
-    if (uid !== 0 || ((mode & WRITABLE_BY_OTHERS) !== 0 && !sticky)) {
+    if (isChangeableByOthers(lstatSync(part), [ROOT])) {
       return deny('environment.unmeasured', `${part} can be changed by others than root`);
     }
   }

@@ -2,6 +2,7 @@ import { lstatSync, readlinkSync } from 'node:fs';
 import type { GrantedPath } from './granted-path.ts';
 import { LAUNCHER, LAUNCHER_OPTIONS, launchScript } from './network-launch.ts';
 import type { Program, ProgramFile } from './program.ts';
+import { SYSTEM_FOLDERS } from './program-place.ts';
 
 /** Everything that is decided about a confined process before it is made. */
 export interface SandboxPlan {
@@ -31,8 +32,6 @@ export interface SandboxArguments {
   readonly channel: number | undefined;
 }
 
-/** Folders of the system that everything linked dynamically needs, read-only. */
-const SYSTEM = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
 /** Configuration of the system without secrets: what is not there is left out. */
 const CONFIGURATION = [
   '/etc/alternatives',
@@ -81,8 +80,7 @@ export function sandboxArguments(plan: SandboxPlan): SandboxArguments {
     ...['--new-session', '--die-with-parent'],
     '--clearenv',
     ...[...variables].flatMap(([name, value]) => ['--setenv', name, value]),
-    ...['--ro-bind', '/usr', '/usr'],
-    ...SYSTEM.flatMap(systemFolder),
+    ...SYSTEM_FOLDERS.flatMap(systemFolder),
     ...CONFIGURATION.flatMap((path) => ['--ro-bind-try', path, path]),
     ...text(`confined:x:${uid}:${gid}:confined:/tmp:/bin/sh\n`, '/etc/passwd'),
     ...text(`confined:x:${gid}:\n`, '/etc/group'),
