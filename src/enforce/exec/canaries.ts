@@ -84,7 +84,7 @@ if [ "$privileges" = Uid:Gid:CapInh:CapPrm:CapEff:CapBnd:CapAmb:NoNewPrivs: ]
 then say privileges holds; else say privileges leaks; fi
 say system-calls $calls
 
-if [ "$(ulimit -n)" -le $3 ] && [ "$(ulimit -c)" = 0 ] && [ "$(ulimit -t)" = $4 ] && [ "$(ulimit -f)" != unlimited ]
+if [ "$(ulimit -n)" = $3 ] && [ "$(ulimit -c)" = 0 ] && [ "$(ulimit -t)" = $4 ] && [ "$(ulimit -f)" != unlimited ]
 then say limits holds; else say limits leaks; fi
 `;
 
@@ -108,14 +108,13 @@ export async function runCanaries(confiner: Confiner): Promise<CanaryReport> {
       confiner,
       plan: {
         program: shell,
-        argv: ['-c', SCRIPT, 'canary', secret, open, `${LIMITS.openFiles + 16}`, `${LIMITS.cpuSeconds}`],
+        argv: ['-c', SCRIPT, 'canary', secret, open, `${LIMITS.openFiles}`, `${LIMITS.cpuSeconds}`],
         cwd: '/',
         environment: DEFAULT_ENVIRONMENT,
         paths: [],
-        memoryBytes: LIMITS.memoryBytes,
+        limits: LIMITS,
         account: accountOf(confiner),
       },
-      limits: LIMITS,
       streams: ['ignore', 'pipe', 'ignore'],
     });
     if (isDenial(held)) return { states: new Map(), problem: held.detail };

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { type Digest, digestOf } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Component } from '../../environment/index.ts';
+import { openControlGroup } from './control-group.ts';
 import { GateStock } from './gate-stock.ts';
 import { isChangeableByOthers, ROOT } from './program-place.ts';
 import { seccompFilter } from './seccomp-filter.ts';
@@ -18,6 +19,8 @@ export interface Confiner {
   readonly bubblewrap: ChainProgram;
   readonly prlimit: ChainProgram;
   readonly gates: GateStock;
+  /** Undefined for a program that no control group can be made for. */
+  readonly openGroup: typeof openControlGroup;
   /** Account that programs run as; undefined for the caller's own, who is not root. */
   readonly account: Account | undefined;
 }
@@ -64,7 +67,13 @@ export function findConfiner({ account, folders = FOLDERS }: ConfinerOptions = {
   if (chosen !== undefined && (chosen.uid < 1 || chosen.gid < 1)) {
     return deny('environment.unmeasured', 'programs are not run as root: name another account');
   }
-  return { bubblewrap, prlimit, gates: new GateStock(mkfifo.path), account: chosen };
+  return {
+    bubblewrap,
+    prlimit,
+    gates: new GateStock(mkfifo.path),
+    openGroup: openControlGroup,
+    account: chosen,
+  };
 }
 
 /** What programs run as: without a confiner, what they would. */

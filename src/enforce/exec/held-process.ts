@@ -4,9 +4,9 @@ import { Server } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { type Denial, deny } from '../../denial/index.ts';
 import type { Confiner } from './confiner.ts';
-import { type ControlGroup, type GroupUse, openControlGroup } from './control-group.ts';
+import type { ControlGroup, GroupUse } from './control-group.ts';
 import { inheritedDescriptors } from './inherited-descriptors.ts';
-import { type Limits, prlimitArguments } from './limits.ts';
+import { boundArguments, type ProcessBound, processBounds } from './limits.ts';
 import { killOrphans } from './orphans.ts';
 import { DESCRIPTOR, type SandboxPlan, sandboxArguments } from './sandbox-arguments.ts';
 import { seccompFilter } from './seccomp-filter.ts';
@@ -35,12 +35,13 @@ export interface HeldProcess {
   signal(name: NodeJS.Signals): void;
   readonly ended: Promise<ProcessEnd>;
   readonly pipes: readonly (Readable | Writable | null | undefined)[];
+  /** What the kernel keeps each of its processes to. */
+  readonly bounds: readonly ProcessBound[];
 }
 
 export interface HoldOptions {
   readonly confiner: Confiner;
   readonly plan: SandboxPlan;
-  readonly limits: Limits;
   readonly streams: Streams;
   /** Where the plan has a network: told of the socket in it that all connections come to, before the program starts. */
   readonly onListener?: (listener: Server) => void;
@@ -60,21 +61,27 @@ const NO_CAPABILITIES = /^CapEff:\t0+$/m;
  *   could be made.
  */
 export async function holdProcess(options: HoldOptions): Promise<HeldProcess | Denial> {
-  const { confiner, plan, limits, streams } = options;
+  const { confiner, plan, streams } = options;
+  const { limits } = plan;
   const filter = seccompFilter();
   if (filter === undefined) return deny('environment.unmeasured', 'there is no system call filter');
   const sandbox = sandboxArguments(plan);
   const gate = await confiner.gates.take();
-  const group = openControlGroup(limits);
+  const group = confiner.openGroup(limits);
   const nothing = openSync('/dev/null', 'r');
   const { account, bubblewrap, prlimit } = confiner;
-  const largest = Math.max(...sandbox.data.map(({ byteLength }) => byteLength));
   if (group === undefined) killOrphans(plan.account.uid);
   const running = group === undefined ? countProcesses(plan.account.uid) : 0;
+  const bounds = processBounds({
+    limits,
+    copiedBytes: Math.max(...sandbox.data.map(({ byteLength }) => byteLength)),
+    inGroup: group !== undefined,
+    running,
+  });
   const child = spawn(
     prlimit.path,
     [
-      ...prlimitArguments(limits, largest, group !== undefined, running),
+      ...boundArguments(bounds),
       '--',
       ...[bubblewrap.path, '--args', `${DESCRIPTOR.arguments}`, '--', ...sandbox.command],
     ],
@@ -101,7 +108,7 @@ export async function holdProcess(options: HoldOptions): Promise<HeldProcess | D
   );
   closeSync(gate.theirs);
   closeSync(nothing);
-  const held = new Held(child, gate.ours, group);
+  const held = new Held(child, gate.ours, group, bounds);
   if (sandbox.channel !== undefined) awaitListener(child, options.onListener);
   // At once: what it starts is then in the group from its beginning, and is found there should this process be killed.
   held.limit(child.pid);
@@ -118,6 +125,7 @@ export async function holdProcess(options: HoldOptions): Promise<HeldProcess | D
 class Held implements HeldProcess {
   readonly ended: Promise<ProcessEnd>;
   readonly pipes: HeldProcess['pipes'];
+  readonly bounds: readonly ProcessBound[];
   readonly #child: ChildProcess;
   readonly #gate: number;
   readonly #group: ControlGroup | undefined;
@@ -130,7 +138,13 @@ class Held implements HeldProcess {
   #limited = true;
   #released = false;
 
-  constructor(child: ChildProcess, gate: number, group: ControlGroup | undefined) {
+  constructor(
+    child: ChildProcess,
+    gate: number,
+    group: ControlGroup | undefined,
+    bounds: readonly ProcessBound[],
+  ) {
+    this.bounds = bounds;
     this.#child = child;
     this.#gate = gate;
     this.#group = group;

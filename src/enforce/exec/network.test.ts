@@ -250,10 +250,12 @@ describe.skipIf(found === undefined)('a network in the sandbox', () => {
 
   it('starts the very program, with its own environment and signals, and no descriptor more', async () => {
     const script =
-      'ls /proc/self/fd | wc -l; ls /proc/self/fd >/dev/null; grep -E "SigIgn|Seccomp:" /proc/self/status; env | sort; exit 7';
+      'ls /proc/self/fd | wc -l; ls /proc/self/fd >/dev/null; grep -E "SigIgn|Seccomp:" /proc/self/status; grep -E "open files|file size" /proc/self/limits; env | sort; exit 7';
     const { ran } = await run(['-c', script]);
     const plain = (await runConfined(confiner, ['-c', script])) as Ran;
     expect(ran.exitCode).toBe(7);
+    expect(ran.out).toMatch(/^Max open files +1024 +1024 /m);
+    expect(ran.out).toMatch(/^Max file size +1073741824 +1073741824 /m);
     expect(ran.out).toContain('HTTP_PROXY=http://127.0.0.1:3128\n');
     expect(ran.out).not.toContain('NODE_CHANNEL_FD');
     expect(ran.out.split('\n').filter((line) => !/_proxy=|NODE_USE/i.test(line))).toEqual(

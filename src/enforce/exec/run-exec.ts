@@ -126,11 +126,10 @@ function hold(
       cwd,
       environment,
       paths,
-      memoryBytes: ask.limits.memoryBytes,
+      limits: ask.limits,
       account: ask.account,
       hasNetwork: proxy !== undefined,
     },
-    limits: ask.limits,
     streams,
     ...(proxy === undefined ? {} : { onListener: (listener) => proxy.serve(listener) }),
   }).catch(() => deny('environment.unmeasured', 'the sandbox could not be made'));
