@@ -13,7 +13,7 @@ import { pipeline } from 'node:stream/promises';
 import type { NetworkFacts } from '../../receipt/index.ts';
 import { type Destination, destinationText, parseDestination } from './network-grant.ts';
 import { NetworkRecord } from './network-record.ts';
-import { isPublicAddress } from './public-address.ts';
+import { addressList, familyOf, interfaceAddresses, isPublicAddress } from './public-address.ts';
 
 export interface NetworkProxyOptions {
   /** Exactly these. */
@@ -23,6 +23,8 @@ export interface NetworkProxyOptions {
   /** All addresses of a name. */
   readonly resolve?: (host: string) => Promise<readonly string[]>;
   readonly dial?: (address: string, port: number) => Socket;
+  /** All addresses of this machine's own interfaces, now. */
+  readonly ownAddresses?: () => readonly string[];
 }
 
 const MAX_CONNECTIONS = 128;
@@ -47,17 +49,25 @@ export class NetworkProxy {
   readonly #record: NetworkRecord;
   readonly #resolve: NonNullable<NetworkProxyOptions['resolve']>;
   readonly #dial: NonNullable<NetworkProxyOptions['dial']>;
+  readonly #ownAddresses: NonNullable<NetworkProxyOptions['ownAddresses']>;
   readonly #http: Server;
   readonly #open = new Set<Duplex>();
   #listener: Listener | undefined;
   #clients = 0;
   #isClosed = false;
 
-  constructor({ granted, maxBytes, resolve = resolveAll, dial = connectTo }: NetworkProxyOptions) {
+  constructor({
+    granted,
+    maxBytes,
+    resolve = resolveAll,
+    dial = connectTo,
+    ownAddresses = interfaceAddresses,
+  }: NetworkProxyOptions) {
     this.#granted = new Map(granted.map((destination) => [destinationText(destination), destination]));
     this.#record = new NetworkRecord(maxBytes);
     this.#resolve = resolve;
     this.#dial = dial;
+    this.#ownAddresses = ownAddresses;
     this.#http = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false });
     this.#http.on('connect', (request, socket, head) => void this.#tunnel(request, socket, head));
     this.#http.on('request', (request, response) => void this.#forward(request, response));
@@ -195,7 +205,7 @@ export class NetworkProxy {
     const addresses = isLiteral ? [host] : await this.#resolve(host).catch(() => []);
     if (addresses.length === 0) return refuse(502);
     // One that leads inside condemns them all: whoever answers for the name means no good.
-    if (!isLiteral && !addresses.every(isPublicAddress)) return refuse(403);
+    if (!isLiteral && (!addresses.every(isPublicAddress) || this.#isOwn(addresses))) return refuse(403);
     for (const address of addresses.slice(0, MAX_ADDRESSES)) {
       if (this.#isClosed) return refuse(403);
       const socket = this.#dial(address, port);
@@ -207,6 +217,16 @@ export class NetworkProxy {
       socket.destroy();
     }
     return refuse(502);
+  }
+
+  /** Whether any is an address of this machine, which may look public; where that cannot be told, it is taken for one. */
+  #isOwn(addresses: readonly string[]): boolean {
+    try {
+      const own = addressList(this.#ownAddresses());
+      return addresses.some((address) => own.check(address, familyOf(address)));
+    } catch {
+      return true;
+    }
   }
 
   #keep(socket: Socket): void {

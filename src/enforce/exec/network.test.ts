@@ -6,7 +6,7 @@ import { mustRead, type Ran, runConfined, testConfiner } from './confined.test-s
 import type { Confiner } from './confiner.ts';
 import { destinationText, parseDestination, parseNetwork } from './network-grant.ts';
 import { NetworkProxy, type NetworkProxyOptions } from './network-proxy.ts';
-import { isPublicAddress } from './public-address.ts';
+import { interfaceAddresses, isPublicAddress } from './public-address.ts';
 
 const MIB = 1024 * 1024;
 
@@ -201,6 +201,33 @@ describe('the proxy', () => {
       expect(await say(request)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     }
     expect(dialed).toEqual(['8.8.8.8']);
+  });
+
+  it('connects to no name that leads to this machine, whose own addresses may look public', async () => {
+    let own: readonly string[] = ['127.0.0.1', '8.8.4.4', '2606:4700:0:0::42', 'fe80::1'];
+    const answers = [['8.8.4.4'], ['8.8.8.8', '8.8.4.4'], ['2606:4700::42'], ['8.8.4.4'], ['8.8.4.4']];
+    const dialed: string[] = [];
+    let asked = 0;
+    const { proxy, say } = await open(['name.example:80', '8.8.4.4:80'], {
+      resolve: async () => answers[asked++] ?? [],
+      ownAddresses: () => own,
+      dial(address) {
+        dialed.push(address);
+        return connect({ host: '127.0.0.1', port: origin.port });
+      },
+    });
+    const request = `CONNECT name.example:80 HTTP/1.1\r\n\r\n${GET}`;
+    for (const _ of [1, 2, 3]) expect(await say(request)).toMatch(/^HTTP\/1.1 403 /);
+    expect(dialed).toEqual([]);
+    expect(proxy.facts()).toMatchObject([{ to: 'name.example:80', allowed: 0, refused: 3 }]);
+    // As an address it was granted; and what was this machine's may be another's later.
+    expect(await say(`CONNECT 8.8.4.4:80 HTTP/1.1\r\n\r\n${GET}`)).toContain('hello');
+    own = ['what no address is'];
+    expect(await say(request)).toMatch(/^HTTP\/1.1 403 /);
+    own = [];
+    expect(await say(request)).toContain('hello');
+    expect(dialed).toEqual(['8.8.4.4', '8.8.4.4']);
+    expect(interfaceAddresses()).toContain('127.0.0.1');
   });
 
   it('passes on no more bytes than were granted, either way', async () => {
