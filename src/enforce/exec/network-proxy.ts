@@ -35,6 +35,9 @@ const IDLE_TIMEOUT_MS = 10 * 60_000;
 /** Of one connection (RFC 9110, 7.6.1), or meant for the proxy. */
 const HOP_BY_HOP = /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|host|expect)$/;
 
+/** Where a message ends and whom it is for: never a matter of one connection (RFC 9110, 7.6.1). */
+const FRAMING = ['content-length', 'transfer-encoding', 'host'];
+
 /** Why a request goes nowhere. */
 type Refusal = 400 | 403 | 429 | 502;
 
@@ -138,7 +141,8 @@ export class NetworkProxy {
       url === undefined
         ? undefined
         : parseDestination(`${url.hostname}:${url.port === '' ? '80' : url.port}`);
-    if (url === undefined || destination === undefined || isContradicted(request, url)) {
+    const isTrick = url === undefined || isContradicted(request, url) || namesFraming(request);
+    if (isTrick || destination === undefined) {
       this.#record.refuse(destination);
       refuse(400);
       return;
@@ -259,14 +263,27 @@ function isContradicted({ headersDistinct }: IncomingMessage, url: URL): boolean
   return hosts.length > 1 || hosts.some((host) => URL.parse(`http://${host}/`)?.host !== url.host);
 }
 
+/** Whether Connection would have what says where the request ends taken out: its body would be read as requests. */
+function namesFraming({ headers }: IncomingMessage): boolean {
+  return namedOf(headers).some((name) => FRAMING.includes(name));
+}
+
+/** INVARIANT: the length of a body goes with it, whatever Connection names. */
 function passedOn(
-  { connection = '' }: IncomingMessage['headers'],
+  headers: IncomingMessage['headers'],
   distinct: IncomingMessage['headersDistinct'],
 ): OutgoingHttpHeaders {
-  const named = connection.toLowerCase().split(/\s*,\s*/);
+  const named = namedOf(headers).filter((name) => !FRAMING.includes(name));
   return Object.fromEntries(
     Object.entries(distinct).filter(([name]) => !HOP_BY_HOP.test(name) && !named.includes(name)),
   );
+}
+
+function namedOf({ connection = '' }: IncomingMessage['headers']): readonly string[] {
+  return connection
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim());
 }
 
 function isConnected(socket: Socket): Promise<boolean> {

@@ -80,16 +80,22 @@ async function startServer(): Promise<{
   readonly server: Server;
   readonly port: number;
   readonly seen: string[];
+  readonly bodies: string[];
 }> {
   const seen: string[] = [];
+  const bodies: string[] = [];
   const server = createHttp((request, response) => {
     seen.push(`${request.method} ${request.headers.host} ${request.url}`);
-    request.resume();
+    let body = '';
+    request.on('data', (chunk) => {
+      body += String(chunk);
+    });
+    request.once('end', () => bodies.push(body));
     const bytes = Number(/^\/bytes\/(\d+)$/.exec(request.url ?? '')?.[1] ?? 0);
     response.end(bytes > 0 ? Buffer.alloc(bytes, 'x') : 'hello\n');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { server, port: (server.address() as AddressInfo).port, seen };
+  return { server, port: (server.address() as AddressInfo).port, seen, bodies };
 }
 
 describe('the proxy', () => {
@@ -175,6 +181,43 @@ describe('the proxy', () => {
       allowed: 0,
       refused: 1,
     });
+  });
+
+  it('sends no body without its length: what it passes on is one request', async () => {
+    const { say } = await open([here()]);
+    const smuggled = 'GET /smuggled HTTP/1.1\r\nHost: inner.example\r\nContent-Length: 0\r\n\r\n';
+    const chunked = `${smuggled.length.toString(16)}\r\n${smuggled}\r\n0\r\n\r\n`;
+    const before = origin.seen.length;
+    for (const connection of [
+      'content-length',
+      'close, Content-Length',
+      'x,content-length ,y',
+      'transfer-encoding',
+      'close\r\nConnection: content-length',
+      'host',
+    ]) {
+      for (const [framing, body] of [
+        [`Content-Length: ${smuggled.length}`, smuggled],
+        ['Transfer-Encoding: chunked', chunked],
+      ]) {
+        const head = `GET http://${here()}/outer HTTP/1.1\r\nHost: ${here()}\r\nConnection: ${connection}`;
+        expect(await say(`${head}\r\n${framing}\r\n\r\n${body}`)).toMatch(/^HTTP\/1.1 400 /);
+      }
+    }
+    expect(origin.seen.slice(before)).toEqual([]);
+    // As it is meant to be said, the body arrives as one.
+    for (const method of ['GET', 'DELETE', 'POST']) {
+      for (const [framing, body] of [
+        [`Content-Length: ${smuggled.length}`, smuggled],
+        ['Transfer-Encoding: chunked', chunked],
+      ]) {
+        const head = `${method} http://${here()}/outer HTTP/1.1\r\nHost: ${here()}\r\nConnection: x-other`;
+        await say(`${head}\r\n${framing}\r\nX-Other: 1\r\n\r\n${body}`);
+        expect(origin.seen.at(-1)).toBe(`${method} ${here()} /outer`);
+        expect(origin.bodies.at(-1)).toBe(smuggled);
+      }
+    }
+    expect(origin.seen.some((line) => line.includes('smuggled'))).toBe(false);
   });
 
   it('keeps few of the destinations that it refused', async () => {
