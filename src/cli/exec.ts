@@ -141,7 +141,10 @@ async function exec(session: Session, line: readonly string[], options: Options)
   const confiner = findConfiner(stored.account === undefined ? {} : { account: stored.account });
   const tool = execTool(name, program, stored.effects);
   const point = execPointName(name);
-  const isBound = asksForStdin(home, surroundings.cwd, point, tool.id, options);
+  const file = artifactFileOf(home, surroundings.cwd, point, options);
+  // Read once: what says that standard input is bound is what is presented.
+  const chain = readArtifactFile(file);
+  const isBound = asksForStdin(chain, tool.id);
   const input = isBound && options.explain !== true ? await bindStdin(surroundings) : undefined;
   const ask: ExecAsk = {
     program,
@@ -159,8 +162,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
     account: accountOf(confiner),
   };
   if (options.explain === true) {
-    const file = artifactFileOf(home, surroundings.cwd, point, options);
-    return await explainExec(session, { home, ask, tool, confiner, chain: readArtifactFile(file), file });
+    return await explainExec(session, { home, ask, tool, confiner, chain, file });
   }
   const opened = await openFor(options.daemon, {
     home,
@@ -176,7 +178,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
     const outcome = await runExec(
       {
         governor: opened.governor,
-        presenter: presenterOf(home, surroundings.cwd, point, opened.audience, options),
+        presenter: presenterOf(home, chain, opened.audience),
         confiner,
         hidden: [home.folder],
         cwd: surroundings.cwd,
@@ -239,14 +241,7 @@ function artifactFileOf(home: Home, cwd: string, point: string, { artifact, agen
 }
 
 /** Where there is nothing to present, that is why the call is denied, on record. */
-function presenterOf(
-  home: Home,
-  cwd: string,
-  point: string,
-  audience: string,
-  options: Options,
-): Presenter | Denial {
-  const chain = readArtifactFile(artifactFileOf(home, cwd, point, options));
+function presenterOf(home: Home, chain: readonly string[] | Denial, audience: string): Presenter | Denial {
   if (isDenial(chain)) return deny('artifact.missing', 'the artifact cannot be read');
   const leaf = readToken(chain.at(-1) ?? '');
   if (isDenial(leaf)) return leaf;
@@ -256,8 +251,7 @@ function presenterOf(
 }
 
 /** Whether a token of the artifact says something of standard input: then it is read, and bound, before the decision. */
-function asksForStdin(home: Home, cwd: string, point: string, tool: string, options: Options): boolean {
-  const chain = readArtifactFile(artifactFileOf(home, cwd, point, options));
+function asksForStdin(chain: readonly string[] | Denial, tool: string): boolean {
   if (isDenial(chain)) return false;
   return chain.some((compact) => {
     const token = readToken(compact);
