@@ -308,12 +308,12 @@ function conclude(
       hint: `writ receipt show ${outcome.executionId}`,
     });
   }
-  const { denial, executionId, wasStarted } = outcome;
+  const { denial, executionId, wasStarted, refusal } = outcome;
   const { code, reason } = denial;
   throw new CliError({
     code,
     message: `${wasStarted ? 'stopped' : 'denied'}: ${reason.text} (receipt ${executionId})`,
-    hint: hintFor(denial, found, confiner) ?? `writ receipt show ${executionId}`,
+    hint: hintFor(denial, found, confiner) ?? refusal?.detail ?? `writ receipt show ${executionId}`,
     exitCode: DENIED,
   });
 }
