@@ -1,14 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, lstatSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs';
-import { Server } from 'node:net';
+import { closeSync, lstatSync, openSync, statSync, writeSync } from 'node:fs';
+import type { Server } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { type Denial, deny } from '../../denial/index.ts';
 import type { Confiner } from './confiner.ts';
 import type { ControlGroup, GroupUse } from './control-group.ts';
-import { inheritedDescriptors } from './inherited-descriptors.ts';
 import { boundArguments, type ProcessBound, processBounds } from './limits.ts';
 import { killOrphans } from './orphans.ts';
+import { childrenOf, countProcesses, kill, readText } from './process-table.ts';
 import { DESCRIPTOR, type SandboxPlan, sandboxArguments } from './sandbox-arguments.ts';
+import { awaitListener, feed, masked, streamOf } from './sandbox-descriptors.ts';
 import { seccompFilter } from './seccomp-filter.ts';
 
 /** How a confined program ended. */
@@ -277,75 +278,4 @@ function findSwapped(pid: number, { paths }: SandboxPlan): Denial | undefined {
     return deny('environment.mismatch', 'a granted path was swapped for another file');
   }
   return undefined;
-}
-
-/** The launcher says one thing, and is told to go on when that was heard. Nothing else is read from the sandbox. */
-function awaitListener(child: ChildProcess, onListener: HoldOptions['onListener']): void {
-  child.once('message', (_message, handle) => {
-    if (!(handle instanceof Server)) {
-      child.kill('SIGKILL');
-      return;
-    }
-    if (onListener === undefined) handle.close();
-    else onListener(handle);
-    child.send('go', () => {
-      if (child.connected) child.disconnect();
-    });
-  });
-}
-
-/** Inherited descriptors that nothing takes the place of lead to `/dev/null` in the sandbox. */
-function masked(from: number, nothing: number): readonly (number | 'ignore')[] {
-  const inherited = inheritedDescriptors().filter((descriptor) => descriptor >= from);
-  const last = Math.max(from - 1, ...inherited);
-  return Array.from({ length: last + 1 - from }, (_, index) =>
-    inherited.includes(from + index) ? nothing : 'ignore',
-  );
-}
-
-function feed(child: ChildProcess, descriptor: number, bytes: Uint8Array): void {
-  const stream = streamOf(child, descriptor);
-  if (stream === undefined || !('end' in stream)) return;
-  // Where the sandbox ends before it has read all, that is told by its end.
-  stream.on('error', () => undefined);
-  stream.end(bytes);
-}
-
-/** Node's own types know of five. */
-function streamOf({ stdio }: ChildProcess, descriptor: number): Readable | Writable | undefined {
-  const streams: readonly (Readable | Writable | null | undefined)[] = stdio;
-  return streams[descriptor] ?? undefined;
-}
-
-function countProcesses(uid: number): number {
-  let count = 0;
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      if (statSync(`/proc/${name}`).uid === uid) count += statSync(`/proc/${name}/task`).nlink - 2;
-    } catch {
-      // Gone meanwhile.
-    }
-  }
-  return count;
-}
-
-function childrenOf(pid: number): readonly number[] {
-  return readText(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function kill(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // Gone already.
-  }
 }
