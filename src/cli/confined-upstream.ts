@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
-import { isDenial } from '../denial/index.ts';
 import { type Home, programFile } from '../governor/index.ts';
-import { denied, failure, usageError } from './cli-error.ts';
+import { failure, usageError } from './cli-error.ts';
 import type { ExecOptions } from './exec-options.ts';
-import { findProgram } from './exec-program.ts';
+import { locateProgram } from './exec-program.ts';
 import type { StoredServer } from './server-file.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -56,9 +55,8 @@ export function confineUpstream(
   server: StoredServer,
   options: ConfineOptions,
 ): ConfinedUpstream {
-  const found = findProgram(home, server.command, surroundings);
-  if (isDenial(found)) throw denied(found);
-  if (!found.isAdopted) {
+  const { name, path, stored } = locateProgram(home, server.command, surroundings);
+  if (name === undefined || stored === undefined) {
     throw failure(
       'program.unadopted',
       `${server.command} is no program that was adopted, so nothing grants it anything`,
@@ -82,11 +80,11 @@ export function confineUpstream(
         ...['--daemon', options.daemon === 'never' ? 'never' : 'running'],
         ...(options.agent === undefined ? [] : ['--agent', options.agent]),
         ...narrowing(options),
-        ...['--', found.name, ...server.args],
+        ...['--', name, ...server.args],
       ],
       cwd,
     },
-    measured: { command: found.program.path, args: server.args, cwd },
+    measured: { command: path, args: server.args, cwd },
   };
 }
 

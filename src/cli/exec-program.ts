@@ -20,8 +20,17 @@ const UNADOPTED = 'unadopted';
 /** Conventional exit code of a program that is not there. */
 const NOT_FOUND = 127;
 
-/** The program of a command line: by the name it was adopted under, else by its path. */
-export function findProgram(home: Home, command: string, surroundings: Surroundings): FoundProgram | Denial {
+/** Where a program is, and what it was adopted as. */
+export interface LocatedProgram {
+  /** Undefined where nothing grants it. */
+  readonly name: string | undefined;
+  /** Without symbolic links. */
+  readonly path: string;
+  readonly stored: StoredProgram | undefined;
+}
+
+/** Finds the program of a command line by the name it was adopted under, else by its path, and reads nothing of it. */
+export function locateProgram(home: Home, command: string, surroundings: Surroundings): LocatedProgram {
   const named = readStoredProgram(home, command);
   const path = named?.path ?? findExecutable(command, surroundings.path, surroundings.cwd);
   if (path === undefined) {
@@ -35,14 +44,20 @@ export function findProgram(home: Home, command: string, surroundings: Surroundi
   const real = realPath(surroundings.cwd, path);
   const name = named === undefined ? findStoredName(home, real) : command;
   const stored = named ?? (name === undefined ? undefined : readStoredProgram(home, name));
-  const program = readProgram(real);
+  return { name, path: real, stored };
+}
+
+/** The program of a command line, read. */
+export function findProgram(home: Home, command: string, surroundings: Surroundings): FoundProgram | Denial {
+  const { name, path, stored } = locateProgram(home, command, surroundings);
+  const program = readProgram(path);
   if (isDenial(program)) return program;
   return {
     name: name ?? UNADOPTED,
     isAdopted: stored !== undefined,
     program,
     stored: stored ?? {
-      path: real,
+      path,
       digest: program.digest,
       effects: 'destructive',
       read: [],

@@ -99,6 +99,23 @@ describe.skipIf(testConfiner() === undefined)('writ exec', () => {
     expect(unadopted.err).toContain('adopt it first');
   });
 
+  it('says what to change where a program lies where others could put another', async () => {
+    const shared = join(folder, 'shared');
+    mkdirSync(shared);
+    chmodSync(shared, 0o777);
+    const program = join(shared, 'program.sh');
+    writeFileSync(program, '#!/bin/sh\necho ran\n', { mode: 0o755 });
+    await run(
+      ...['exec', 'adopt', 'shared', '--effects', 'read', '--any-arguments', '--read', shared, '--', program],
+    );
+    const ran = await exec('--', 'shared');
+    expect(ran).toMatchObject({ code: 126, out: '' });
+    expect(ran.err).toContain('(scope.arguments_not_granted)');
+    expect(ran.err).toContain(`${shared} can be changed by others`);
+    chmodSync(shared, 0o755);
+    expect(await exec('--', 'shared')).toMatchObject({ code: 0, out: 'ran\n' });
+  });
+
   it('says 127 where there is no such program, and 125 where it was called wrongly', async () => {
     expect(await exec('--', 'absent-program')).toMatchObject({ code: 127, out: '' });
     expect(await exec('--time', 'long', '--', 'tool')).toMatchObject({ code: 125, out: '' });

@@ -1,20 +1,15 @@
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createPresenter, type Presenter, readToken } from '../artifact/index.ts';
-import { isJsonObject } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import {
   accountOf,
-  type BoundInput,
-  bindInput,
   type Confiner,
   confinerComponents,
   type ExecAsk,
-  type ExecOutcome,
   execPointName,
   execTool,
   findConfiner,
-  type HeldProcess,
   programComponents,
   runCanaries,
   runExec,
@@ -38,9 +33,12 @@ import { artifactPath, readArtifactFile } from './artifact-file.ts';
 import { CliError, denied, type ExitCode, usageError } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
 import { parseDuration } from './duration.ts';
+import { conclude } from './exec-conclusion.ts';
 import { explainExec } from './exec-explain.ts';
 import { addExecOptions, type ExecOptions, environmentOf, limitsOf } from './exec-options.ts';
 import { type FoundProgram, findProgram } from './exec-program.ts';
+import { passSignals } from './exec-signals.ts';
+import { asksForStdin, bindStdin } from './exec-stdin.ts';
 import { execStreams } from './exec-streams.ts';
 import type { Session } from './session.ts';
 
@@ -54,26 +52,9 @@ interface Options extends ExecOptions {
   readonly grace: string;
 }
 
-/** Exit codes as other programs that run programs have them (env, nohup, docker run). */
+/** As other programs that run programs have it (env, nohup, docker run). */
 const FAILED = 125;
-const DENIED = 126;
-/** As shells have it: 128 and SIGKILL's number. */
-const KILLED = 137;
 const DAEMON_USES = ['running', 'never'];
-const PASSED_ON = [
-  'SIGINT',
-  'SIGTERM',
-  'SIGHUP',
-  'SIGQUIT',
-  'SIGUSR1',
-  'SIGUSR2',
-  'SIGWINCH',
-  'SIGCONT',
-  // Stopped, this process could not stop the program.
-  'SIGTSTP',
-] as const;
-
-const ENDING: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
 
 export const define: Define = (command, act) => {
   addExecOptions(
@@ -141,7 +122,10 @@ async function exec(session: Session, line: readonly string[], options: Options)
   const confiner = findConfiner(stored.account === undefined ? {} : { account: stored.account });
   const tool = execTool(name, program, stored.effects);
   const point = execPointName(name);
-  const isBound = asksForStdin(home, surroundings.cwd, point, tool.id, options);
+  const file = artifactFileOf(home, surroundings.cwd, point, options);
+  // Read once: what says that standard input is bound is what is presented.
+  const chain = readArtifactFile(file);
+  const isBound = asksForStdin(chain, tool.id);
   const input = isBound && options.explain !== true ? await bindStdin(surroundings) : undefined;
   const ask: ExecAsk = {
     program,
@@ -159,8 +143,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
     account: accountOf(confiner),
   };
   if (options.explain === true) {
-    const file = artifactFileOf(home, surroundings.cwd, point, options);
-    return await explainExec(session, { home, ask, tool, confiner, chain: readArtifactFile(file), file });
+    return await explainExec(session, { home, ask, tool, confiner, chain, file });
   }
   const opened = await openFor(options.daemon, {
     home,
@@ -176,7 +159,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
     const outcome = await runExec(
       {
         governor: opened.governor,
-        presenter: presenterOf(home, surroundings.cwd, point, opened.audience, options),
+        presenter: presenterOf(home, chain, opened.audience),
         confiner,
         hidden: [home.folder],
         cwd: surroundings.cwd,
@@ -239,100 +222,11 @@ function artifactFileOf(home: Home, cwd: string, point: string, { artifact, agen
 }
 
 /** Where there is nothing to present, that is why the call is denied, on record. */
-function presenterOf(
-  home: Home,
-  cwd: string,
-  point: string,
-  audience: string,
-  options: Options,
-): Presenter | Denial {
-  const chain = readArtifactFile(artifactFileOf(home, cwd, point, options));
+function presenterOf(home: Home, chain: readonly string[] | Denial, audience: string): Presenter | Denial {
   if (isDenial(chain)) return deny('artifact.missing', 'the artifact cannot be read');
   const leaf = readToken(chain.at(-1) ?? '');
   if (isDenial(leaf)) return leaf;
   const holder = findHolderKey(home, leaf.holder.thumbprint);
   if (holder === undefined) return deny('identity.mismatch', 'no agent here holds the key of the artifact');
   return createPresenter({ chain, signer: holder.key, audience });
-}
-
-/** Whether a token of the artifact says something of standard input: then it is read, and bound, before the decision. */
-function asksForStdin(home: Home, cwd: string, point: string, tool: string, options: Options): boolean {
-  const chain = readArtifactFile(artifactFileOf(home, cwd, point, options));
-  if (isDenial(chain)) return false;
-  return chain.some((compact) => {
-    const token = readToken(compact);
-    const map = isDenial(token) ? undefined : token.toolsJson?.[tool];
-    return isJsonObject(map) && Object.hasOwn(map, 'stdinDigest');
-  });
-}
-
-async function bindStdin({ stdin }: Session['surroundings']): Promise<BoundInput> {
-  if (stdin.isTTY === true) {
-    throw usageError(
-      'the artifact binds standard input, which is a terminal here',
-      'give it a file or a pipe',
-    );
-  }
-  const bound = await bindInput(stdin);
-  if (isDenial(bound)) throw denied(bound);
-  return bound;
-}
-
-/** Signals end what is being prepared; once the program runs, they are its own, but it cannot outlive SIGTERM for long. */
-function passSignals(abort: AbortController, graceSeconds: number) {
-  let running: HeldProcess | undefined;
-  let grace: NodeJS.Timeout | undefined;
-  const pass = (signal: NodeJS.Signals): void => {
-    if (running !== undefined) {
-      running.signal(signal);
-      if (signal === 'SIGTERM') grace ??= setTimeout(() => abort.abort(), graceSeconds * 1000);
-    } else if (ENDING.includes(signal)) abort.abort();
-  };
-  for (const signal of PASSED_ON) process.on(signal, pass);
-  return {
-    to(held: HeldProcess): void {
-      running = held;
-    },
-    end(): void {
-      clearTimeout(grace);
-      for (const signal of PASSED_ON) process.off(signal, pass);
-    },
-  };
-}
-
-function conclude(
-  outcome: ExecOutcome,
-  { found, confiner }: { readonly found: FoundProgram; readonly confiner: Confiner | Denial },
-): ExitCode {
-  if (outcome.verdict === 'permit') {
-    if (outcome.isInterrupted) return KILLED;
-    const { exitCode } = outcome.end;
-    if (exitCode !== undefined) return exitCode;
-    throw new CliError({
-      code: 'exec.unknown',
-      message: `how ${found.name} ended is not known`,
-      hint: `writ receipt show ${outcome.executionId}`,
-    });
-  }
-  const { denial, executionId, wasStarted } = outcome;
-  const { code, reason } = denial;
-  throw new CliError({
-    code,
-    message: `${wasStarted ? 'stopped' : 'denied'}: ${reason.text} (receipt ${executionId})`,
-    hint: hintFor(denial, found, confiner) ?? `writ receipt show ${executionId}`,
-    exitCode: DENIED,
-  });
-}
-
-/** What whoever runs this can see for themselves. */
-function hintFor(
-  { code }: Denial,
-  { name, isAdopted, program, stored }: FoundProgram,
-  confiner: Confiner | Denial,
-): string | undefined {
-  if (isDenial(confiner)) return confiner.detail;
-  if (!isAdopted) return 'adopt it first: writ exec adopt NAME -- PROGRAM';
-  return code === 'environment.tool_changed' || program.digest !== stored.digest
-    ? `the program is not the one that was adopted; if that is meant: writ exec adopt ${name} …`
-    : undefined;
 }

@@ -31,11 +31,30 @@ describe.skipIf(found === undefined)('the canaries', () => {
   const { folder, remove } = makeOpenFolder();
   afterAll(remove);
 
-  async function states(more: string, without = '') {
-    const path = join(folder, 'bwrap');
-    writeFileSync(path, weakBubblewrap(confiner.bubblewrap.path, more, without));
+  function makeProgram(name: string, text: string): string {
+    const path = join(folder, name);
+    writeFileSync(path, text);
     chmodSync(path, 0o755);
+    return path;
+  }
+
+  async function states(more: string, without = '') {
+    const path = makeProgram('bwrap', weakBubblewrap(confiner.bubblewrap.path, more, without));
     return runCanaries({ ...confiner, bubblewrap: { ...confiner.bubblewrap, path } });
+  }
+
+  /** The state of `limits` where programs on the way are started without some of their arguments. */
+  async function limitsWithout(pattern: string, more: Partial<Confiner> = {}) {
+    const { prlimit, bubblewrap } = confiner;
+    const weak = ({ path }: typeof prlimit, name: string): string =>
+      makeProgram(name, `#!/usr/bin/perl\n$^F = 255;\nexec '${path}', grep { !/${pattern}/ } @ARGV;\n`);
+    const report = await runCanaries({
+      ...confiner,
+      prlimit: { ...prlimit, path: weak(prlimit, 'prlimit') },
+      bubblewrap: { ...bubblewrap, path: weak(bubblewrap, 'bwrap') },
+      ...more,
+    });
+    return report.states.get('limits');
   }
 
   it('find nothing where the chain is as it was meant to be', async () => {
@@ -55,6 +74,20 @@ describe.skipIf(found === undefined)('the canaries', () => {
     for (const layer of layers) expect(report.states.get(layer), layer).not.toBe('holds');
   });
 
+  it.each(['core', 'cpu', 'fsize', 'nofile', 'memlock', 'msgqueue'])(
+    'find a chain that leaves a process without its limit of %s',
+    async (option) => {
+      expect(await limitsWithout(`^--${option}=`)).toBe('leaks');
+    },
+  );
+
+  it('find memory and processes that nothing bounds where there is no control group', async () => {
+    const alone = { openGroup: () => undefined };
+    expect(await limitsWithout('^--none=', alone)).toBe('holds');
+    expect(await limitsWithout('^--data=', alone)).toBe('leaks');
+    expect(await limitsWithout('^--nproc=', alone)).toBe('leaks');
+  });
+
   it('are not even run where a namespace is shared', async () => {
     const { states: found, problem } = await states('--share-net');
     expect(problem).toBe('the sandbox shares a namespace: net');
@@ -62,9 +95,7 @@ describe.skipIf(found === undefined)('the canaries', () => {
   });
 
   it('say nothing where bubblewrap does not confine at all: then every layer is absent', async () => {
-    const path = join(folder, 'bwrap');
-    writeFileSync(path, '#!/bin/sh\nshift 3\nexec "$@"\n');
-    chmodSync(path, 0o755);
+    const path = makeProgram('bwrap', '#!/bin/sh\nshift 3\nexec "$@"\n');
     const report = await runCanaries({ ...confiner, bubblewrap: { ...confiner.bubblewrap, path } });
     expect(report.states.size).toBe(0);
     expect(report.problem).toBe('the sandbox could not be made');

@@ -11,7 +11,7 @@ import {
 import { accountOf, type Confiner } from './confiner.ts';
 import { DEFAULT_ENVIRONMENT } from './environment-variables.ts';
 import { type HeldProcess, holdProcess } from './held-process.ts';
-import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { DEFAULT_LIMITS, type Limits, type ProcessBound } from './limits.ts';
 import { readProgram } from './program.ts';
 
 const SHELL = '/bin/sh';
@@ -84,8 +84,7 @@ if [ "$privileges" = Uid:Gid:CapInh:CapPrm:CapEff:CapBnd:CapAmb:NoNewPrivs: ]
 then say privileges holds; else say privileges leaks; fi
 say system-calls $calls
 
-if [ "$(ulimit -n)" -le $3 ] && [ "$(ulimit -c)" = 0 ] && [ "$(ulimit -t)" = $4 ] && [ "$(ulimit -f)" != unlimited ]
-then say limits holds; else say limits leaks; fi
+while read -r line; do say limit "$line"; done < /proc/self/limits
 `;
 
 export interface CanaryReport {
@@ -108,18 +107,20 @@ export async function runCanaries(confiner: Confiner): Promise<CanaryReport> {
       confiner,
       plan: {
         program: shell,
-        argv: ['-c', SCRIPT, 'canary', secret, open, `${LIMITS.openFiles + 16}`, `${LIMITS.cpuSeconds}`],
+        argv: ['-c', SCRIPT, 'canary', secret, open],
         cwd: '/',
         environment: DEFAULT_ENVIRONMENT,
         paths: [],
-        memoryBytes: LIMITS.memoryBytes,
+        limits: LIMITS,
         account: accountOf(confiner),
       },
-      limits: LIMITS,
       streams: ['ignore', 'pipe', 'ignore'],
     });
     if (isDenial(held)) return { states: new Map(), problem: held.detail };
-    const states = readStates(await outputOf(held));
+    const output = await outputOf(held);
+    const states = readStates(output);
+    const limits = limitsState(output, held.bounds);
+    if (limits !== undefined) states.set('limits', limits);
     if (readdirSync(open).length > 1) states.set('files-write', 'leaks');
     return { states };
   } finally {
@@ -148,6 +149,20 @@ async function outputOf(held: HeldProcess): Promise<string> {
   await closed;
   clearTimeout(timer);
   return text;
+}
+
+/**
+ * Whether each limit of a process is exactly what it was set to; what a control group bounds is bounded since the process is in
+ * it. Undefined where nothing is said of them.
+ */
+function limitsState(output: string, bounds: readonly ProcessBound[]): LayerState | undefined {
+  const said = new Map(
+    [...output.matchAll(/^limit (Max [a-z ]+?) {2,}(\S+) +(\S+)/gm)].map(
+      ([, name = '', soft = '', hard = '']) => [name, `${soft} ${hard}`],
+    ),
+  );
+  if (said.size === 0) return undefined;
+  return bounds.every(({ name, value }) => said.get(name) === `${value} ${value}`) ? 'holds' : 'leaks';
 }
 
 function readStates(output: string): Map<ConfinementLayer, LayerState> {

@@ -100,11 +100,10 @@ export async function runConfined(
         cwd,
         environment: new Map([...(options.onListener ? PROXY_VARIABLES : []), ...environment.all]),
         paths,
-        memoryBytes: limits.memoryBytes,
+        limits,
         account: accountOf(confiner),
         hasNetwork: options.onListener !== undefined,
       },
-      limits,
       streams: ['ignore', 'pipe', 'pipe'],
       ...(options.onListener === undefined ? {} : { onListener: options.onListener }),
     });

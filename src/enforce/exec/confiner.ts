@@ -3,7 +3,9 @@ import { basename } from 'node:path';
 import { type Digest, digestOf } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Component } from '../../environment/index.ts';
+import { openControlGroup } from './control-group.ts';
 import { GateStock } from './gate-stock.ts';
+import { isChangeableByOthers, ROOT } from './program-place.ts';
 import { seccompFilter } from './seccomp-filter.ts';
 
 /** A program of the system that the chain to the confined program leads through. */
@@ -17,6 +19,8 @@ export interface Confiner {
   readonly bubblewrap: ChainProgram;
   readonly prlimit: ChainProgram;
   readonly gates: GateStock;
+  /** Undefined for a program that no control group can be made for. */
+  readonly openGroup: typeof openControlGroup;
   /** Account that programs run as; undefined for the caller's own, who is not root. */
   readonly account: Account | undefined;
 }
@@ -39,7 +43,6 @@ export interface ConfinerOptions {
 export const DEFAULT_ACCOUNT: Account = { uid: 60_917, gid: 60_917 };
 
 const FOLDERS = ['/usr/bin', '/bin', '/usr/local/bin'];
-const WRITABLE_BY_OTHERS = 0o022;
 
 /**
  * Finds what confines here. INVARIANT: only programs that nobody but root can change, and no root account.
@@ -64,7 +67,13 @@ export function findConfiner({ account, folders = FOLDERS }: ConfinerOptions = {
   if (chosen !== undefined && (chosen.uid < 1 || chosen.gid < 1)) {
     return deny('environment.unmeasured', 'programs are not run as root: name another account');
   }
-  return { bubblewrap, prlimit, gates: new GateStock(mkfifo.path), account: chosen };
+  return {
+    bubblewrap,
+    prlimit,
+    gates: new GateStock(mkfifo.path),
+    openGroup: openControlGroup,
+    account: chosen,
+  };
 }
 
 /** What programs run as: without a confiner, what they would. */
@@ -102,9 +111,7 @@ function findUntrusted(path: string): Denial | undefined {
   const segments = path.split('/');
   for (let length = segments.length; length > 0; length -= 1) {
     const part = segments.slice(0, length).join('/') || '/';
-    const { uid, mode } = lstatSync(part);
-    const sticky = (mode & 0o1000) !== 0;
-    if (uid !== 0 || ((mode & WRITABLE_BY_OTHERS) !== 0 && !sticky)) {
+    if (isChangeableByOthers(lstatSync(part), [ROOT])) {
       return deny('environment.unmeasured', `${part} can be changed by others than root`);
     }
   }

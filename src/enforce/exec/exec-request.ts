@@ -7,6 +7,7 @@ import { findBadLimit, type Limits } from './limits.ts';
 import { type Destination, destinationText, parseNetwork } from './network-grant.ts';
 import { PROXY_VARIABLES } from './network-launch.ts';
 import type { Program } from './program.ts';
+import { findUnsafePlace } from './program-place.ts';
 
 /** What a caller asks for. */
 export interface ExecAsk {
@@ -62,6 +63,11 @@ export function resolveAsk(ask: ExecAsk, here: string, hidden: readonly string[]
   if (isDenial(environment)) return environment;
   const paths = openPaths({ read: ask.read, write: ask.write, cwd: here, hidden });
   if (isDenial(paths)) return paths;
+  const unsafe = findUnsafePlace(program, paths);
+  if (unsafe !== undefined) {
+    closePaths(paths);
+    return unsafe;
+  }
   const cwd = ask.cwd ?? (paths.some(({ path }) => isBeneath(path, here)) ? here : '/');
   if (!isPlainPath(cwd)) {
     closePaths(paths);

@@ -1,14 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, lstatSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs';
-import { Server } from 'node:net';
+import { closeSync, lstatSync, openSync, statSync, writeSync } from 'node:fs';
+import type { Server } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { type Denial, deny } from '../../denial/index.ts';
 import type { Confiner } from './confiner.ts';
-import { type ControlGroup, type GroupUse, openControlGroup } from './control-group.ts';
-import { inheritedDescriptors } from './inherited-descriptors.ts';
-import { type Limits, prlimitArguments } from './limits.ts';
+import type { ControlGroup, GroupUse } from './control-group.ts';
+import { boundArguments, type ProcessBound, processBounds } from './limits.ts';
 import { killOrphans } from './orphans.ts';
+import { childrenOf, countProcesses, kill, readText } from './process-table.ts';
 import { DESCRIPTOR, type SandboxPlan, sandboxArguments } from './sandbox-arguments.ts';
+import { awaitListener, feed, masked, streamOf } from './sandbox-descriptors.ts';
 import { seccompFilter } from './seccomp-filter.ts';
 
 /** How a confined program ended. */
@@ -35,12 +36,13 @@ export interface HeldProcess {
   signal(name: NodeJS.Signals): void;
   readonly ended: Promise<ProcessEnd>;
   readonly pipes: readonly (Readable | Writable | null | undefined)[];
+  /** What the kernel keeps each of its processes to. */
+  readonly bounds: readonly ProcessBound[];
 }
 
 export interface HoldOptions {
   readonly confiner: Confiner;
   readonly plan: SandboxPlan;
-  readonly limits: Limits;
   readonly streams: Streams;
   /** Where the plan has a network: told of the socket in it that all connections come to, before the program starts. */
   readonly onListener?: (listener: Server) => void;
@@ -60,21 +62,27 @@ const NO_CAPABILITIES = /^CapEff:\t0+$/m;
  *   could be made.
  */
 export async function holdProcess(options: HoldOptions): Promise<HeldProcess | Denial> {
-  const { confiner, plan, limits, streams } = options;
+  const { confiner, plan, streams } = options;
+  const { limits } = plan;
   const filter = seccompFilter();
   if (filter === undefined) return deny('environment.unmeasured', 'there is no system call filter');
   const sandbox = sandboxArguments(plan);
   const gate = await confiner.gates.take();
-  const group = openControlGroup(limits);
+  const group = confiner.openGroup(limits);
   const nothing = openSync('/dev/null', 'r');
   const { account, bubblewrap, prlimit } = confiner;
-  const largest = Math.max(...sandbox.data.map(({ byteLength }) => byteLength));
   if (group === undefined) killOrphans(plan.account.uid);
   const running = group === undefined ? countProcesses(plan.account.uid) : 0;
+  const bounds = processBounds({
+    limits,
+    copiedBytes: Math.max(...sandbox.data.map(({ byteLength }) => byteLength)),
+    inGroup: group !== undefined,
+    running,
+  });
   const child = spawn(
     prlimit.path,
     [
-      ...prlimitArguments(limits, largest, group !== undefined, running),
+      ...boundArguments(bounds),
       '--',
       ...[bubblewrap.path, '--args', `${DESCRIPTOR.arguments}`, '--', ...sandbox.command],
     ],
@@ -101,7 +109,7 @@ export async function holdProcess(options: HoldOptions): Promise<HeldProcess | D
   );
   closeSync(gate.theirs);
   closeSync(nothing);
-  const held = new Held(child, gate.ours, group);
+  const held = new Held(child, gate.ours, group, bounds);
   if (sandbox.channel !== undefined) awaitListener(child, options.onListener);
   // At once: what it starts is then in the group from its beginning, and is found there should this process be killed.
   held.limit(child.pid);
@@ -118,6 +126,7 @@ export async function holdProcess(options: HoldOptions): Promise<HeldProcess | D
 class Held implements HeldProcess {
   readonly ended: Promise<ProcessEnd>;
   readonly pipes: HeldProcess['pipes'];
+  readonly bounds: readonly ProcessBound[];
   readonly #child: ChildProcess;
   readonly #gate: number;
   readonly #group: ControlGroup | undefined;
@@ -130,7 +139,13 @@ class Held implements HeldProcess {
   #limited = true;
   #released = false;
 
-  constructor(child: ChildProcess, gate: number, group: ControlGroup | undefined) {
+  constructor(
+    child: ChildProcess,
+    gate: number,
+    group: ControlGroup | undefined,
+    bounds: readonly ProcessBound[],
+  ) {
+    this.bounds = bounds;
     this.#child = child;
     this.#gate = gate;
     this.#group = group;
@@ -263,75 +278,4 @@ function findSwapped(pid: number, { paths }: SandboxPlan): Denial | undefined {
     return deny('environment.mismatch', 'a granted path was swapped for another file');
   }
   return undefined;
-}
-
-/** The launcher says one thing, and is told to go on when that was heard. Nothing else is read from the sandbox. */
-function awaitListener(child: ChildProcess, onListener: HoldOptions['onListener']): void {
-  child.once('message', (_message, handle) => {
-    if (!(handle instanceof Server)) {
-      child.kill('SIGKILL');
-      return;
-    }
-    if (onListener === undefined) handle.close();
-    else onListener(handle);
-    child.send('go', () => {
-      if (child.connected) child.disconnect();
-    });
-  });
-}
-
-/** Inherited descriptors that nothing takes the place of lead to `/dev/null` in the sandbox. */
-function masked(from: number, nothing: number): readonly (number | 'ignore')[] {
-  const inherited = inheritedDescriptors().filter((descriptor) => descriptor >= from);
-  const last = Math.max(from - 1, ...inherited);
-  return Array.from({ length: last + 1 - from }, (_, index) =>
-    inherited.includes(from + index) ? nothing : 'ignore',
-  );
-}
-
-function feed(child: ChildProcess, descriptor: number, bytes: Uint8Array): void {
-  const stream = streamOf(child, descriptor);
-  if (stream === undefined || !('end' in stream)) return;
-  // Where the sandbox ends before it has read all, that is told by its end.
-  stream.on('error', () => undefined);
-  stream.end(bytes);
-}
-
-/** Node's own types know of five. */
-function streamOf({ stdio }: ChildProcess, descriptor: number): Readable | Writable | undefined {
-  const streams: readonly (Readable | Writable | null | undefined)[] = stdio;
-  return streams[descriptor] ?? undefined;
-}
-
-function countProcesses(uid: number): number {
-  let count = 0;
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      if (statSync(`/proc/${name}`).uid === uid) count += statSync(`/proc/${name}/task`).nlink - 2;
-    } catch {
-      // Gone meanwhile.
-    }
-  }
-  return count;
-}
-
-function childrenOf(pid: number): readonly number[] {
-  return readText(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function kill(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // Gone already.
-  }
 }

@@ -54,36 +54,68 @@ export function findBadLimit(limits: Limits): Denial | undefined {
   return bad === undefined ? undefined : deny('request.malformed', `the limit ${bad} is out of range`);
 }
 
-/**
- * What the sandbox itself needs of each, on top: its own processes, the descriptors it is set up with, the file that the
- * program is copied into.
- */
+/** What the sandbox itself needs of each, on top: its own processes, the descriptors that it is made with. */
 const OWN = { processes: 8, openFiles: 16 } as const;
 
+/** In the sandbox: of the system, as everything in /usr. */
+const PRLIMIT = '/usr/bin/prlimit';
+
+/** A limit of one process. */
+export interface ProcessBound {
+  /** Of prlimit(1). */
+  readonly option: string;
+  /** As the kernel calls it in `/proc/self/limits`. */
+  readonly name: string;
+  /** Of the program, from its first instruction on. */
+  readonly value: number;
+  /** While its sandbox is made, where that takes more. */
+  readonly whileMade?: number;
+}
+
+export interface BoundsAsk {
+  readonly limits: Limits;
+  /** Of the largest file that is copied into the sandbox. */
+  readonly copiedBytes: number;
+  /** Whether a control group bounds memory and processes. */
+  readonly inGroup: boolean;
+  /** Processes of the account already, which count towards its limit. */
+  readonly running: number;
+}
+
 /**
- * Limits per process, as arguments of prlimit(1). Memory is bounded for all of them together where there is a control
- * group; else the data of each (address space would end programs that reserve what they never use).
- *
- * @param inGroup whether a control group bounds memory and processes.
- * @param running processes of the account already, which count towards its limit.
+ * What bounds each process. Memory is bounded for all of them together where there is a control group; else the private data
+ * of each (address space would end programs that reserve what they never use).
  */
-export function prlimitArguments(
-  limits: Limits,
-  programBytes: number,
-  inGroup: boolean,
-  running: number,
-): string[] {
-  const fileBytes = Math.max(limits.fileBytes, programBytes);
+export function processBounds({ limits, copiedBytes, inGroup, running }: BoundsAsk): readonly ProcessBound[] {
+  const { fileBytes, openFiles } = limits;
   return [
-    '--core=0',
-    `--cpu=${limits.cpuSeconds}`,
-    `--fsize=${fileBytes}`,
-    `--nofile=${limits.openFiles + OWN.openFiles}`,
-    '--memlock=65536',
-    '--msgqueue=0',
+    { option: 'core', name: 'Max core file size', value: 0 },
+    { option: 'cpu', name: 'Max cpu time', value: limits.cpuSeconds },
+    {
+      option: 'fsize',
+      name: 'Max file size',
+      value: fileBytes,
+      whileMade: Math.max(fileBytes, copiedBytes),
+    },
+    { option: 'nofile', name: 'Max open files', value: openFiles, whileMade: openFiles + OWN.openFiles },
+    { option: 'memlock', name: 'Max locked memory', value: 65_536 },
+    { option: 'msgqueue', name: 'Max msgqueue size', value: 0 },
     // Counted per account: what runs beside it would count, too.
     ...(inGroup
       ? []
-      : [`--nproc=${running + limits.processes + OWN.processes}`, `--data=${limits.memoryBytes}`]),
+      : [
+          { option: 'nproc', name: 'Max processes', value: running + limits.processes + OWN.processes },
+          { option: 'data', name: 'Max data size', value: limits.memoryBytes },
+        ]),
   ];
+}
+
+/** Arguments of prlimit(1), around what makes the sandbox. */
+export function boundArguments(bounds: readonly ProcessBound[]): readonly string[] {
+  return bounds.map(({ option, value, whileMade }) => `--${option}=${whileMade ?? value}`);
+}
+
+/** Goes before a program, in its sandbox: takes back what only making that took. */
+export function loweringCommand({ fileBytes, openFiles }: Limits): readonly string[] {
+  return [PRLIMIT, `--fsize=${fileBytes}`, `--nofile=${openFiles}`, '--'];
 }

@@ -23,11 +23,15 @@ export const LAUNCHER = { node: '/run/writ/node', script: '/run/writ/launch.cjs'
 
 /**
  * Before the program, in its sandbox: opens the listening socket there, hands it to Writ over an inherited channel, closes
- * that, and becomes the program. What is left of it is nothing: no process, no descriptor, no local socket. env(1) undoes
+ * that, and becomes the program, under its limits. What is left of it is nothing: no process, no descriptor, no local socket. env(1) undoes
  * what Node does to signals (it ignores two, and that is inherited).
  */
-export function launchScript(command: readonly string[], environment: ReadonlyMap<string, string>): string {
-  const line = ['/usr/bin/env', '--default-signal=PIPE,XFSZ', '--', ...command];
+export function launchScript(
+  lowering: readonly string[],
+  command: readonly string[],
+  environment: ReadonlyMap<string, string>,
+): string {
+  const line = [...lowering, '/usr/bin/env', '--default-signal=PIPE,XFSZ', '--', ...command];
   return `'use strict';
 const line = ${JSON.stringify(line)};
 const variables = ${JSON.stringify(Object.fromEntries(environment))};

@@ -13,7 +13,7 @@ import { pipeline } from 'node:stream/promises';
 import type { NetworkFacts } from '../../receipt/index.ts';
 import { type Destination, destinationText, parseDestination } from './network-grant.ts';
 import { NetworkRecord } from './network-record.ts';
-import { isPublicAddress } from './public-address.ts';
+import { addressList, familyOf, interfaceAddresses, isPublicAddress } from './public-address.ts';
 
 export interface NetworkProxyOptions {
   /** Exactly these. */
@@ -23,6 +23,8 @@ export interface NetworkProxyOptions {
   /** All addresses of a name. */
   readonly resolve?: (host: string) => Promise<readonly string[]>;
   readonly dial?: (address: string, port: number) => Socket;
+  /** All addresses of this machine's own interfaces, now. */
+  readonly ownAddresses?: () => readonly string[];
 }
 
 const MAX_CONNECTIONS = 128;
@@ -32,6 +34,9 @@ const DIAL_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 10 * 60_000;
 /** Of one connection (RFC 9110, 7.6.1), or meant for the proxy. */
 const HOP_BY_HOP = /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|host|expect)$/;
+
+/** Where a message ends and whom it is for: never a matter of one connection (RFC 9110, 7.6.1). */
+const FRAMING = ['content-length', 'transfer-encoding', 'host'];
 
 /** Why a request goes nowhere. */
 type Refusal = 400 | 403 | 429 | 502;
@@ -47,17 +52,25 @@ export class NetworkProxy {
   readonly #record: NetworkRecord;
   readonly #resolve: NonNullable<NetworkProxyOptions['resolve']>;
   readonly #dial: NonNullable<NetworkProxyOptions['dial']>;
+  readonly #ownAddresses: NonNullable<NetworkProxyOptions['ownAddresses']>;
   readonly #http: Server;
   readonly #open = new Set<Duplex>();
   #listener: Listener | undefined;
   #clients = 0;
   #isClosed = false;
 
-  constructor({ granted, maxBytes, resolve = resolveAll, dial = connectTo }: NetworkProxyOptions) {
+  constructor({
+    granted,
+    maxBytes,
+    resolve = resolveAll,
+    dial = connectTo,
+    ownAddresses = interfaceAddresses,
+  }: NetworkProxyOptions) {
     this.#granted = new Map(granted.map((destination) => [destinationText(destination), destination]));
     this.#record = new NetworkRecord(maxBytes);
     this.#resolve = resolve;
     this.#dial = dial;
+    this.#ownAddresses = ownAddresses;
     this.#http = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false });
     this.#http.on('connect', (request, socket, head) => void this.#tunnel(request, socket, head));
     this.#http.on('request', (request, response) => void this.#forward(request, response));
@@ -128,7 +141,8 @@ export class NetworkProxy {
       url === undefined
         ? undefined
         : parseDestination(`${url.hostname}:${url.port === '' ? '80' : url.port}`);
-    if (url === undefined || destination === undefined || isContradicted(request, url)) {
+    const isTrick = url === undefined || isContradicted(request, url) || namesFraming(request);
+    if (isTrick || destination === undefined) {
       this.#record.refuse(destination);
       refuse(400);
       return;
@@ -195,7 +209,7 @@ export class NetworkProxy {
     const addresses = isLiteral ? [host] : await this.#resolve(host).catch(() => []);
     if (addresses.length === 0) return refuse(502);
     // One that leads inside condemns them all: whoever answers for the name means no good.
-    if (!isLiteral && !addresses.every(isPublicAddress)) return refuse(403);
+    if (!isLiteral && (!addresses.every(isPublicAddress) || this.#isOwn(addresses))) return refuse(403);
     for (const address of addresses.slice(0, MAX_ADDRESSES)) {
       if (this.#isClosed) return refuse(403);
       const socket = this.#dial(address, port);
@@ -207,6 +221,16 @@ export class NetworkProxy {
       socket.destroy();
     }
     return refuse(502);
+  }
+
+  /** Whether any is an address of this machine, which may look public; where that cannot be told, it is taken for one. */
+  #isOwn(addresses: readonly string[]): boolean {
+    try {
+      const own = addressList(this.#ownAddresses());
+      return addresses.some((address) => own.check(address, familyOf(address)));
+    } catch {
+      return true;
+    }
   }
 
   #keep(socket: Socket): void {
@@ -239,14 +263,27 @@ function isContradicted({ headersDistinct }: IncomingMessage, url: URL): boolean
   return hosts.length > 1 || hosts.some((host) => URL.parse(`http://${host}/`)?.host !== url.host);
 }
 
+/** Whether Connection would have what says where the request ends taken out: its body would be read as requests. */
+function namesFraming({ headers }: IncomingMessage): boolean {
+  return namedOf(headers).some((name) => FRAMING.includes(name));
+}
+
+/** INVARIANT: the length of a body goes with it, whatever Connection names. */
 function passedOn(
-  { connection = '' }: IncomingMessage['headers'],
+  headers: IncomingMessage['headers'],
   distinct: IncomingMessage['headersDistinct'],
 ): OutgoingHttpHeaders {
-  const named = connection.toLowerCase().split(/\s*,\s*/);
+  const named = namedOf(headers).filter((name) => !FRAMING.includes(name));
   return Object.fromEntries(
     Object.entries(distinct).filter(([name]) => !HOP_BY_HOP.test(name) && !named.includes(name)),
   );
+}
+
+function namedOf({ connection = '' }: IncomingMessage['headers']): readonly string[] {
+  return connection
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim());
 }
 
 function isConnected(socket: Socket): Promise<boolean> {

@@ -6,7 +6,7 @@ import { mustRead, type Ran, runConfined, testConfiner } from './confined.test-s
 import type { Confiner } from './confiner.ts';
 import { destinationText, parseDestination, parseNetwork } from './network-grant.ts';
 import { NetworkProxy, type NetworkProxyOptions } from './network-proxy.ts';
-import { isPublicAddress } from './public-address.ts';
+import { interfaceAddresses, isPublicAddress } from './public-address.ts';
 
 const MIB = 1024 * 1024;
 
@@ -80,16 +80,22 @@ async function startServer(): Promise<{
   readonly server: Server;
   readonly port: number;
   readonly seen: string[];
+  readonly bodies: string[];
 }> {
   const seen: string[] = [];
+  const bodies: string[] = [];
   const server = createHttp((request, response) => {
     seen.push(`${request.method} ${request.headers.host} ${request.url}`);
-    request.resume();
+    let body = '';
+    request.on('data', (chunk) => {
+      body += String(chunk);
+    });
+    request.once('end', () => bodies.push(body));
     const bytes = Number(/^\/bytes\/(\d+)$/.exec(request.url ?? '')?.[1] ?? 0);
     response.end(bytes > 0 ? Buffer.alloc(bytes, 'x') : 'hello\n');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { server, port: (server.address() as AddressInfo).port, seen };
+  return { server, port: (server.address() as AddressInfo).port, seen, bodies };
 }
 
 describe('the proxy', () => {
@@ -177,6 +183,43 @@ describe('the proxy', () => {
     });
   });
 
+  it('sends no body without its length: what it passes on is one request', async () => {
+    const { say } = await open([here()]);
+    const smuggled = 'GET /smuggled HTTP/1.1\r\nHost: inner.example\r\nContent-Length: 0\r\n\r\n';
+    const chunked = `${smuggled.length.toString(16)}\r\n${smuggled}\r\n0\r\n\r\n`;
+    const before = origin.seen.length;
+    for (const connection of [
+      'content-length',
+      'close, Content-Length',
+      'x,content-length ,y',
+      'transfer-encoding',
+      'close\r\nConnection: content-length',
+      'host',
+    ]) {
+      for (const [framing, body] of [
+        [`Content-Length: ${smuggled.length}`, smuggled],
+        ['Transfer-Encoding: chunked', chunked],
+      ]) {
+        const head = `GET http://${here()}/outer HTTP/1.1\r\nHost: ${here()}\r\nConnection: ${connection}`;
+        expect(await say(`${head}\r\n${framing}\r\n\r\n${body}`)).toMatch(/^HTTP\/1.1 400 /);
+      }
+    }
+    expect(origin.seen.slice(before)).toEqual([]);
+    // As it is meant to be said, the body arrives as one.
+    for (const method of ['GET', 'DELETE', 'POST']) {
+      for (const [framing, body] of [
+        [`Content-Length: ${smuggled.length}`, smuggled],
+        ['Transfer-Encoding: chunked', chunked],
+      ]) {
+        const head = `${method} http://${here()}/outer HTTP/1.1\r\nHost: ${here()}\r\nConnection: x-other`;
+        await say(`${head}\r\n${framing}\r\nX-Other: 1\r\n\r\n${body}`);
+        expect(origin.seen.at(-1)).toBe(`${method} ${here()} /outer`);
+        expect(origin.bodies.at(-1)).toBe(smuggled);
+      }
+    }
+    expect(origin.seen.some((line) => line.includes('smuggled'))).toBe(false);
+  });
+
   it('keeps few of the destinations that it refused', async () => {
     const { proxy, say } = await open([]);
     for (let n = 0; n < 40; n += 1) await say(`CONNECT secret-${n}.example:443 HTTP/1.1\r\n\r\n`);
@@ -201,6 +244,33 @@ describe('the proxy', () => {
       expect(await say(request)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     }
     expect(dialed).toEqual(['8.8.8.8']);
+  });
+
+  it('connects to no name that leads to this machine, whose own addresses may look public', async () => {
+    let own: readonly string[] = ['127.0.0.1', '8.8.4.4', '2606:4700:0:0::42', 'fe80::1'];
+    const answers = [['8.8.4.4'], ['8.8.8.8', '8.8.4.4'], ['2606:4700::42'], ['8.8.4.4'], ['8.8.4.4']];
+    const dialed: string[] = [];
+    let asked = 0;
+    const { proxy, say } = await open(['name.example:80', '8.8.4.4:80'], {
+      resolve: async () => answers[asked++] ?? [],
+      ownAddresses: () => own,
+      dial(address) {
+        dialed.push(address);
+        return connect({ host: '127.0.0.1', port: origin.port });
+      },
+    });
+    const request = `CONNECT name.example:80 HTTP/1.1\r\n\r\n${GET}`;
+    for (const _ of [1, 2, 3]) expect(await say(request)).toMatch(/^HTTP\/1.1 403 /);
+    expect(dialed).toEqual([]);
+    expect(proxy.facts()).toMatchObject([{ to: 'name.example:80', allowed: 0, refused: 3 }]);
+    // As an address it was granted; and what was this machine's may be another's later.
+    expect(await say(`CONNECT 8.8.4.4:80 HTTP/1.1\r\n\r\n${GET}`)).toContain('hello');
+    own = ['what no address is'];
+    expect(await say(request)).toMatch(/^HTTP\/1.1 403 /);
+    own = [];
+    expect(await say(request)).toContain('hello');
+    expect(dialed).toEqual(['8.8.4.4', '8.8.4.4']);
+    expect(interfaceAddresses()).toContain('127.0.0.1');
   });
 
   it('passes on no more bytes than were granted, either way', async () => {
@@ -250,10 +320,12 @@ describe.skipIf(found === undefined)('a network in the sandbox', () => {
 
   it('starts the very program, with its own environment and signals, and no descriptor more', async () => {
     const script =
-      'ls /proc/self/fd | wc -l; ls /proc/self/fd >/dev/null; grep -E "SigIgn|Seccomp:" /proc/self/status; env | sort; exit 7';
+      'ls /proc/self/fd | wc -l; ls /proc/self/fd >/dev/null; grep -E "SigIgn|Seccomp:" /proc/self/status; grep -E "open files|file size" /proc/self/limits; env | sort; exit 7';
     const { ran } = await run(['-c', script]);
     const plain = (await runConfined(confiner, ['-c', script])) as Ran;
     expect(ran.exitCode).toBe(7);
+    expect(ran.out).toMatch(/^Max open files +1024 +1024 /m);
+    expect(ran.out).toMatch(/^Max file size +1073741824 +1073741824 /m);
     expect(ran.out).toContain('HTTP_PROXY=http://127.0.0.1:3128\n');
     expect(ran.out).not.toContain('NODE_CHANNEL_FD');
     expect(ran.out.split('\n').filter((line) => !/_proxy=|NODE_USE/i.test(line))).toEqual(

@@ -1,4 +1,5 @@
-import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { BlockList, type IPVersion, isIPv4, isIPv6 } from 'node:net';
+import { networkInterfaces } from 'node:os';
 
 /** IANA special-purpose registry, and multicast: nothing of it is a host on the internet. */
 const SPECIAL_V4: readonly (readonly [string, number])[] = [
@@ -38,4 +39,22 @@ globalUnicast.addSubnet('2000::', 3, 'ipv6');
 export function isPublicAddress(address: string): boolean {
   if (isIPv4(address)) return !special.check(address, 'ipv4');
   return isIPv6(address) && globalUnicast.check(address, 'ipv6') && !special.check(address, 'ipv6');
+}
+
+/** Of this machine as it is now: interfaces come and go. */
+export function interfaceAddresses(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap((interfaces) =>
+    (interfaces ?? []).map(({ address }) => address),
+  );
+}
+
+/** In whatever spelling they are asked for. */
+export function addressList(addresses: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const address of addresses) list.addAddress(address, familyOf(address));
+  return list;
+}
+
+export function familyOf(address: string): IPVersion {
+  return isIPv4(address) ? 'ipv4' : 'ipv6';
 }

@@ -1,7 +1,18 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { must, nowSeconds, TestDomain } from '../../../test/support/trust-domain.ts';
 import { createPresenter, deriveToken, readToken } from '../../artifact/index.ts';
 import { digestOf, type JsonObject } from '../../codec/index.ts';
@@ -319,6 +330,86 @@ describe.skipIf(found === undefined)('running a program confined', () => {
       code,
     });
     reader.close();
+  });
+
+  describe('where its program lies in a folder that it sees', () => {
+    const owner = accountOf(confiner);
+    let place = '';
+    let tool = '';
+
+    /** Puts other bytes where the program lies when it waits to be released. */
+    const attack = async (kind: 'replaced' | 'folder', access: Partial<ExecAsk>): Promise<string> => {
+      const evil = (path: string) => writeFileSync(path, '#!/bin/sh\necho EVIL\n', { mode: 0o755 });
+      const outcome = await run('', {
+        ask: { program: mustRead(tool), argv: [], write: [], ...access },
+        onStart() {
+          if (kind === 'replaced') {
+            evil(`${tool}.new`);
+            renameSync(`${tool}.new`, tool);
+          } else {
+            renameSync(join(place, 'bin'), join(place, 'old'));
+            mkdirSync(join(place, 'bin'));
+            evil(tool);
+          }
+        },
+      });
+      expect(outcome.out).not.toContain('EVIL');
+      return outcome.verdict === 'permit' ? outcome.out : outcome.denial.code;
+    };
+
+    beforeEach(() => {
+      place = mkdtempSync(join(domain.folder, 'place-'));
+      chmodSync(place, 0o755);
+      mkdirSync(join(place, 'bin'));
+      tool = join(place, 'bin', 'tool');
+      writeFileSync(tool, '#!/bin/sh\necho hashed\n', { mode: 0o755 });
+    });
+
+    it.each<[string, 'replaced' | 'folder', () => Partial<ExecAsk>]>([
+      ['granted for writing', 'replaced', () => ({ write: [place] })],
+      ['itself granted', 'replaced', () => ({ read: [tool] })],
+      [
+        'in a folder that everybody may change',
+        'replaced',
+        () => {
+          chmodSync(join(place, 'bin'), 0o777);
+          return { read: [place] };
+        },
+      ],
+      [
+        'below a folder that a group may change',
+        'folder',
+        () => {
+          chmodSync(place, 0o775);
+          return { read: [place] };
+        },
+      ],
+      [
+        'below a folder of the account that programs run as',
+        'folder',
+        () => {
+          if (process.getuid?.() === 0) chownSync(place, owner.uid, owner.gid);
+          else chmodSync(place, 0o777);
+          return { read: [place] };
+        },
+      ],
+    ])('never runs what was put there instead: %s', async (_name, kind, access) => {
+      expect(await attack(kind, access())).toBe('scope.arguments_not_granted');
+    });
+
+    it('is told what to change, and runs where only its owner can change it, or no folder around it is seen', async () => {
+      chmodSync(join(place, 'bin'), 0o777);
+      const outcome = await run('', { ask: { program: mustRead(tool), argv: [], read: [place], write: [] } });
+      expect(outcome).toMatchObject({
+        denial: { detail: expect.stringMatching(/\/bin can be changed by others .* chmod go-w/) },
+      });
+      expect(await attack('replaced', {})).toBe('hashed\n');
+      rmSync(tool);
+      writeFileSync(tool, '#!/bin/sh\necho hashed\n', { mode: 0o755 });
+      chmodSync(join(place, 'bin'), 0o755);
+      const granted = await run('', { ask: { program: mustRead(tool), argv: [], read: [place], write: [] } });
+      expect(granted).toMatchObject({ verdict: 'permit', out: 'hashed\n' });
+    });
   });
 
   it('denies it where a layer leaks or is absent, unless the root token names that', async () => {

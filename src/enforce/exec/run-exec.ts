@@ -49,7 +49,11 @@ export type ExecOutcome =
       /** The operator ended it. */
       readonly isInterrupted: boolean;
     }
-  | (Pick<DeniedOutcome, 'verdict' | 'denial' | 'executionId'> & { readonly wasStarted: boolean });
+  | (Pick<DeniedOutcome, 'verdict' | 'denial' | 'executionId'> & {
+      readonly wasStarted: boolean;
+      /** What is wrong with the call itself, whatever is granted: it tells of nothing but what its caller sees. */
+      readonly refusal?: Denial;
+    });
 
 const OVERTIME = deny('scope.use_exhausted', 'the program ran longer than its limit');
 const KILLED = 'the operator stopped the program';
@@ -68,7 +72,7 @@ export async function runExec(ports: ExecPorts, call: ExecCall): Promise<ExecOut
       never,
     );
     if (outcome.verdict === 'permit') throw new TypeError('a refusal was permitted');
-    return { ...outcome, wasStarted: false };
+    return { ...outcome, wasStarted: false, refusal: request };
   }
   const proxy =
     request.network.length === 0
@@ -126,11 +130,10 @@ function hold(
       cwd,
       environment,
       paths,
-      memoryBytes: ask.limits.memoryBytes,
+      limits: ask.limits,
       account: ask.account,
       hasNetwork: proxy !== undefined,
     },
-    limits: ask.limits,
     streams,
     ...(proxy === undefined ? {} : { onListener: (listener) => proxy.serve(listener) }),
   }).catch(() => deny('environment.unmeasured', 'the sandbox could not be made'));

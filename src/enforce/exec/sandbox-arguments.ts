@@ -1,7 +1,9 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import type { GrantedPath } from './granted-path.ts';
+import { type Limits, loweringCommand } from './limits.ts';
 import { LAUNCHER, LAUNCHER_OPTIONS, launchScript } from './network-launch.ts';
 import type { Program, ProgramFile } from './program.ts';
+import { SYSTEM_FOLDERS } from './program-place.ts';
 
 /** Everything that is decided about a confined process before it is made. */
 export interface SandboxPlan {
@@ -11,7 +13,7 @@ export interface SandboxPlan {
   readonly cwd: string;
   readonly environment: ReadonlyMap<string, string>;
   readonly paths: readonly GrantedPath[];
-  readonly memoryBytes: number;
+  readonly limits: Limits;
   /** Whether it gets a way to a proxy. */
   readonly hasNetwork?: boolean;
   readonly account: { readonly uid: number; readonly gid: number };
@@ -31,8 +33,6 @@ export interface SandboxArguments {
   readonly channel: number | undefined;
 }
 
-/** Folders of the system that everything linked dynamically needs, read-only. */
-const SYSTEM = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
 /** Configuration of the system without secrets: what is not there is left out. */
 const CONFIGURATION = [
   '/etc/alternatives',
@@ -52,7 +52,7 @@ const MIN_TMP_BYTES = 16 * 1024 * 1024;
 
 /** The arguments of bubblewrap. INVARIANT: an array, never a line that a shell would read. */
 export function sandboxArguments(plan: SandboxPlan): SandboxArguments {
-  const { program, argv, cwd, environment, paths, account } = plan;
+  const { program, argv, cwd, environment, paths, limits, account } = plan;
   const data: Uint8Array[] = [];
   const bindData = (bytes: Uint8Array, path: string, mode: string): readonly string[] => {
     data.push(bytes);
@@ -61,16 +61,17 @@ export function sandboxArguments(plan: SandboxPlan): SandboxArguments {
   const run = ({ bytes, path }: ProgramFile): readonly string[] => bindData(bytes, path, '0555');
   const text = (content: string, path: string): readonly string[] =>
     bindData(Buffer.from(content), path, '0444');
-  const tmpBytes = `${Math.max(MIN_TMP_BYTES, Math.floor(plan.memoryBytes / 2))}`;
+  const tmpBytes = `${Math.max(MIN_TMP_BYTES, Math.floor(limits.memoryBytes / 2))}`;
   const { uid, gid } = account;
   const inner = commandOf(program, argv);
+  const lowering = loweringCommand(limits);
   const launch =
     plan.hasNetwork === true
       ? {
           command: [LAUNCHER.node, ...LAUNCHER_OPTIONS, LAUNCHER.script],
           options: [
             ...['--ro-bind', process.execPath, LAUNCHER.node],
-            ...text(launchScript(inner, environment), LAUNCHER.script),
+            ...text(launchScript(lowering, inner, environment), LAUNCHER.script),
           ],
         }
       : undefined;
@@ -81,8 +82,7 @@ export function sandboxArguments(plan: SandboxPlan): SandboxArguments {
     ...['--new-session', '--die-with-parent'],
     '--clearenv',
     ...[...variables].flatMap(([name, value]) => ['--setenv', name, value]),
-    ...['--ro-bind', '/usr', '/usr'],
-    ...SYSTEM.flatMap(systemFolder),
+    ...SYSTEM_FOLDERS.flatMap(systemFolder),
     ...CONFIGURATION.flatMap((path) => ['--ro-bind-try', path, path]),
     ...text(`confined:x:${uid}:${gid}:confined:/tmp:/bin/sh\n`, '/etc/passwd'),
     ...text(`confined:x:${gid}:\n`, '/etc/group'),
@@ -100,7 +100,7 @@ export function sandboxArguments(plan: SandboxPlan): SandboxArguments {
   ];
   const channel = launch === undefined ? undefined : DESCRIPTOR.firstData + data.length;
   if (channel !== undefined) options.push('--setenv', 'NODE_CHANNEL_FD', `${channel}`);
-  const command = launch?.command ?? inner;
+  const command = launch?.command ?? [...lowering, ...inner];
   // INVARIANT: options are told apart by NUL. One within a value would make options of its own.
   if ([...options, ...command, ...inner].some((word) => word.includes('\0')))
     throw new TypeError('an option holds a NUL');

@@ -242,7 +242,29 @@ describe.skipIf(found === undefined)('a confined program', () => {
       limits: { fileBytes: 1_000_000 },
     });
     expect(exitCode).not.toBe(0);
-    expect(readFileSync(join(folder, 'f/big')).byteLength).toBeLessThan(5_000_000);
+    expect(readFileSync(join(folder, 'f/big')).byteLength).toBe(1_000_000);
+    // Itself it is larger, and was copied into the sandbox.
+    const program = mustRead(PERL);
+    expect(program.bytes.byteLength).toBeGreaterThan(1_000_000);
+    const { out } = await perl(
+      '$SIG{XFSZ} = "IGNORE"; open my $f, ">", "/tmp/big" or die; syswrite $f, "x" x 9_000_000; print -s $f',
+      { program, limits: { fileBytes: 1_000_000 } },
+    );
+    expect(out).toBe('1000000');
+  });
+
+  it('is kept to the very limits that were decided, and cannot raise them', async () => {
+    const { out } = await sh(
+      'ulimit -n 17; ulimit -f 9999999; while read -r line; do echo "$line"; done < /proc/self/limits',
+      { limits: { openFiles: 16, fileBytes: 0, cpuSeconds: 7 } },
+    );
+    expect(out).toMatch(/^Max open files +16 +16 /m);
+    expect(out).toMatch(/^Max file size +0 +0 /m);
+    expect(out).toMatch(/^Max cpu time +7 +7 /m);
+    const opened = await perl('my @f; while (open my $f, "<", "/dev/null") { push @f, $f } print 3 + @f', {
+      limits: { openFiles: 20 },
+    });
+    expect(opened.out).toBe('20');
   });
 
   it('dies with all that it started: what ignores signals, leaves its session, forks twice', async () => {
