@@ -18,6 +18,7 @@ import type { GovernanceWriter } from './governance-event.ts';
 
 export const DOMAIN = 'writ/domain@v1';
 const HOME_FOLDER = '.writ';
+const DOMAIN_FILE = 'domain.json';
 const DOMAIN_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/;
 const LOCAL_NAME = /^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$/;
 
@@ -43,6 +44,10 @@ export class Home {
     return new Home(this.folder, this.domain, this.governanceVkey, writer);
   }
 
+  /** What the domain is, written once. */
+  get domainFile(): string {
+    return join(this.folder, DOMAIN_FILE);
+  }
   /** Where a running daemon says how it is reached. */
   get daemonFile(): string {
     return join(this.folder, 'run', 'daemon.json');
@@ -125,7 +130,7 @@ export function isDomainName(name: string): boolean {
 
 /** Opens the trust domain in a folder. */
 export function openHome(folder: string): Home | Denial {
-  const path = join(folder, 'domain.json');
+  const path = join(folder, DOMAIN_FILE);
   let text: string;
   try {
     const foreign = findForeign(folder) ?? findForeign(path);
@@ -167,7 +172,7 @@ function findForeign(path: string): Denial | undefined {
 export function findHomeFolder(from: string): string | undefined {
   for (let folder = resolve(from); ; folder = dirname(folder)) {
     const candidate = join(folder, HOME_FOLDER);
-    if (existsSync(join(candidate, 'domain.json'))) return candidate;
+    if (existsSync(join(candidate, DOMAIN_FILE))) return candidate;
     if (folder === parse(folder).root) return undefined;
   }
 }

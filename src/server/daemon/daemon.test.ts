@@ -1,3 +1,5 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HttpClient } from '../../../test/support/daemon-client.ts';
@@ -67,6 +69,16 @@ function call(overrides: Partial<Action> = {}): Action {
 }
 
 describe('a governor behind a socket', () => {
+  it('ends when its home was deleted, though something made the folder anew', async () => {
+    const end = daemon.untilEnd(new AbortController().signal);
+    const { folder, daemonFile } = domain.home;
+    rmSync(folder, { recursive: true });
+    // As whatever was writing a file there at that moment would.
+    mkdirSync(dirname(daemonFile), { recursive: true });
+    writeFileSync(daemonFile, '{}');
+    await end;
+  });
+
   it('permits and denies as one in process does, at the same stages', async () => {
     const presented = call();
     const actions: readonly (readonly [Action, string])[] = [

@@ -181,9 +181,10 @@ export class Daemon {
 
   /** An address that was deleted is written again: who holds the locks must be found. False where the home is gone. */
   #keepFindable(): boolean {
-    const { daemonFile } = this.#home;
+    const { domainFile, daemonFile } = this.#home;
+    // Told by what nothing writes again: logs and addresses that are being written make folders anew that were deleted.
+    if (isGone(domainFile)) return false;
     if (!isGone(daemonFile)) return true;
-    if (isGone(this.#home.folder)) return false;
     try {
       this.#tellAddress();
     } catch {
