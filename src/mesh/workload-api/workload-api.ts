@@ -34,6 +34,7 @@ type Method = 'FetchX509SVID' | 'FetchX509Bundles' | 'FetchWITSVID' | 'FetchWITB
 const SERVICE = 'SpiffeWorkloadAPI';
 const FIRST_BACKOFF_MS = 1000;
 const MAX_BACKOFF_MS = 30_000;
+const FIRST_WITHIN_MS = 10_000;
 const INVALID_ARGUMENT = 3;
 const UNIMPLEMENTED = 12;
 
@@ -136,18 +137,24 @@ export class WorkloadApi {
     };
   }
 
-  /** The first answer of a stream. @throws Error where the first thing that happens is a problem. */
-  first<T>(watch: (watcher: Watcher<T>) => () => void): Promise<T> {
+  /** The first answer of a stream. @throws Error where the first thing that happens is a problem, or nothing does in time. */
+  first<T>(watch: (watcher: Watcher<T>) => () => void, withinMs = FIRST_WITHIN_MS): Promise<T> {
     return new Promise((resolve, reject) => {
+      const end = () => {
+        clearTimeout(late);
+        setImmediate(() => stop());
+      };
+      const fail = (problem: string) => {
+        reject(new Error(problem));
+        end();
+      };
+      const late = setTimeout(() => fail(`no answer within ${withinMs / 1000} s`), withinMs);
       const stop = watch({
         onUpdate: (update) => {
           resolve(update);
-          setImmediate(() => stop());
+          end();
         },
-        onProblem: (problem) => {
-          reject(new Error(problem));
-          setImmediate(() => stop());
-        },
+        onProblem: fail,
       });
     });
   }
