@@ -12,7 +12,7 @@ import { openHttp, upstreamUrl } from './mcp-upstreams.ts';
 import type { Session } from './session.ts';
 import { readTokenFile } from './token-file.ts';
 import { withSignals } from './with-signals.ts';
-import { addWorkloadOptions, showOrTell, shownWorkload, type WorkloadOptions } from './workload-options.ts';
+import { addWorkloadOptions, shownWorkload, showOrTell, type WorkloadOptions } from './workload-options.ts';
 
 interface Options extends WorkloadOptions {
   readonly name?: string;

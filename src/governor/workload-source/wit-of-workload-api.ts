@@ -1,4 +1,5 @@
 import { type Denial, deny } from '../../denial/index.ts';
+import type { WitIdentity, WorkloadApi } from '../../mesh/index.ts';
 import {
   type HeldWit,
   holdWit,
@@ -12,28 +13,30 @@ export interface WorkloadApiOptions {
   readonly endpoint: string;
   /** Which of this workload's identities; default: the first, which the endpoint calls the default one. */
   readonly id?: string | undefined;
-  /** How long one answer may take. */
+  /** How long to wait for the first answer. */
   readonly withinMs: number;
+  /** How long it waits at least before it asks anew. */
+  readonly minPauseMs?: number;
 }
 
-/** How often it asks at most, and at least: a new authority of the trust domain makes identities new before they end. */
 const MIN_PAUSE_MS = 1000;
-const MAX_PAUSE_MS = 300_000;
+const MAX_PAUSE_MS = 3_600_000;
 const MAX_PROBLEM_CHARACTERS = 300;
 
 /**
- * A WIT-SVID from the SPIFFE Workload API. It asks anew when half the time that the token has left is over, and after failing with growing
- * pauses; what it has serves meanwhile, for as long as it is valid. It keeps no program running.
+ * A WIT-SVID from the SPIFFE Workload API, followed on its stream. Where no new one has come when half the time that it has left is over, it
+ * asks anew. What it has serves until it ends, or until the endpoint takes it back (Workload API §7.2).
  */
 export class WitOfWorkloadApi implements WorkloadSource {
   readonly #options: WorkloadApiOptions;
+  #api: WorkloadApi | undefined;
+  #stop: (() => void) | undefined;
   #held: HeldWit | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #asking: Promise<void> | undefined;
-  #pauseMs = MIN_PAUSE_MS;
-  #nextMs = 0;
-  #closed = false;
-  problem: string | undefined = 'it was not asked yet';
+  #askedMs = 0;
+  #isWaiting = false;
+  #answered: () => void = () => {};
+  problem: string | undefined = 'it has not answered yet';
 
   private constructor(options: WorkloadApiOptions) {
     this.#options = options;
@@ -42,73 +45,97 @@ export class WitOfWorkloadApi implements WorkloadSource {
   /** Resolves when it has answered, or has not in time. */
   static async open(options: WorkloadApiOptions): Promise<WitOfWorkloadApi> {
     const source = new WitOfWorkloadApi(options);
-    await source.#ask();
+    const answered = new Promise<void>((resolve) => {
+      source.#answered = resolve;
+    });
+    try {
+      const { WorkloadApi } = await import('../../mesh/index.ts');
+      source.#api = await WorkloadApi.open({ endpoint: options.endpoint });
+    } catch (error) {
+      source.problem = printable(error instanceof Error ? error.message : 'the Workload API failed');
+      return source;
+    }
+    const late = setTimeout(source.#answered, options.withinMs);
+    source.#ask();
+    await answered;
+    clearTimeout(late);
     return source;
   }
 
   prove(call: WorkloadCall): { readonly wit: string; readonly wpt: string } | Denial {
-    const { id } = this.#options;
+    const { id, minPauseMs = MIN_PAUSE_MS } = this.#options;
     if (this.#held !== undefined && call.nowSeconds < this.#held.expSeconds) {
       return proveHeldWit(this.#held, call);
     }
     // Timers stand still while a machine sleeps.
-    if (!this.#closed && performance.now() >= this.#nextMs) void this.#ask();
+    if (performance.now() - this.#askedMs >= minPauseMs) this.#ask();
     const which = id === undefined ? '' : ` of ${id}`;
     return deny('identity.mismatch', `no WIT-SVID${which} to show: ${this.problem ?? 'it has expired'}`);
   }
 
   close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#end();
     this.#held = undefined;
   }
 
-  #ask(): Promise<void> {
-    this.#asking ??= this.#fetch().then((problem) => {
-      this.#asking = undefined;
-      if (this.#closed) return;
-      this.problem = problem;
-      this.#schedule();
-    });
-    return this.#asking;
-  }
-
-  /** @returns why there is nothing new. */
-  async #fetch(): Promise<string | undefined> {
-    const { endpoint, id, withinMs } = this.#options;
-    try {
-      const { WorkloadApi } = await import('../../mesh/index.ts');
-      const api = await WorkloadApi.open({ endpoint });
-      try {
-        const told = await api.first<readonly Pick<HeldWit, 'id' | 'wit' | 'privateKey'>[]>(
-          (watcher) => api.watchWit(watcher),
-          withinMs,
-        );
-        const one = id === undefined ? told[0] : told.find((identity) => identity.id === id);
-        if (one === undefined) {
-          return `the Workload API gives this process ${told.length === 0 ? 'none' : `${told.length} of others`}`;
-        }
-        const held = holdWit(one.wit, one.privateKey);
-        if (typeof held === 'string') return `what the Workload API gives is none: ${held}`;
-        if (held.id !== one.id) return 'the Workload API gives one of another ID than it says';
-        if (!this.#closed) this.#held = held;
-        return undefined;
-      } finally {
-        api.close();
-      }
-    } catch (error) {
-      return printable(error instanceof Error ? error.message : 'the Workload API failed');
-    }
-  }
-
-  #schedule(): void {
-    const leftMs = this.#held === undefined ? 0 : this.#held.expSeconds * 1000 - Date.now();
-    const failed = this.problem !== undefined;
-    this.#pauseMs = failed ? Math.min(this.#pauseMs * 2, MAX_PAUSE_MS / 10) : MIN_PAUSE_MS;
-    const ms = failed ? this.#pauseMs : Math.min(Math.max(leftMs / 2, MIN_PAUSE_MS), MAX_PAUSE_MS);
-    this.#nextMs = performance.now() + (failed ? this.#pauseMs : MIN_PAUSE_MS);
+  #end(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#ask(), ms).unref();
+    this.#api?.close();
+    this.#api = undefined;
+  }
+
+  #ask(): void {
+    const api = this.#api;
+    if (api === undefined) return;
+    const now = performance.now();
+    // Whoever asks again before the answer is there may never get one.
+    if (this.#isWaiting && now - this.#askedMs < this.#options.withinMs) {
+      this.#askLater();
+      return;
+    }
+    this.#isWaiting = true;
+    this.#askedMs = now;
+    this.#stop?.();
+    this.#stop = api.watchWit({
+      onUpdate: (told) => {
+        if (api === this.#api) this.#take(told);
+      },
+      onProblem: (problem, why) => {
+        if (api !== this.#api) return;
+        this.problem = printable(problem);
+        this.#isWaiting = false;
+        if (why === 'not_entitled') this.#held = undefined;
+        // INVARIANT: it is not asked again (Workload API §7).
+        if (why === 'not_served') this.#end();
+        this.#answered();
+      },
+    });
+    this.#askLater();
+  }
+
+  #take(told: readonly WitIdentity[]): void {
+    const { id } = this.#options;
+    this.#isWaiting = false;
+    const one = id === undefined ? told[0] : told.find((identity) => identity.id === id);
+    const held = one === undefined ? undefined : holdWit(one.wit, one.privateKey);
+    // What is not told of any more was taken back.
+    this.#held = typeof held === 'object' && held.id === one?.id ? held : undefined;
+    if (this.#held !== undefined) this.problem = undefined;
+    else if (typeof held === 'string') this.problem = `what the Workload API gives is none: ${held}`;
+    else if (one !== undefined) this.problem = 'the Workload API gives one of another ID than it says';
+    else this.problem = `the Workload API gives this process ${told.length === 0 ? 'none' : 'others'}`;
+    this.#askLater();
+    this.#answered();
+  }
+
+  #askLater(): void {
+    const { minPauseMs = MIN_PAUSE_MS } = this.#options;
+    clearTimeout(this.#timer);
+    // The stream itself goes on trying.
+    if (this.#api === undefined || this.#held === undefined) return;
+    const halfMs = (this.#held.expSeconds * 1000 - Date.now()) / 2;
+    const pauseMs = Math.min(Math.max(halfMs, minPauseMs), MAX_PAUSE_MS);
+    this.#timer = setTimeout(() => this.#ask(), pauseMs).unref();
   }
 }
 
