@@ -116,6 +116,7 @@ function approvalsSeen(
   const isRequest = code === 'approval.required' || code === 'approval.expired';
   return {
     action: actionDigest,
+    people: 'same-name',
     required,
     given: given.map(({ nonce, approver, role, decision }) => ({ nonce, approver, role, decision })),
     ...(isRequest ? { requestExpiresAtMs: atMs + withinSeconds * 1000 } : {}),
