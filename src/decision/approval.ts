@@ -37,6 +37,8 @@ export interface ApprovalsOfAction {
 /** What stage 9 went by, for the receipt. */
 export interface ApprovalFindings {
   readonly actionDigest: SaltedDigest;
+  /** Who counted as one person; undefined where each name did by itself. */
+  readonly people: 'same-name' | undefined;
   /** Each role once, with the most people that anything asks for, in order of role. */
   readonly required: readonly ApprovalRequirement[];
   /** The shortest time that anything gives a request; undefined for the usual one. */
@@ -138,7 +140,9 @@ export function missingApprovals(
       isInTime(fact, nowSeconds, withinSeconds),
   );
   if (standing.some(({ role }) => role === BREAK_GLASS)) return [];
-  return findVacancies(requirements, consentsOf(standing, personOf)).map(({ requirement: { role }, people }) => ({ role, people }));
+  return findVacancies(requirements, consentsOf(standing, personOf)).map(
+    ({ requirement: { role }, people }) => ({ role, people }),
+  );
 }
 
 function isInTime(

@@ -9,7 +9,6 @@ import {
   verifyProof,
 } from '../artifact/index.ts';
 import { type Denial, deny, isDenial, STAGES, type Stage } from '../denial/index.ts';
-import type { GovernanceState } from '../governance/index.ts';
 import { checkLineage, type LineagePosition, type ParentFact } from '../lineage/index.ts';
 import type { PolicyPermit } from '../policy/index.ts';
 import type { StageVerdict } from '../receipt/index.ts';
@@ -174,9 +173,10 @@ const CHECKS: Readonly<Record<Stage, StageCheck>> = {
         ...{ artifactDigest: chain.digest, policyDigest: governance.policy.digest },
       }),
     );
-    const personOf = snapshot.people === 'by-subject' ? bySubject : bySameName(governance.domain);
+    const people = snapshot.people === 'by-subject' ? undefined : 'same-name';
+    const personOf = people === undefined ? bySubject : bySameName(governance.domain);
     const others = approvalsOfOthers(given, requestersOf(chain, snapshot, workload), personOf);
-    findings.approvals = { actionDigest, required, withinSeconds, given: others };
+    findings.approvals = { actionDigest, people, required, withinSeconds, given: others };
     return checkApprovals(required, others, nowSeconds, withinSeconds, personOf);
   },
 
