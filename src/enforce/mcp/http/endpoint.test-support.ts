@@ -144,6 +144,7 @@ export async function startEndpoint(options: HarnessOptions = {}): Promise<Endpo
     resource: () => ({
       resource: `http://127.0.0.1:${port}/mcp`,
       authorizationServers: ['https://as.example'],
+      ...(options.presentations && { more: { writ: { name: 'fs', upstreams: [...names] } } }),
     }),
     open:
       names.length === 1

@@ -3,19 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { HttpClient } from '../../../test/support/daemon-client.ts';
-import { must, nowSeconds, TestDomain } from '../../../test/support/trust-domain.ts';
-import { createProof } from '../../artifact/index.ts';
-import type { JsonObject } from '../../codec/index.ts';
-import { callOfEvaluation, parseEvaluation } from '../../enforce/http/index.ts';
+import { createProof } from '../../src/artifact/index.ts';
+import { writ } from '../../src/cli/run.test-support.ts';
+import type { JsonObject } from '../../src/codec/index.ts';
+import { callOfEvaluation, parseEvaluation } from '../../src/enforce/http/index.ts';
 import {
   type EndpointHarness,
   MODERN_META,
   modernHeaders,
   startEndpoint,
-} from '../../enforce/mcp/http/endpoint.test-support.ts';
-import { govern, openWrit, type WritOptions } from '../../enforce/sdk/index.ts';
-import { unopenedWrit } from '../../enforce/sdk/sdk.test-support.ts';
+} from '../../src/enforce/mcp/http/endpoint.test-support.ts';
+import { govern, openWrit, type WritOptions } from '../../src/enforce/sdk/index.ts';
+import { unopenedWrit } from '../../src/enforce/sdk/sdk.test-support.ts';
 import {
   type ConnectedGovernor,
   connectGovernor,
@@ -23,14 +22,16 @@ import {
   publishPolicy,
   systemClock,
   writeFileDurably,
-} from '../../governor/index.ts';
-import { writeKeyFile } from '../../key/index.ts';
-import { TestWorkloadApi } from '../../mesh/workload-api/workload-api.test-support.ts';
-import { buildPolicyBundle } from '../../policy/index.ts';
-import { createWorkloadProof, DevelopmentIssuer } from '../../workload/index.ts';
-import { DEFAULT_CONFIG } from '../config/index.ts';
-import { Daemon } from '../daemon/daemon.ts';
-import { createLogger } from '../daemon/logger.ts';
+} from '../../src/governor/index.ts';
+import { writeKeyFile } from '../../src/key/index.ts';
+import { TestWorkloadApi } from '../../src/mesh/workload-api/workload-api.test-support.ts';
+import { buildPolicyBundle } from '../../src/policy/index.ts';
+import { DEFAULT_CONFIG } from '../../src/server/config/index.ts';
+import { Daemon } from '../../src/server/daemon/daemon.ts';
+import { createLogger } from '../../src/server/daemon/logger.ts';
+import { createWorkloadProof, DevelopmentIssuer } from '../../src/workload/index.ts';
+import { HttpClient } from '../support/daemon-client.ts';
+import { must, nowSeconds, TestDomain } from '../support/trust-domain.ts';
 
 const PROD = 'prod.example';
 const WEB = `spiffe://${PROD}/ns/shop/web`;
@@ -38,6 +39,16 @@ const OTHER = `spiffe://${PROD}/ns/shop/other`;
 const EVALUATED = 'authzen://todo/read';
 const ECHOED = 'mcp://fs/tools/echo';
 const COUNTED = 'sdk://app/count';
+const READ_FILE = 'hook://claude-code/Read';
+
+const names = () => ({ witFile: join(folder, 'wit.jwt'), keyFile: join(folder, 'wit.key') });
+
+/** Puts an identity, or half of one, where a program looks for it. */
+function hold({ wit, privateKey }: ReturnType<typeof issuer.issueWit>, only?: 'wit' | 'key'): void {
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  if (only !== 'key') writeFileDurably(names().witFile, `${wit}\n`, 0o600);
+  if (only !== 'wit') writeFileDurably(names().keyFile, pem, 0o600);
+}
 
 const hour = () => ({ nowSeconds: nowSeconds(), ttlSeconds: 3600 });
 const issuer = DevelopmentIssuer.create(PROD, hour());
@@ -61,6 +72,7 @@ beforeAll(async () => {
     tools: [
       tool('todo', EVALUATED, 'read'),
       tool('fs', ECHOED, 'echo'),
+      tool('claude-code', READ_FILE, 'Read'),
       ...program.manifest().tools.map((one) => ({ server: 'app', ...one })),
     ],
   });
@@ -71,7 +83,9 @@ beforeAll(async () => {
   writeFileSync(file, JSON.stringify(issuer.bundle()), { mode: 0o644 });
   const logger = createLogger(new Writable({ write: (_chunk, _encoding, done) => done() }));
   const config = { ...DEFAULT_CONFIG, workloads: { trustBundles: [{ trustDomain: PROD, file }] } };
-  daemon = must(await Daemon.start({ home, clock: systemClock, version: programVersion(), logger, drainMs: 0, config }));
+  daemon = must(
+    await Daemon.start({ home, clock: systemClock, version: programVersion(), logger, drainMs: 0, config }),
+  );
 });
 afterAll(async () => {
   await daemon?.close();
@@ -239,6 +253,48 @@ describe('MCP over HTTP', () => {
     expect([answer, ran]).toMatchObject([denied('identity.mismatch'), 0]);
   });
 
+  test('writ mcp connect shows the identity in its files with each call, and sends on what it cannot show', async () => {
+    const artifact = join(folder, 'fs.json');
+    writeFileSync(artifact, JSON.stringify({ aat_chain: [artifactFor(ECHOED, connected.audience)] }));
+    const { witFile, keyFile } = names();
+    const meta = { _meta: MODERN_META };
+    const stdin = [1, 2]
+      .map((id) => ({ id, name: 'echo', arguments: { x: id }, ...meta }))
+      .map(({ id, ...params }) => ({ jsonrpc: '2.0', id, method: 'tools/call', params }))
+      .map((message) => `${JSON.stringify(message)}\n`)
+      .join('');
+    const connect = async (...more: string[]) => {
+      const before = endpoint.calls().length;
+      const url = `http://127.0.0.1:${endpoint.port}/mcp`;
+      const key = domain.home.agentKeyFile('worker');
+      const { out, err } = await writ(
+        { cwd: folder, stdin: Buffer.from(stdin) },
+        ...['mcp', 'connect', url, '--artifact', artifact, '--key', key, ...more],
+      );
+      const answers = out
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { error?: { data?: { code?: string } } });
+      const codes = answers.map(({ error }) => (error === undefined ? 'permit' : error.data?.code));
+      return { codes, err, ran: endpoint.calls().length - before };
+    };
+    const files = ['--wit', witFile, '--wit-key', keyFile];
+    hold(issuer.issueWit(WEB, hour()));
+    expect(await connect(...files)).toMatchObject({ codes: ['permit', 'permit'], ran: 2 });
+    const denied = { codes: ['identity.mismatch', 'identity.mismatch'], ran: 0 };
+    expect(await connect()).toMatchObject(denied);
+    hold(issuer.issueWit(OTHER, hour()));
+    expect(await connect(...files)).toMatchObject(denied);
+    hold(issuer.issueWit(WEB, hour()), 'key');
+    expect(await connect(...files)).toMatchObject({
+      ...denied,
+      err: expect.stringContaining('the key is not the one that the token confirms'),
+    });
+    expect(
+      (await writ({ cwd: folder }, 'mcp', 'connect', 'http://127.0.0.1:1/', '--wit', witFile)).code,
+    ).toBe(1);
+  });
+
   test('denies what was proven of other arguments', async () => {
     const { answer, ran } = await call(shown, { x: 1 }, { x: 2 });
     expect([answer, ran]).toMatchObject([denied('identity.proof_invalid'), 0]);
@@ -251,7 +307,6 @@ function counting(writ: Parameters<typeof govern>[0], count: () => number) {
 
 describe('a program with openWrit', () => {
   let counted = 0;
-  const names = () => ({ witFile: join(folder, 'wit.jwt'), keyFile: join(folder, 'wit.key') });
   beforeAll(() => {
     const chain = [artifactFor(COUNTED, domain.home.audience('app'))];
     writeFileDurably(domain.home.artifactFile('worker-app'), JSON.stringify({ aat_chain: chain }));
@@ -259,12 +314,6 @@ describe('a program with openWrit', () => {
   beforeEach(() => {
     counted = 0;
   });
-
-  function hold({ wit, privateKey }: ReturnType<typeof issuer.issueWit>, only?: 'wit' | 'key'): void {
-    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-    if (only !== 'key') writeFileDurably(names().witFile, `${wit}\n`, 0o600);
-    if (only !== 'wit') writeFileDurably(names().keyFile, pem, 0o600);
-  }
 
   async function open(options: Partial<WritOptions>) {
     const home = domain.home.folder;
@@ -282,7 +331,7 @@ describe('a program with openWrit', () => {
 
   test('shows the identity in its files, and the one that takes its place', async () => {
     hold(issuer.issueWit(WEB, hour()));
-    const { writ, code } = await open({ workload: names() });
+    const { writ: program, code } = await open({ workload: names() });
     try {
       expect([await code(), await code()]).toEqual(['1', '2']);
       // While only half of a pair is replaced, the former one serves on.
@@ -296,7 +345,7 @@ describe('a program with openWrit', () => {
       hold(issuer.issueWit(WEB, hour()));
       expect(await code()).toBe('4');
     } finally {
-      await writ.close();
+      await program.close();
     }
   });
 
@@ -328,5 +377,35 @@ describe('a program with openWrit', () => {
     } finally {
       await writ.close();
     }
+  });
+});
+
+describe('the hook of Claude Code', () => {
+  test('shows the identity in its files, and blocks the tool where that is not the one', async () => {
+    const chain = [artifactFor(READ_FILE, domain.home.audience('claude-code'))];
+    writeFileDurably(domain.home.artifactFile('worker-claude-code'), JSON.stringify({ aat_chain: chain }));
+    const { witFile, keyFile } = names();
+    const use = { hook_event_name: 'PreToolUse', tool_name: 'Read', tool_input: { file_path: '/work/a' } };
+    const hook = async (...more: string[]) => {
+      const home = domain.home.folder;
+      const stdin = JSON.stringify(use);
+      const { code, out } = await writ(
+        { cwd: folder, stdin },
+        '--home',
+        home,
+        'hook',
+        'claude-code',
+        ...more,
+      );
+      const decision = code === 0 ? JSON.parse(out).hookSpecificOutput.permissionDecision : 'none';
+      return [code, decision];
+    };
+    const files = ['--wit', witFile, '--wit-key', keyFile];
+    hold(issuer.issueWit(WEB, hour()));
+    expect(await hook(...files)).toEqual([0, 'allow']);
+    expect(await hook()).toEqual([0, 'deny']);
+    hold(issuer.issueWit(OTHER, hour()));
+    expect(await hook(...files)).toEqual([0, 'deny']);
+    expect(await hook('--wit', witFile)).toEqual([2, 'none']);
   });
 });
