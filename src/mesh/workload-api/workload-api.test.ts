@@ -240,7 +240,7 @@ test('an endpoint that tells bundles in parts without end is left, whatever the 
         stream.write({ bundles: { [`spiffe://${PROD}`]: JSON.stringify(witBundle()) }, more: false });
         return;
       }
-      for (let at = 0; at < 8; at += 1) stream.write({ bundles, more: true });
+      for (let at = 0; at < 5; at += 1) stream.write({ bundles, more: true });
     };
     const { until, stop, seen } = recording<readonly TrustBundle[]>((watcher) =>
       api.watchTrustBundles(watcher),
