@@ -14,6 +14,7 @@ import { commandLine, type Ran } from './command-line.ts';
 import { freshFolder } from './fresh-folder.ts';
 import { GatewayClient } from './gateway-client.ts';
 import { must } from './must.ts';
+import { PROGRAM } from './program.ts';
 import { frozenClock, runningClock, type StoryClock } from './story-clock.ts';
 
 export interface PlayOptions {
@@ -63,7 +64,6 @@ export interface Report {
 }
 
 const MARKER = 'this-folder-is-made-by-a-writ-example';
-const WRIT = join(import.meta.dirname, '..', '..', 'bin', 'writ.js');
 const SSH_KEYGEN = 'ssh-keygen';
 
 /**
@@ -264,7 +264,7 @@ export class Scenario {
     server: readonly string[],
   ): Promise<GatewayClient> {
     const client = await GatewayClient.connect(process.execPath, [
-      ...[WRIT, 'mcp', '--home', this.home.folder, '--name', name, '--daemon', 'never'],
+      ...[PROGRAM, 'mcp', '--home', this.home.folder, '--name', name, '--daemon', 'never'],
       ...['--agent', agent, '--artifact', artifact, '--', process.execPath, ...server],
     ]);
     this.#closing.push(() => client.close());
