@@ -19,7 +19,11 @@ class Kept extends Writable {
 
 /** Runs a command line of `writ` in this process, in a folder and at a time of the story's own. */
 export async function commandLine(
-  options: { readonly cwd: string; readonly clockMs: () => number },
+  options: {
+    readonly cwd: string;
+    readonly clockMs: () => number;
+    readonly stdin: AsyncIterable<Uint8Array>;
+  },
   argv: readonly string[],
 ): Promise<Ran> {
   const stdout = new Kept();
@@ -27,7 +31,7 @@ export async function commandLine(
   const code = await run(argv, {
     ...processSurroundings(),
     ...options,
-    stdin: Readable.from([]),
+    stdin: Readable.from(options.stdin),
     stdout,
     stderr,
     colours: false,

@@ -1,17 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
 import colors from 'picocolors';
 import { type DerivedGrant, deriveToken, type RootGrant } from '../../src/artifact/index.ts';
 import { isDenial, type ReasonCode } from '../../src/denial/index.ts';
-import {
-  type Clock,
-  createDomain,
-  enrollAgent,
-  type Home,
-  issueArtifact,
-  systemClock,
-} from '../../src/governor/index.ts';
+import { createDomain, enrollAgent, type Home, issueArtifact } from '../../src/governor/index.ts';
 import { openWrit, type Writ, WritDenied } from '../../src/index.ts';
 import { SigningKey, writeKeyFile } from '../../src/key/index.ts';
 import { type DecisionReceipt, parseDecisionReceipt } from '../../src/receipt/index.ts';
@@ -21,6 +15,7 @@ import { freshFolder } from './fresh-folder.ts';
 import { GatewayClient } from './gateway-client.ts';
 import { must } from './must.ts';
 import { PROGRAM } from './program.ts';
+import { frozenClock, runningClock, type StoryClock } from './story-clock.ts';
 
 export interface PlayOptions {
   /** Made anew, with everything the story needs in it. */
@@ -80,14 +75,14 @@ export class Scenario {
   readonly home: Home;
   /** Where the story's own things are. */
   readonly folder: string;
-  readonly clock: Clock & { advance(seconds: number): void };
+  readonly clock: StoryClock;
   readonly #write: (text: string) => void;
   readonly #steps: Step[] = [];
   readonly #closing: (() => Promise<void>)[] = [];
   readonly #agents = new Map<string, SigningKey>();
   readonly #chains = new Map<string, readonly string[]>();
 
-  private constructor(home: Home, folder: string, clock: Scenario['clock'], write: (text: string) => void) {
+  private constructor(home: Home, folder: string, clock: StoryClock, write: (text: string) => void) {
     this.home = home;
     this.folder = folder;
     this.clock = clock;
@@ -118,7 +113,8 @@ export class Scenario {
     write(`${colors.bold(story.title)}\n`);
     write(`Trust domain ${home.domain}; look around with WRIT_HOME=${home.folder}\n`);
     const published = await scenario.#run(['policy', 'publish', join(story.example, 'policy'), '--id', name]);
-    if (published.code !== 0) throw new Error(`the policy cannot be published: ${published.err}`);
+    if (published.code !== 0)
+      throw new Error(`the policy cannot be published: ${published.err}${published.out}`);
     return scenario;
   }
 
@@ -289,8 +285,11 @@ export class Scenario {
   }
 
   /** A command line that may be denied: then with its code. */
-  async tryWrit(...argv: readonly string[]): Promise<{ readonly code: string } | undefined> {
-    const { code, out, err } = await this.#run(['--json', ...argv]);
+  async tryWrit(
+    argv: readonly string[],
+    stdin?: AsyncIterable<Uint8Array>,
+  ): Promise<{ readonly code: string } | undefined> {
+    const { code, out, err } = await this.#run(['--json', ...argv], stdin);
     if (code === 0) return undefined;
     const [, denied] = /"code":\s*"([a-z_.]+)"/.exec(`${out}${err}`) ?? [];
     return { code: denied ?? `exit code ${code}: ${err}` };
@@ -343,8 +342,8 @@ export class Scenario {
     return { home: this.home, steps, logsVerified, bundleVerified, ok: ok && logsVerified && bundleVerified };
   }
 
-  #run(argv: readonly string[]): Promise<Ran> {
-    const options = { cwd: join(this.folder, '..'), clockMs: () => this.clock.wallMs() };
+  #run(argv: readonly string[], stdin: AsyncIterable<Uint8Array> = Readable.from([])): Promise<Ran> {
+    const options = { cwd: join(this.folder, '..'), clockMs: () => this.clock.wallMs(), stdin };
     return commandLine(options, ['--home', this.home.folder, ...argv]);
   }
 
@@ -372,26 +371,6 @@ async function toldOf(call: () => Promise<unknown>): Promise<string> {
     if (error instanceof WritDenied) return error.wasStarted ? `stopped: ${error.code}` : error.code;
     throw error;
   }
-}
-
-function runningClock(): Scenario['clock'] {
-  return {
-    ...systemClock,
-    advance() {
-      throw new TypeError('this story plays in real time');
-    },
-  };
-}
-
-function frozenClock(startMs: number): Scenario['clock'] {
-  let passedMs = 0;
-  return {
-    wallMs: () => startMs + passedMs,
-    monotonicMs: () => passedMs,
-    advance(seconds) {
-      passedMs += seconds * 1000;
-    },
-  };
 }
 
 function quoted(argument: string): string {

@@ -31,6 +31,7 @@ const GRAMMARS: Readonly<Record<string, JsonObject>> = {
   rsync: { flags: { '-a': {} }, positionals: [beneath('/srv/a'), beneath('/srv/b')] },
   sort: { flags: { '-n': {} }, rest: beneath('/srv') },
   zip: { positionals: [beneath('/srv/out')], rest: beneath('/srv') },
+  wc: { flags: { '-l': {} }, rest: beneath('/srv') },
   ssh: {
     positionals: [
       { constraint_type: 'exact', value: 'host.example' },
@@ -49,9 +50,10 @@ const GOOD: readonly [string, ...string[]][] = [
   ['sort', '-n', '/srv/a'],
   ['zip', '/srv/out/a.zip', '/srv/a'],
   ['ssh', 'host.example', 'uptime'],
+  ['wc', '-l', '/srv/a'],
 ];
 
-const BAD: readonly [string, ...string[]][] = [
+const BAD: readonly (readonly [string, ...string[]])[] = [
   ['find', '/srv', '-exec', '/bin/sh', ';'],
   ['find', '/srv', '-execdir', 'sh', '{}', '+'],
   ['find', '/srv', '-fprintf', '/srv/x', 'x'],
@@ -97,6 +99,52 @@ const BAD: readonly [string, ...string[]][] = [
   ['ssh', '-oProxyCommand=sh', 'host.example', 'uptime'],
   ['ssh', 'host.example', 'uptime; sh'],
   ['ssh', 'host.example', 'uptime', '&&', 'sh'],
+  ...['-ok', '-okdir', '-fls', '-fprint', '-fprint0', '-newer', '-follow', '-samefile'].map(
+    (flag) => ['find', '/srv', flag, '/etc/passwd'] as const,
+  ),
+  ...[
+    '-c',
+    '-C',
+    '-p',
+    '--paginate',
+    '--git-dir=/srv/x',
+    '--exec-path=/srv/x',
+    '--no-index',
+    '-O/etc/passwd',
+  ].map((flag) => ['git', flag, 'log'] as const),
+  ...['--no-index', '--textconv', '--upload-pack=sh', 'ext::sh -c id', '-O/etc/passwd', '--oneline=x'].map(
+    (flag) => ['git', 'log', flag] as const,
+  ),
+  ...['--file=/etc/shadow', '--exclude-from=/etc/shadow', '-P', '-d', '--include=*'].map(
+    (flag) => ['grep', flag, 'x', '/srv/a'] as const,
+  ),
+  ...['-O', '-T/etc/passwd', '--config=/srv/x', '-x', '--unix-socket=/srv/s', '--next', '--trace=/srv/x'].map(
+    (flag) => ['curl', flag, 'https://example.org/a'] as const,
+  ),
+  ...[
+    '-D/srv/x',
+    '-c/srv/x',
+    '-H@/etc/passwd',
+    '-F',
+    '--resolve=example.org:443:127.0.0.1',
+    '-w@/etc/passwd',
+  ].map((flag) => ['curl', flag, 'https://example.org/a'] as const),
+  ...['--rsync-path=sh', '--files-from=/etc/passwd', '--log-file=/srv/x', '--daemon', '-M--x', '-aesh'].map(
+    (flag) => ['rsync', flag, '/srv/a', '/srv/b'] as const,
+  ),
+  ...['-T/srv', '--random-source=/etc/shadow', '-o/srv/x', '-nm', '--output=/srv/x'].map(
+    (flag) => ['sort', flag, '/srv/a'] as const,
+  ),
+  ...['-TT', '--unzip-command=sh', '-m', '-i@/etc/passwd', '-@', '-O/srv/x'].map(
+    (flag) => ['zip', '/srv/out/a.zip', '/srv/a', flag] as const,
+  ),
+  ...['-F/srv/x', '-E/srv/x', '-D1', '-R1:x:1', '-W', '-J', '-I/srv/x.so', '-oLocalCommand=sh', '-t'].map(
+    (flag) => ['ssh', flag, 'host.example', 'uptime'] as const,
+  ),
+  ['wc', '--files0-from=/etc/shadow'],
+  ['wc', '-l', '--files0-from', '/etc/shadow'],
+  ['wc', '-l', '/etc/shadow'],
+  ['wc', '-l', ''],
 ];
 
 function accepts([program, ...argv]: readonly [string, ...string[]]): boolean {

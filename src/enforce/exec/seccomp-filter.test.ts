@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { seccompFilter } from './seccomp-filter.ts';
-import { DENIED, EXAMINED } from './system-calls.ts';
+import { DENIED, EXAMINED, MODE_SETTING } from './system-calls.ts';
 
 const ALLOW = 0x7fff0000;
 const ERROR = 0x00050000;
@@ -67,6 +67,26 @@ for (const architecture of ['x64', 'arm64'] as const) {
     // Datagrams (raw ones are): an end of them can be led elsewhere.
     for (const type of [0, 2, 3, 4, 2 | 0x80000]) expect(of('socketpair', 1, type)).toBe(ERROR | 97);
     expect(of('socketpair', 16)).toBe(ERROR | 97);
+    expect(of('openat2')).toBe(ERROR | 38);
+  });
+
+  it(`${architecture}: no file is given a set-user-id or set-group-id bit`, () => {
+    for (const [name, { numbers, mode, ...more }] of Object.entries(MODE_SETTING)) {
+      const nr = numbers[column];
+      if (nr === undefined) continue;
+      const verdict = (bits: number, flags = 0o100): number => {
+        const args = [0, 0, 0, 0];
+        args[mode] = bits;
+        if ('flags' in more) args[more.flags] = flags;
+        return verdictOf(program, { arch, nr, args });
+      };
+      for (const bits of [0o4755, 0o2755, 0o6000, 0o104755]) expect(verdict(bits), name).toBe(ERROR | 1);
+      for (const bits of [0o755, 0o1777, 0o100644]) expect(verdict(bits), name).toBe(ALLOW);
+      if (!('flags' in more)) continue;
+      expect(verdict(0o4755, 0o20200000), name).toBe(ERROR | 1);
+      // What creates nothing has no mode.
+      expect(verdict(0xffffffff, 0o2000), name).toBe(ALLOW);
+    }
   });
 
   it(`${architecture}: calls by another architecture are denied whatever their number`, () => {

@@ -1,4 +1,4 @@
-import { DENIED, EXAMINED } from './system-calls.ts';
+import { DENIED, EXAMINED, MODE_SETTING } from './system-calls.ts';
 
 /*
  * A seccomp filter (classic BPF, seccomp(2)) over `struct seccomp_data { int nr; u32 arch; u64 ip; u64 args[6]; }`.
@@ -40,6 +40,10 @@ const SOCK_STREAM = 1;
 const SOCK_SEQPACKET = 5;
 /** The rest are flags. */
 const SOCKET_TYPE = 0xf;
+/** S_ISUID, S_ISGID. */
+const SET_ID = 0o6000;
+/** O_CREAT, O_TMPFILE: without them the mode is whatever lies there. */
+const CREATES = 0o100 | 0o20000000;
 
 type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
 
@@ -89,8 +93,22 @@ function filterFor(architecture: Architecture): readonly Instruction[] {
       ...passWhere([SOCK_STREAM, SOCK_SEQPACKET]),
       fail(EAFNOSUPPORT),
     ]),
+    // A program that lends its account outlives its sandbox in a granted folder: whoever runs it there is that account.
+    ...Object.values(MODE_SETTING).flatMap(({ numbers, mode, ...more }) =>
+      when(numbers[column], [
+        ...('flags' in more ? passWithout(more.flags, CREATES) : []),
+        ...passWithout(mode, SET_ID),
+        fail(EPERM),
+      ]),
+    ),
+    // Its flags and mode lie in memory: programs fall back to openat.
+    ...when(EXAMINED.openat2[column], [fail(ENOSYS)]),
     pass(),
   ];
+}
+
+function passWithout(argument: number, bits: number): readonly Instruction[] {
+  return [[LOAD, 0, 0, lowHalf(argument)], [JUMP_BITS, 1, 0, bits], pass()];
 }
 
 function passWhere(values: readonly number[]): readonly Instruction[] {
@@ -98,7 +116,8 @@ function passWhere(values: readonly number[]): readonly Instruction[] {
 }
 
 /** A block for one system call, which must end in a return. */
-function when(number: number, block: readonly Instruction[]): readonly Instruction[] {
+function when(number: number | undefined, block: readonly Instruction[]): readonly Instruction[] {
+  if (number === undefined) return [];
   return [[JUMP_EQUAL, 0, block.length, number], ...block];
 }
 

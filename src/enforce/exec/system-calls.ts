@@ -74,4 +74,18 @@ export const EXAMINED = {
   ioctl: [16, 29],
   socket: [41, 198],
   socketpair: [53, 199],
+  openat2: [437, 437],
 } as const satisfies Readonly<Record<string, Numbers>>;
+
+/** Those that can give a file a set-user-id or set-group-id bit: by which argument, and only with which flags in which other one. */
+export const MODE_SETTING = {
+  chmod: { numbers: [90, undefined], mode: 1 },
+  fchmod: { numbers: [91, 52], mode: 1 },
+  fchmodat: { numbers: [268, 53], mode: 2 },
+  fchmodat2: { numbers: [452, 452], mode: 2 },
+  creat: { numbers: [85, undefined], mode: 1 },
+  mknod: { numbers: [133, undefined], mode: 1 },
+  mknodat: { numbers: [259, 33], mode: 2 },
+  open: { numbers: [2, undefined], mode: 2, flags: 1 },
+  openat: { numbers: [257, 56], mode: 3, flags: 2 },
+} as const satisfies Readonly<Record<string, { numbers: Numbers; mode: number; flags?: number }>>;
