@@ -311,6 +311,18 @@ test.runIf(isLinux)('what becomes of a process is noticed', async () => {
   await two.examine();
   expect(two.look()?.changed).toEqual(['process/files/lib']);
   two.child.kill('SIGKILL');
+
+  const nap = join(domain.folder, 'nap.cjs');
+  const honest = 'setTimeout(() => {}, 30_000);';
+  writeFileSync(nap, honest);
+  const node = { ...shell(''), command: process.execPath, args: [nap] };
+  const three = must(await SupervisedProcess.start(node, options));
+  // Put back, it is the same again.
+  writeFileSync(nap, 'evil();');
+  writeFileSync(nap, honest);
+  await three.examine();
+  expect(three.look()?.changed).toEqual(['process/script']);
+  three.child.kill('SIGKILL');
 });
 
 test('elsewhere than on Linux no process is started', async () => {

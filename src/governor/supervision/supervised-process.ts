@@ -106,7 +106,7 @@ export class SupervisedProcess {
 
   /**
    * Looks at it as a whole, when it connects: what it runs, and whether what it was started from is what was measured
-   * before. Bytes that are the same before the start and now are those that were loaded in between.
+   * before. A script that nobody touched from before the start until now is what was loaded in between.
    */
   async examine(): Promise<void> {
     const pid = this.child.pid ?? 0;

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
 import { basename, resolve } from 'node:path';
 import { canonicalize, type Digest, digestOf } from '../../codec/index.ts';
@@ -28,6 +29,8 @@ export interface MeasuredProgram {
   /** The file that is started; an interpreter, where the command is a script. */
   readonly executable: Digest;
   readonly scriptName?: string;
+  /** Which state of which file the script was, before it was read: it differs after any write, also one that was undone. */
+  readonly scriptState?: string;
   readonly components: readonly Component[];
 }
 
@@ -76,6 +79,7 @@ export async function measureSupervised(
     ['arguments', digestOf(canonicalize([...args]))],
     ['environment', digestOf(canonicalize(environment))],
   ]);
+  const scriptState = entryPath === undefined ? undefined : await stateOf(entryPath);
   const script = entryPath === undefined ? undefined : await digestFile(entryPath);
   if (entryPath !== undefined && script === undefined) {
     return deny('environment.unmeasured', 'the script of a supervised program cannot be read');
@@ -99,6 +103,7 @@ export async function measureSupervised(
   return {
     executable,
     ...(scriptName === undefined ? {} : { scriptName }),
+    ...(scriptState === undefined ? {} : { scriptState }),
     components: [...digests].map(([name, digest]) => ({
       ...{ kind: SUPERVISED_KIND, name, digest },
       ...{ collector: SUPERVISOR_COLLECTOR, at: atSeconds },
@@ -110,5 +115,17 @@ export async function measureSupervised(
 export function changedBetween(before: MeasuredProgram, after: MeasuredProgram): string[] {
   const digests = new Map(after.components.map(({ name, digest }) => [name, digest]));
   const changed = before.components.filter(({ name, digest }) => digests.get(name) !== digest);
-  return changed.map(({ kind, name }) => `${kind}/${name}`);
+  const names = new Set(changed.map(({ kind, name }) => `${kind}/${name}`));
+  if (before.scriptState !== after.scriptState) names.add(`${SUPERVISED_KIND}/script`);
+  return [...names];
+}
+
+/** Change time is the kernel's own: whoever rewrites a file, or puts another in its place, cannot set it. */
+async function stateOf(path: string): Promise<string | undefined> {
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    return [dev, ino, size, mtimeNs, ctimeNs].join(':');
+  } catch {
+    return undefined;
+  }
 }
