@@ -53,6 +53,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     summary: 'run the governor of this machine, for every enforcement point on it',
     load: () => import('./up.ts'),
   },
+  supervise: {
+    summary: 'run a program that the daemon starts, measures and vouches for',
+    load: () => import('./supervise.ts'),
+  },
   token: {
     summary: "tokens for the daemon's API over TCP",
     commands: {

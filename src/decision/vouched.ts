@@ -3,8 +3,8 @@ import { type Vouched, vouchFor } from '../environment/index.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /**
- * How far the measurement of a snapshot is proven, for a chain: by quotes of the TPMs that are enrolled now. Undefined where
- * nothing is measured. The word of the measurement itself counts for no more than `supervisor`.
+ * How far the measurement of a snapshot is proven, for a chain: by quotes of the TPMs that are enrolled now, and by what its
+ * supervisor saw. Undefined where nothing is measured. The word of the measurement itself counts for no more than `self`.
  */
 export function vouchedFor(
   chain: VerifiedChain | undefined,

@@ -1,8 +1,9 @@
 import { type Denial, deny } from '../denial/index.ts';
-import { ASSURANCES, type Assurance, meetsAssurance, type Vouched } from './assurance.ts';
+import { ASSURANCES, type Assurance, meetsDemand, type Vouched } from './assurance.ts';
 import type { EnvironmentBinding } from './binding.ts';
 import { type Component, compareComponents, componentLabel } from './component.ts';
 import type { Measurement } from './measurement.ts';
+import { SUPERVISED_KIND } from './supervision.ts';
 
 /** A measurement this far in the future is a clock's error; further, nobody can tell how old it is. */
 const MAX_FUTURE_SECONDS = 5;
@@ -23,10 +24,11 @@ export function checkEnvironment(
   if (measurement === undefined) {
     return deny('environment.unmeasured', 'the artifact is bound to an environment and none was measured');
   }
+  const proven = vouched ?? measurement;
   return (
     checkDigests(bindings, measurement) ??
-    checkComponents(bindings, measurement) ??
-    checkAssurance(bindings, vouched ?? measurement) ??
+    checkComponents(bindings, measurement, proven) ??
+    checkAssurance(bindings, proven) ??
     checkAge(bindings, measurement, nowSeconds)
   );
 }
@@ -43,37 +45,55 @@ function checkDigests(bindings: readonly EnvironmentBinding[], measurement: Meas
 function checkComponents(
   bindings: readonly EnvironmentBinding[],
   measurement: Measurement,
+  proven: Vouched,
 ): Denial | undefined {
   const required = bindings.flatMap(({ components }) => components ?? []);
   if (required.length === 0) return undefined;
   const [failed] = required
-    .filter((component) => findMeasured(component, measurement)?.digest !== component.digest)
+    .filter((component) => findMeasured(component, measurement, proven)?.digest !== component.digest)
     .sort(compareComponents);
   if (failed === undefined) return undefined;
   const code = failed.kind === 'tool' ? 'environment.tool_changed' : 'environment.mismatch';
-  const how = findMeasured(failed, measurement) === undefined ? 'is not measured' : 'has another digest';
-  return deny(code, `component ${componentLabel(failed)} ${how}`);
+  const how =
+    findMeasured(failed, measurement, proven) === undefined ? 'is not measured' : 'has another digest';
+  const isUnseen = failed.kind === SUPERVISED_KIND && proven.supervised === undefined;
+  const why = isUnseen ? whyUnsupervised(proven) : '';
+  return deny(code, `component ${componentLabel(failed)} ${how}${why}`);
 }
 
-function findMeasured({ kind, name }: Component, { components }: Measurement): Component | undefined {
-  return components.find((measured) => measured.kind === kind && measured.name === name);
+/** INVARIANT: kind `process` is what a supervisor measured, and counts where its word does; no process reports it of itself. */
+function findMeasured(
+  { kind, name }: Component,
+  { components }: Measurement,
+  { supervised = [] }: Vouched,
+): Component | undefined {
+  const measuredBy = kind === SUPERVISED_KIND ? supervised : components;
+  return measuredBy.find((measured) => measured.kind === kind && measured.name === name);
 }
 
-function checkAssurance(
-  bindings: readonly EnvironmentBinding[],
-  { assurance, problem }: Vouched,
-): Denial | undefined {
+function checkAssurance(bindings: readonly EnvironmentBinding[], vouched: Vouched): Denial | undefined {
+  const { assurance } = vouched;
   const unmet = bindings
     .flatMap(({ assurance: required, quoteFor }): Assurance[] => [
       ...(required === undefined ? [] : [required]),
       // Whoever wants a quote of its own wants a quote.
       ...(quoteFor === undefined ? [] : (['tpm'] as const)),
     ])
-    .filter((required) => !meetsAssurance(assurance, required));
+    .filter((required) => !meetsDemand(vouched, required));
   if (unmet.length === 0) return undefined;
   const strongest = ASSURANCES.findLast((candidate) => unmet.includes(candidate)) ?? 'unknown';
-  const why = problem === undefined ? '' : `: the TPM's quote does not count, ${problem}`;
+  const why = strongest === 'supervisor' ? whyUnsupervised(vouched) : whyUnquoted(vouched);
   return deny('environment.assurance_too_low', `assurance is ${assurance}, ${strongest} is required${why}`);
+}
+
+function whyUnquoted({ problem }: Vouched): string {
+  return problem === undefined ? '' : `: the TPM's quote does not count, ${problem}`;
+}
+
+function whyUnsupervised({ supervisionProblem }: Vouched): string {
+  return supervisionProblem === undefined
+    ? ': no supervisor started this process, or it is gone'
+    : `: the supervisor's word does not count, ${supervisionProblem}`;
 }
 
 function checkAge(

@@ -4,7 +4,12 @@ export { checkEnvironment } from './check-environment.ts';
 export { checkToolDefinition } from './check-tool-definition.ts';
 export { isEnforcerKnown, measureEnforcer } from './collectors/enforcer.ts';
 export { EnvironmentWatch, type EnvironmentWatchOptions } from './collectors/environment-watch.ts';
+export { digestFile } from './collectors/file-digest.ts';
 export { keepDigests, recallDigests } from './collectors/kept-digests.ts';
+export {
+  type ProcessFacts,
+  readProcessFacts,
+} from './collectors/process-facts.ts';
 export {
   COLLECTORS,
   type Collector,
@@ -14,6 +19,7 @@ export {
   type Surroundings,
 } from './collectors/profile.ts';
 export { DEFAULT_TCTI, isTcti, Tpm2Tools, TpmFailure } from './collectors/tpm2-tools.ts';
+export { digestTree } from './collectors/tree-digest.ts';
 export { measureUpstream, type UpstreamCommand, type UpstreamMeasurement } from './collectors/upstream.ts';
 export { type Drift, findDrift } from './compare-measurements.ts';
 export {
@@ -41,7 +47,9 @@ export {
   parseMeasurement,
   serializeMeasurement,
   withQuotes,
+  withSupervision,
 } from './measurement.ts';
+export { SUPERVISED_KIND, SUPERVISOR_COLLECTOR, type Supervision } from './supervision.ts';
 export { parseAttestationKey } from './tpm/attestation-key.ts';
 export {
   attesterOf,

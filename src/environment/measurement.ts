@@ -10,6 +10,7 @@ import {
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { type Assurance, isAssurance } from './assurance.ts';
 import { type Component, compareComponents, componentLabel, isComponent } from './component.ts';
+import { parseSupervision, type Supervision, supervisionJson } from './supervision.ts';
 import { MAX_QUOTES, parseTpmQuote, type TpmQuote } from './tpm/tpm-quote.ts';
 
 /** What was measured, once. Immutable. */
@@ -23,6 +24,8 @@ export interface Measurement {
   readonly measuredAtSeconds: number;
   /** What TPMs say about it. Nothing is believed before it is verified. */
   readonly quotes?: readonly TpmQuote[];
+  /** What the supervisor saw of the process. Set by the governor alone; what it is worth is derived from it. */
+  readonly supervision?: Supervision;
 }
 
 export const ENVIRONMENT_TAG = 'writ/environment@v1';
@@ -62,11 +65,18 @@ export function withQuotes(measurement: Measurement, quotes: readonly TpmQuote[]
   return Object.freeze(quotes.length === 0 ? bare : { ...bare, quotes: Object.freeze([...quotes]) });
 }
 
+/** The same measurement, with what the supervisor saw of the process now. */
+export function withSupervision(measurement: Measurement, supervision: Supervision | undefined): Measurement {
+  const { supervision: _former, ...bare } = measurement;
+  return Object.freeze(supervision === undefined ? bare : { ...bare, supervision });
+}
+
 /** The measurement as evidence bytes: the JCS of either type (spec/environment.md §2). */
 export function serializeMeasurement(measurement: Measurement): Uint8Array {
-  const { components, assurance, measuredAtSeconds, quotes } = measurement;
+  const { components, assurance, measuredAtSeconds, quotes, supervision } = measurement;
   const isPlain =
     quotes === undefined &&
+    supervision === undefined &&
     components.every(({ collector, at }) => collector === undefined && at === undefined);
   const json: JsonObject = {
     type: isPlain ? MEASUREMENT_TYPE : MEASUREMENT_TYPE_2,
@@ -74,6 +84,7 @@ export function serializeMeasurement(measurement: Measurement): Uint8Array {
     components: components.map((component) => ({ ...component })),
     measuredAt: measuredAtSeconds,
     ...(quotes === undefined ? {} : { quotes: quotes.map((quote) => ({ ...quote })) }),
+    ...(supervision === undefined ? {} : { supervision: supervisionJson(supervision) }),
   };
   return Buffer.from(canonicalize(json), 'utf8');
 }
@@ -82,13 +93,13 @@ export function serializeMeasurement(measurement: Measurement): Uint8Array {
 export function parseMeasurement(bytes: Uint8Array): Measurement | Denial {
   const json = parseJsonObject(bytes, 'environment.unmeasured', {
     maxBytes: MAX_MEASUREMENT_BYTES,
-    maxDepth: 4,
+    maxDepth: 5,
   });
   if (isDenial(json)) return json;
-  const { type, assurance, components, measuredAt, quotes, ...unknown } = json;
+  const { type, assurance, components, measuredAt, quotes, supervision, ...unknown } = json;
   if (type !== MEASUREMENT_TYPE && type !== MEASUREMENT_TYPE_2) return refuse('is of another type');
   const isPlain = type === MEASUREMENT_TYPE;
-  if (isPlain && quotes !== undefined) return refuse('has unknown members');
+  if (isPlain && (quotes !== undefined || supervision !== undefined)) return refuse('has unknown members');
   if (Object.keys(unknown).length > 0) return refuse('has unknown members');
   if (!isAssurance(assurance)) return refuse('has an unknown assurance');
   if (typeof measuredAt !== 'number') return refuse('has no time');
@@ -103,7 +114,13 @@ export function parseMeasurement(bytes: Uint8Array): Measurement | Denial {
   if (problem !== undefined) return refuse(`is invalid: ${problem}`);
   const measurement = measurementOf(parsed, assurance, measuredAt);
   const parsedQuotes = parseQuotes(quotes);
-  return parsedQuotes === undefined ? refuse('has malformed quotes') : withQuotes(measurement, parsedQuotes);
+  if (parsedQuotes === undefined) return refuse('has malformed quotes');
+  const quoted = withQuotes(measurement, parsedQuotes);
+  if (supervision === undefined) return quoted;
+  const parsedSupervision = parseSupervision(supervision);
+  return parsedSupervision === undefined
+    ? refuse('has a malformed supervision')
+    : withSupervision(quoted, parsedSupervision);
 }
 
 function parseQuotes(json: JsonValue | undefined): readonly TpmQuote[] | undefined {

@@ -2,6 +2,7 @@ import type { Digest } from '../codec/index.ts';
 import type { Assurance, Vouched } from './assurance.ts';
 import type { EnvironmentBinding } from './binding.ts';
 import type { Measurement } from './measurement.ts';
+import { findSupervisionProblem } from './supervision.ts';
 import type { TpmAttester } from './tpm/attester.ts';
 import { findTpmQuoteProblem, type TpmQuote } from './tpm/tpm-quote.ts';
 
@@ -16,22 +17,45 @@ export interface VouchContext {
 
 /** A quote that was asked for this far in the future: a clock's error. */
 const MAX_FUTURE_SECONDS = 5;
+/** The supervisor looks again with every decision, at most so long after the last time. */
+const MAX_LOOK_AGE_SECONDS = 10;
 
 /**
- * How far a measurement is proven here and now (spec/environment.md §6). Pure.
+ * How far a measurement is proven here and now (spec/environment.md §6, §7). Pure.
  *
- * INVARIANT: levels above `supervisor` are never taken from what a measurement says of itself: `tpm` takes a quote that
- * verifies against an enrolled TPM, is about these components, and is young enough; `tee` is proven by nothing yet.
+ * INVARIANT: no level above `self` is taken from what a measurement says of itself: `supervisor` takes what the governor saw
+ * of a process that it started, and that contradicts nothing; `tpm` a quote that verifies against an enrolled TPM, is about
+ * these components, and is young enough; `tee` is proven by nothing yet.
  */
 export function vouchFor(measurement: Measurement, context: VouchContext): Vouched {
-  const { assurance, quotes = [], digest } = measurement;
-  const claimed: Assurance = assurance === 'supervisor' ? 'supervisor' : 'self';
+  const { quotes = [], digest } = measurement;
+  const supervised = supervisedBy(measurement, context);
   let problem: string | undefined;
   for (const quote of quotes) {
     problem = findProblem(quote, digest, context);
-    if (problem === undefined) return { assurance: 'tpm' };
+    if (problem === undefined) return { assurance: 'tpm', ...supervised };
   }
-  return { assurance: claimed, ...(problem === undefined ? {} : { problem }) };
+  const assurance: Assurance = supervised.supervised === undefined ? 'self' : 'supervisor';
+  return { assurance, ...supervised, ...(problem === undefined ? {} : { problem }) };
+}
+
+function supervisedBy(
+  measurement: Measurement,
+  { nowSeconds, bindings }: VouchContext,
+): Pick<Vouched, 'supervised' | 'supervisionProblem'> {
+  const { supervision } = measurement;
+  if (supervision === undefined) return {};
+  const supervisionProblem = findSupervisionProblem(
+    supervision,
+    measurement.components,
+    nowSeconds,
+    tightestAge(bindings, MAX_LOOK_AGE_SECONDS),
+  );
+  return supervisionProblem === undefined ? { supervised: supervision.components } : { supervisionProblem };
+}
+
+function tightestAge(bindings: readonly EnvironmentBinding[], atMost: number): number {
+  return bindings.reduce((least, { maxAgeSeconds = least }) => Math.min(least, maxAgeSeconds), atMost);
 }
 
 function findProblem(
@@ -43,10 +67,7 @@ function findProblem(
   if (attester === undefined) return 'no TPM is enrolled under its name';
   if (quote.artifact !== undefined && quote.artifact !== artifact) return 'it is for another artifact';
   if (quote.artifact === undefined && wantsOwnQuote(bindings)) return 'it is not for this artifact alone';
-  const limit = bindings.reduce(
-    (least, { maxAgeSeconds = least }) => Math.min(least, maxAgeSeconds),
-    attester.maxAgeSeconds,
-  );
+  const limit = tightestAge(bindings, attester.maxAgeSeconds);
   const ageSeconds = nowSeconds - quote.at;
   // Written so that NaN on any side denies.
   if (!(ageSeconds >= -MAX_FUTURE_SECONDS && ageSeconds <= limit)) return 'it is too old';

@@ -24,6 +24,7 @@ import { Governor } from './governor.ts';
 import type { Home } from './home.ts';
 import { type InstanceLog, openInstanceLog } from './instance-log.ts';
 import { recordLateOutcome } from './late-outcome.ts';
+import { type Supervisor, supervisedMeasurement } from './supervision/supervised-measurement.ts';
 import type { DecisionTracer } from './tracing/decision-tracer.ts';
 
 export interface EnforcementPointOptions {
@@ -120,11 +121,12 @@ export class EnforcementPoint {
   /**
    * @param measuredAtSeconds when the oldest of the components was measured: listing tools again makes none younger.
    * @param isHere whether the runtime is known to be on this machine, whose TPM may then vouch for it.
+   * @param supervisor who looks at its process, if anybody does.
    */
   openSession(
     measured: readonly Component[],
     measuredAtSeconds: number,
-    { isHere = false }: { readonly isHere?: boolean } = {},
+    { isHere = false, supervisor }: { readonly isHere?: boolean; readonly supervisor?: Supervisor } = {},
   ): PointSession {
     const { home, name, clock, follower, tracer, trustBundles } = this.#options;
     const { maxStalenessSeconds = DEFAULT_MAX_STALENESS_SECONDS } = this.#options;
@@ -144,6 +146,7 @@ export class EnforcementPoint {
           },
         })
       : undefined;
+    const asSeen = supervisedMeasurement(supervisor);
     const measureAgain = () => {
       const again = measure(components, tools, atSeconds);
       quotes?.setEnvironment(again.digest);
@@ -166,7 +169,7 @@ export class EnforcementPoint {
         audiences,
         keepsCounters: primary,
         maxStalenessSeconds,
-        measurement,
+        measurement: asSeen(measurement),
         findParent: (executionId) => this.#finder.find(executionId),
         maxLineageDepth,
         ...(trustBundles && { trustBundles: trustBundles() }),

@@ -123,6 +123,9 @@ export {
 export { revoke } from './revoke.ts';
 export { type SimulationOptions, simulatePolicy } from './simulation/simulate-policy.ts';
 export type { Change, ChangeGroup, NewVerdict, SimulationReport } from './simulation/simulation-report.ts';
+export { STREAMS, SUPERVISE_PROTOCOL } from './supervision/supervise-protocol.ts';
+export { SupervisedProcess } from './supervision/supervised-process.ts';
+export { runSupervised, type SupervisedEnd } from './supervision/supervised-streams.ts';
 export { type CallerTrace, parseCallerTrace } from './tracing/caller-trace.ts';
 export { DecisionTracer } from './tracing/decision-tracer.ts';
 export { cosignerFor, readWitnessPolicy } from './witness-policy-file.ts';

@@ -90,9 +90,13 @@ function verifyMeasurement({ environment }: DecisionReceipt, json: Part, finding
   }
 }
 
-/** What it says of itself; or what its quotes may prove, which whoever folds the governance log can tell. */
-function isPossibleAssurance({ assurance, quotes = [] }: Measurement, recorded: string): boolean {
-  return recorded === assurance || (recorded === 'tpm' && quotes.length > 0);
+/** What is proven of itself; or what its quotes and its supervisor may prove, which whoever decides again can tell. */
+function isPossibleAssurance(
+  { assurance, quotes = [], supervision }: Measurement,
+  recorded: string,
+): boolean {
+  if (recorded === 'tpm') return quotes.length > 0;
+  return recorded === assurance || (recorded === 'supervisor' && supervision !== undefined);
 }
 
 /** Tool and arguments are those of the receipt, and where a proof was accepted, those the proof states. */

@@ -3,7 +3,12 @@ import { createProof, deriveToken, mintRoot, type WritClaim } from '../../src/ar
 import { digestOf } from '../../src/codec/index.ts';
 import type { Action } from '../../src/decision/index.ts';
 import { type Denial, isDenial } from '../../src/denial/index.ts';
-import { type Component, type Measurement, measurementOf } from '../../src/environment/index.ts';
+import {
+  type Component,
+  type Measurement,
+  measurementOf,
+  type Supervision,
+} from '../../src/environment/index.ts';
 import {
   foldGovernance,
   GOVERNANCE_EVENT,
@@ -12,6 +17,7 @@ import {
   serializeGovernanceEvent,
 } from '../../src/governance/index.ts';
 import { Governor, type OpenExecution } from '../../src/governor/index.ts';
+import { supervisedMeasurement } from '../../src/governor/supervision/supervised-measurement.ts';
 import type { SigningKey } from '../../src/key/index.ts';
 import type { PreparedPolicy } from '../../src/policy/index.ts';
 import { type OutcomeReceipt, parseOutcomeReceipt } from '../../src/receipt/index.ts';
@@ -49,6 +55,9 @@ export class StandingWorld {
   measurement: Measurement | undefined;
   readonly governor: Governor;
   readonly #log = openMemoryLog({ origin: ORIGIN, signer: keys.stranger });
+  readonly #seen = supervisedMeasurement({ look: () => this.#look() });
+  #isSupervised = false;
+  #looked: Supervision | undefined;
   readonly #chains: Readonly<Record<Kind, readonly string[]>>;
   #state = GovernanceState.empty;
   #checkedAtMs = 0;
@@ -85,7 +94,7 @@ export class StandingWorld {
         audiences: [AUDIENCE],
         keepsCounters: true,
         maxStalenessSeconds: 10,
-        measurement: this.measurement,
+        measurement: this.measurement && this.#seen(this.measurement),
         findParent: () => undefined,
         maxLineageDepth: 8,
         approvals: [],
@@ -107,7 +116,24 @@ export class StandingWorld {
 
   measure(change: { readonly components?: readonly Component[]; readonly assurance?: 'self' } = {}): void {
     const { components = [NODE], assurance = 'supervisor' } = change;
-    this.measurement = measurementOf(components, assurance, Math.floor(this.nowMs / 1000));
+    const nowSeconds = Math.floor(this.nowMs / 1000);
+    this.measurement = measurementOf(components, 'self', nowSeconds);
+    this.#isSupervised = assurance === 'supervisor';
+  }
+
+  #look(): Supervision | undefined {
+    if (!this.#isSupervised) return undefined;
+    const at = Math.floor(this.nowMs / 1000);
+    if (this.#looked?.at !== at) {
+      const image = NODE.digest;
+      const components = [
+        { kind: 'process', name: 'executable', digest: image, collector: 'supervisor', at },
+      ];
+      const unchanged = { tracerPid: 0, foreignNamespaces: [], changed: [] };
+      const numbers = { pid: 1, startTicks: 1, uid: 1, gid: 1 };
+      this.#looked = { program: 'model', image, at, components, ...numbers, ...unchanged };
+    }
+    return this.#looked;
   }
 
   /** Calls of the two kinds differ in tool and arguments, too. */

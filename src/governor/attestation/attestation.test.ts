@@ -115,6 +115,10 @@ describe.skipIf(!haveSwtpm())('with a TPM', () => {
     expect(await run({ assurance: 'tee' })).toMatchObject({
       ...{ answer: TOO_LOW, detail: expect.stringMatching(/^assurance is tpm, tee is required/), runs: 0 },
     });
+    // A quote says nothing of the process, and in its own process nobody looks at it from outside.
+    expect(await run({ assurance: 'supervisor' })).toMatchObject({
+      ...{ answer: TOO_LOW, detail: expect.stringContaining('no supervisor started this process'), runs: 0 },
+    });
   });
 
   it('derives the decisions again from the log, and from a bundle alone', async () => {
@@ -131,7 +135,7 @@ describe.skipIf(!haveSwtpm())('with a TPM', () => {
     governance.close();
     expect(report).toMatchObject({ same: decisions.length, different: [], withheld: 0 });
     expect(decisions.map((receipt) => !isDenial(receipt) && receipt.environment?.assurance)).toEqual([
-      ...['tpm', 'tpm', 'tpm'],
+      ...['tpm', 'tpm', 'tpm', 'tpm'],
     ]);
     const { home } = domain;
     const key = must(readKeyFile(home.logKeyFile('fs'))).publicKey;

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { WebSocket } from 'ws';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../codec/index.ts';
 import { isDenial } from '../../denial/index.ts';
+import { takeSupervisedConnection } from '../supervision/supervised-descriptor.ts';
 import type { DaemonAnswer } from './daemon-answer.ts';
 import { DaemonFailed, DaemonGone, unreachable } from './daemon-error.ts';
 import { MAX_FRAME_REQUESTS, MAX_SESSION_FRAME_BYTES, SESSION_PROTOCOL } from './session-protocol.ts';
@@ -58,7 +59,7 @@ export class DaemonChannel {
   ): Promise<DaemonChannel> {
     return new Promise((resolve, reject) => {
       const socket = new WebSocket(`ws://writ${path}`, SESSION_PROTOCOL, {
-        createConnection: () => connect(socketPath),
+        createConnection: () => takeSupervisedConnection(socketPath) ?? connect(socketPath),
         perMessageDeflate: false,
         maxPayload: MAX_FRAME_BYTES,
         handshakeTimeout: answerTimeoutMs,

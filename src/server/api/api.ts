@@ -19,6 +19,7 @@ import { addPolicyOperations } from './policies.ts';
 import { problem } from './problem.ts';
 import { addSessionOperations } from './sessions.ts';
 import { addStatusOperations } from './status.ts';
+import { addSuperviseOperations } from './supervise.ts';
 
 /** Of the API, which is not that of the program: it changes when something that callers rely on does. */
 const API_VERSION = '1';
@@ -39,6 +40,7 @@ export function createApi(ports: DaemonPorts, gate: Gate): Api {
 export function addOperations(api: Api, ports: DaemonPorts): void {
   addStatusOperations(api, ports);
   addSessionOperations(api, ports);
+  addSuperviseOperations(api, ports);
   addExecutionOperations(api, ports);
   addAuthzenOperations(api, ports);
   addForwardAuth(api, ports);

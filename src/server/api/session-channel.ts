@@ -9,6 +9,7 @@ import type { Caller } from '../access/caller.ts';
 import { approvalsBaseUrl } from '../config/index.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
 import type { PointSession } from '../daemon/point-session.ts';
+import type { ConnectedRuntime } from '../daemon/point-sessions.ts';
 import { actionOf, endOf } from './execution-messages.ts';
 import { OutgoingFrames } from './outgoing-frames.ts';
 import { watchPins } from './pins.ts';
@@ -29,8 +30,7 @@ export interface SessionChannelOptions extends DaemonPorts {
   readonly name: string;
   /** Who is connected, if it still may be and within its rate: asked before everything but what ends an execution. */
   readonly admit: () => Caller | Response;
-  /** Connected on the Unix socket, and so on this machine: its TPM says nothing about runtimes elsewhere. */
-  readonly isHere: boolean;
+  readonly runtime: ConnectedRuntime;
   /** Certificates whose key the connection proved to hold, where it did. */
   readonly peerCertificates?: readonly string[] | undefined;
   /** Whether it still may, looked at now and then. */
@@ -181,12 +181,12 @@ class SessionChannel {
       return;
     }
     this.#opening = true;
-    const { sessions, follower, name, isHere } = this.#options;
+    const { sessions, follower, name, runtime } = this.#options;
     const opened = await sessions.open({
       name,
       components: open.components,
       measuredAtSeconds: this.#notAhead(open.measuredAtSeconds),
-      isHere,
+      runtime,
       onTerminated: (execution, { code }: Denial) => this.#tell('terminated', { execution, code }),
     });
     if (isDenial(opened)) {

@@ -9,7 +9,7 @@ import { problem } from './problem.ts';
 import { serveSession } from './session-channel.ts';
 import { answersOf } from './shapes.ts';
 
-const OPERATION = 'openSession';
+export const OPEN_SESSION = 'openSession';
 
 /** Enforcement points connect, and are connected for as long as their runtime stands (spec/session.md). */
 export function addSessionOperations(api: Api, ports: DaemonPorts): void {
@@ -17,7 +17,7 @@ export function addSessionOperations(api: Api, ports: DaemonPorts): void {
     route: {
       method: 'get',
       path: '/v1/enforcement-points/{name}/session',
-      operationId: OPERATION,
+      operationId: OPEN_SESSION,
       tags: ['Enforcement'],
       summary: 'Connect a runtime',
       description: `A WebSocket (RFC 6455) with the subprotocol \`${SESSION_PROTOCOL}\`, over which decisions are asked for and outcomes told (spec/session.md). When the connection ends, so does the session, and what was running in it is recorded as of unknown outcome.`,
@@ -40,10 +40,11 @@ export function addSessionOperations(api: Api, ports: DaemonPorts): void {
       return upgradeWebSocket(context, {
         onOpen(_event, { raw }) {
           if (!(raw instanceof WebSocket)) return;
-          const admit = () => api.gate.admit(context, { name: OPERATION, exposure: 'enforce' });
+          const admit = () => api.gate.admit(context, { name: OPEN_SESSION, exposure: 'enforce' });
           const peerCertificates = peerCertificatesOf(context.env.incoming);
-          const isHere = caller.role === 'owner';
-          serveSession(raw, { ...ports, name, admit, stands, isHere, peerCertificates });
+          const supervisor = ports.supervised.processOf(context.env.incoming.socket);
+          const runtime = { isHere: caller.role === 'owner', ...(supervisor && { supervisor }) };
+          serveSession(raw, { ...ports, name, admit, stands, runtime, peerCertificates });
         },
       });
     },

@@ -6,6 +6,7 @@ import { ROLES } from '../../governance/index.ts';
 import { workloadApiTarget } from '../../mesh/index.ts';
 import { isTrustDomain } from '../../workload/index.ts';
 import { findRelyingPartyProblem } from './approval-site.ts';
+import { supervisedPrograms } from './supervised-schema.ts';
 import { findWebhookUrlProblem } from './webhook-url.ts';
 
 /** What receivers of webhooks can be told. */
@@ -266,6 +267,9 @@ export const configSchema = z
     approvals: approvals.prefault({}).describe('Where people approve, and with what.'),
     notifications: notifications.prefault({}).describe('Who is told of what happens.'),
     workloads: workloads.prefault({}).describe('Who says which workload is which.'),
+    supervised: supervisedPrograms
+      .default([])
+      .describe('Programs that "writ supervise" has the daemon start, so that it can vouch for them.'),
     oauth: oauth.prefault({}).describe('The token endpoint for root artifacts (AAT §6.1).'),
   })
   .superRefine((config, context) => {

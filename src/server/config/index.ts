@@ -15,4 +15,5 @@ export {
 export { configurationGuide } from './document-config.ts';
 export { type LoadedConfig, readConfig } from './read-config.ts';
 export { type Environment, readSecret, type SecretReference } from './secret.ts';
+export type { SupervisedConfig } from './supervised-schema.ts';
 export { findWebhookUrlProblem } from './webhook-url.ts';

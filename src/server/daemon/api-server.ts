@@ -3,12 +3,13 @@ import { createServer as createTlsServer, type ServerOptions as TlsOptions } fro
 import type { Duplex } from 'node:stream';
 import { createAdaptorServer } from '@hono/node-server';
 import { WebSocketServer } from 'ws';
-import { MAX_SESSION_FRAME_BYTES, SESSION_PROTOCOL } from '../../governor/index.ts';
+import { MAX_SESSION_FRAME_BYTES, SESSION_PROTOCOL, SUPERVISE_PROTOCOL } from '../../governor/index.ts';
 import type { Api } from '../api/operation.ts';
 
 type AdaptedSockets = NonNullable<Parameters<typeof createAdaptorServer>[0]['websocket']>['server'];
 
-const SESSION_PATH = /^\/v1\/enforcement-points\/[^/?]+\/session(?:\?|$)/;
+const SOCKET_PATH = /^\/v1\/(?:enforcement-points\/[^/?]+\/session|supervised\/[^/?]+)(?:\?|$)/;
+const PROTOCOLS = [SESSION_PROTOCOL, SUPERVISE_PROTOCOL];
 const HANG_UP_MS = 1000;
 
 /** After an upgrade that is refused no timeout of the server's looks at the connection: it must not stay half open. */
@@ -16,7 +17,7 @@ function hangUp(socket: Duplex): void {
   setTimeout(() => socket.destroy(), HANG_UP_MS).unref();
 }
 
-/** A listener of an API: HTTP, and the WebSockets of sessions. */
+/** A listener of an API: HTTP, and the WebSockets of sessions and of supervised programs. */
 export interface ApiServer {
   readonly server: Server;
   /** Ends it, and every connection. */
@@ -29,13 +30,13 @@ export function createApiServer(api: Api, options: ServerOptions & TlsOptions, s
     noServer: true,
     maxPayload: Math.min(MAX_SESSION_FRAME_BYTES, api.gate.maxBodyBytes),
     perMessageDeflate: false,
-    handleProtocols: (offered) => (offered.has(SESSION_PROTOCOL) ? SESSION_PROTOCOL : false),
+    handleProtocols: (offered) => PROTOCOLS.find((one) => offered.has(one)) ?? false,
   });
   const serverOptions = {
     ...options,
     // All else that asks for another protocol is answered as if it had not: under every limit of a request.
     shouldUpgradeCallback: ({ method, url = '', headers }: IncomingMessage) =>
-      method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket' && SESSION_PATH.test(url),
+      method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket' && SOCKET_PATH.test(url),
   };
   const made = createAdaptorServer({
     async fetch(request, env) {

@@ -1,6 +1,7 @@
 import type { Clock, GovernanceAuthority, GovernanceFollower, Home } from '../../governor/index.ts';
 import type { TrustBundles } from '../../workload/index.ts';
 import type { Config } from '../config/index.ts';
+import type { SupervisedPrograms } from '../supervision/index.ts';
 import type { HeldPoints } from './held-points.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -38,6 +39,8 @@ export interface DaemonPorts {
   readonly sessions: PointSessions;
   /** Enforcement points that only ask. */
   readonly held: HeldPoints;
+  /** Programs it starts, and can vouch for. */
+  readonly supervised: SupervisedPrograms;
   readonly metrics: Metrics;
   readonly config: Config;
   readonly logger: Logger;

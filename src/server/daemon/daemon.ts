@@ -1,4 +1,4 @@
-import { realpathSync, rmSync, statSync } from 'node:fs';
+import { realpathSync, rmSync } from 'node:fs';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import {
   type Clock,
@@ -12,6 +12,7 @@ import { LocalGate } from '../access/gate.ts';
 import { createApi } from '../api/api.ts';
 import { type Config, DEFAULT_CONFIG, type Environment } from '../config/index.ts';
 import { Notifications } from '../notifications/notifications.ts';
+import { SupervisedPrograms } from '../supervision/index.ts';
 import { WorkloadTrust } from '../workloads/index.ts';
 import type { ApiServer } from './api-server.ts';
 import { ApprovalsWaiting } from './approvals-waiting.ts';
@@ -19,11 +20,13 @@ import { connectionBounds } from './connection-bounds.ts';
 import type { DaemonPorts, DaemonStatus } from './daemon-ports.ts';
 import { EnforcementPoints } from './enforcement-points.ts';
 import { HeldPoints } from './held-points.ts';
+import { isGone } from './is-gone.ts';
 import { listenOnSocket, socketPathOf, writeDaemonFile } from './local-socket.ts';
 import type { Logger } from './logger.ts';
 import { Metrics } from './metrics.ts';
 import { PointSessions } from './point-sessions.ts';
 import { serveRemotely } from './remote-api.ts';
+import { serveSupervised } from './supervised-connections.ts';
 import type { TcpListener } from './tcp-listener.ts';
 
 export interface DaemonOptions {
@@ -67,9 +70,11 @@ export class Daemon {
   readonly #sessions: PointSessions;
   readonly #approvals: ApprovalsWaiting;
   readonly #trust: WorkloadTrust;
+  readonly #supervised: SupervisedPrograms;
   readonly #startedAt: string;
   #server: ApiServer | undefined;
   #remote: TcpListener | undefined;
+  #ofSupervised: ApiServer | undefined;
   #notifications: Notifications | undefined;
   #closing: Promise<void> | undefined;
   #idleExitMs: number | undefined;
@@ -91,7 +96,10 @@ export class Daemon {
     this.#sessions = new PointSessions(this.#points);
     this.#approvals = new ApprovalsWaiting({ home, clock: options.clock, follower });
     this.#startedAt = new Date(options.clock.wallMs()).toISOString();
-    this.socketPath = socketPathOf(home);
+    const socketPath = socketPathOf(home);
+    this.socketPath = socketPath;
+    const { supervised: programs } = options.config ?? DEFAULT_CONFIG;
+    this.#supervised = new SupervisedPrograms({ ...options, home, socketPath, programs });
   }
 
   /** Opens the logs and listens. */
@@ -209,8 +217,10 @@ export class Daemon {
   async #close(): Promise<void> {
     const server = this.#server;
     await this.#sessions.drain(server === undefined ? 0 : (this.#options.drainMs ?? DEFAULT_DRAIN_MS));
+    this.#supervised.close();
     await this.#sessions.close();
     await this.#notifications?.close();
+    await this.#ofSupervised?.close();
     await this.#remote?.close();
     this.#approvals.close();
     this.#trust.close();
@@ -235,6 +245,7 @@ export class Daemon {
     const { limits, listen } = config;
     const { local } = connectionBounds(listen && limits.maxConnections);
     this.#server = await listenOnSocket(this.socketPath, createApi(ports, new LocalGate(owner)), local);
+    this.#ofSupervised = serveSupervised(ports, owner);
     const socket = this.socketPath;
     // A courtesy: whether it can be told of approvals keeps nobody from being decided for.
     await this.#notifications.start().catch(() => this.#options.logger.error('approvals are not followed'));
@@ -253,6 +264,7 @@ export class Daemon {
       authority: this.#authority,
       follower: this.#follower,
       sessions,
+      supervised: this.#supervised,
       held: new HeldPoints({ sessions, follower: this.#follower, clock: this.#options.clock }),
       logger: this.#options.logger,
       config: this.#options.config ?? DEFAULT_CONFIG,
@@ -284,15 +296,5 @@ export class Daemon {
     }
     if (view.policy === undefined) problems.push('no policy is active: run "writ policy publish"');
     return problems;
-  }
-}
-
-/** Not: cannot be looked at now, for want of file descriptors or such. */
-function isGone(path: string): boolean {
-  try {
-    statSync(path);
-    return false;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ENOENT';
   }
 }

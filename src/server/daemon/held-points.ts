@@ -70,7 +70,7 @@ export class HeldPoints {
       name,
       components,
       measuredAtSeconds,
-      isHere: true,
+      runtime: { isHere: true },
       // Nobody is connected who could be told; `conclude` says it to who tells the outcome.
       onTerminated: () => undefined,
     });

@@ -1,7 +1,7 @@
 import { newUuidV7 } from '../../artifact/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Component } from '../../environment/index.ts';
-import type { EnforcementPoint } from '../../governor/index.ts';
+import type { EnforcementPoint, SupervisedProcess } from '../../governor/index.ts';
 import type { EnforcementPoints } from './enforcement-points.ts';
 import { type ExecutionEnd, PointSession } from './point-session.ts';
 
@@ -9,12 +9,19 @@ const MAX_SESSIONS = 1024;
 const DRAIN_STEP_MS = 20;
 const GOING_DOWN = deny('log.unavailable', 'the daemon is going down');
 
+/** What is known of a runtime by how it is connected. */
+export interface ConnectedRuntime {
+  /** On the Unix socket, and so on this machine: its TPM says nothing about runtimes elsewhere. */
+  readonly isHere: boolean;
+  /** The process, where it is one that the daemon started and that speaks over the connection it was given. */
+  readonly supervisor?: SupervisedProcess;
+}
+
 export interface NewSession {
   readonly name: string;
   readonly components: readonly Component[];
   readonly measuredAtSeconds: number;
-  /** Whether the runtime is on this machine. */
-  readonly isHere: boolean;
+  readonly runtime: ConnectedRuntime;
   readonly onTerminated: (executionId: string, denial: Denial) => void;
 }
 
@@ -46,7 +53,8 @@ export class PointSessions {
     }
     const point = await this.#points.open(asked.name);
     if (isDenial(point)) return point;
-    const opened = point.openSession(asked.components, asked.measuredAtSeconds, { isHere: asked.isHere });
+    await asked.runtime.supervisor?.examine();
+    const opened = point.openSession(asked.components, asked.measuredAtSeconds, asked.runtime);
     const session = new PointSession(newUuidV7(), opened, asked.onTerminated);
     this.#sessions.set(session.id, session);
     return { session, point };

@@ -1,0 +1,2 @@
+export { relayStreams } from './relay-streams.ts';
+export { SupervisedPrograms, type SupervisedProgramsOptions } from './supervised-programs.ts';
