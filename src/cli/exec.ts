@@ -11,7 +11,7 @@ import {
   execTool,
   findConfiner,
   programComponents,
-  runCanaries,
+  runCanariesUnlessKept,
   runExec,
 } from '../enforce/exec/index.ts';
 import {
@@ -145,11 +145,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
   if (options.explain === true) {
     return await explainExec(session, { home, ask, tool, confiner, chain, file });
   }
-  const opened = await openFor(options.daemon, {
-    home,
-    name: point,
-    components: measure(home, found, confiner),
-  });
+  const opened = await openFor(options.daemon, { home, name: point }, measure(home, found, confiner));
   if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
   try {
     opened.setTools([{ id: tool.id, digest: tool.digest }]);
@@ -185,13 +181,33 @@ async function exec(session: Session, line: readonly string[], options: Options)
   }
 }
 
+interface Measured {
+  readonly components: readonly Component[];
+  /** Of the oldest of them. */
+  readonly atSeconds: number;
+}
+
 /** The governor of the daemon, or one in this process. */
 async function openFor(
   use: string,
-  options: ConnectOptions,
+  point: Pick<ConnectOptions, 'home' | 'name'>,
+  measuring: Promise<Measured>,
 ): Promise<Pick<ConnectedGovernor, 'governor' | 'audience' | 'setTools' | 'close'> | Denial> {
-  const connected = use === 'never' ? undefined : await connectGovernor(options);
-  return connected ?? openGovernor(options);
+  const options = { ...point, components: measuring.then(({ components }) => components) };
+  const connected =
+    use === 'never'
+      ? undefined
+      : await connectGovernor({
+          ...options,
+          measuredAtSeconds: measuring.then(({ atSeconds }) => atSeconds),
+        });
+  if (connected !== undefined) return connected;
+  const opened = await openGovernor(options);
+  if (isDenial(opened)) return opened;
+  // Opening takes them for new.
+  const { components, atSeconds } = await measuring;
+  opened.setComponents(components, atSeconds);
+  return opened;
 }
 
 /** What the program will run on, and in: known only once the canaries have come back. */
@@ -199,20 +215,23 @@ async function measure(
   home: Home,
   { program }: FoundProgram,
   confiner: Confiner | Denial,
-): Promise<readonly Component[]> {
-  const file = join(home.folder, 'cache', 'digests.json');
+): Promise<Measured> {
+  const atSeconds = Math.floor(Date.now() / 1000);
+  const cache = join(home.folder, 'cache');
+  const file = join(cache, 'digests.json');
   const recalled = await recallDigests(file);
-  const [enforcer, canaries] = await Promise.all([
-    measureEnforcer(),
-    isDenial(confiner) ? { states: new Map() } : runCanaries(confiner),
-  ]);
+  const enforcer = await measureEnforcer();
+  const canaries = isDenial(confiner)
+    ? { states: new Map(), atSeconds }
+    : await runCanariesUnlessKept(confiner, { file: join(cache, 'canaries.json'), enforcer });
   await keepDigests(file, recalled);
-  return [
+  const components = [
     ...enforcer,
     ...confinementComponents(canaries.states),
     ...(isDenial(confiner) ? [] : confinerComponents(confiner)),
     ...programComponents(program),
   ];
+  return { components, atSeconds: Math.min(atSeconds, canaries.atSeconds) };
 }
 
 function artifactFileOf(home: Home, cwd: string, point: string, { artifact, agent }: Options): string {
