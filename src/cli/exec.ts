@@ -145,17 +145,25 @@ async function exec(session: Session, line: readonly string[], options: Options)
   if (options.explain === true) {
     return await explainExec(session, { home, ask, tool, confiner, chain, file });
   }
-  const opened = await openFor(options.daemon, { home, name: point }, measure(home, found, confiner));
-  if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
+  // The sandbox is made meanwhile: nothing runs in it before the governor that is opened here has said so.
+  const opening = openFor(options.daemon, { home, name: point }, measure(home, found, confiner)).then(
+    (opened) => {
+      if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
+      opened.setTools([{ id: tool.id, digest: tool.digest }]);
+      return opened;
+    },
+  );
+  const presenter = opening.then(({ audience }) => presenterOf(home, chain, audience));
+  // A call that is refused as it is presents nothing: where no governor could be opened, that is told below.
+  presenter.catch(() => undefined);
   try {
-    opened.setTools([{ id: tool.id, digest: tool.digest }]);
     const abort = new AbortController();
     let relayed: Promise<void> | undefined;
     const passing = passSignals(abort, graceSeconds);
     const outcome = await runExec(
       {
-        governor: opened.governor,
-        presenter: presenterOf(home, chain, opened.audience),
+        governor: { run: async (...call) => (await opening).governor.run(...call) },
+        presenter,
         confiner,
         hidden: [home.folder],
         cwd: surroundings.cwd,
@@ -177,7 +185,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
     return conclude(outcome, { found, confiner });
   } finally {
     if (input !== undefined) closeSync(input.descriptor);
-    await opened.close();
+    await (await opening).close();
   }
 }
 
