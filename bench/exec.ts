@@ -1,5 +1,6 @@
 /**
- * What running a program confined costs over the same bubblewrap by hand, in this process and by the command line with a
+ * What running a program confined costs over the same bubblewrap by hand (what a person would write; and the very command
+ * line that Writ starts, with all that it mounts, copies and limits, but nobody who decides), what a network adds, in this process and by the command line with a
  * warm daemon; and how soon a revocation has killed everything. `node bench/exec.ts [rounds]` (default 15). Needs bubblewrap.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -23,6 +24,7 @@ import { openGovernor, publishPolicy, revoke } from '../src/governor/index.ts';
 import { buildPolicyBundle } from '../src/policy/index.ts';
 import { must, nowSeconds, TestDomain } from '../test/support/trust-domain.ts';
 import { median, print } from './measure.ts';
+import { sameByHand } from './same-by-hand.ts';
 
 const rounds = Number(process.argv[2] ?? 15);
 const writ = join(import.meta.dirname, '..', 'bin', 'writ.js');
@@ -85,7 +87,16 @@ const issue = (): string =>
   domain.issue({ tools: { [tool.id]: {} }, audiences: [domain.home.audience(name)] });
 const granted = issue();
 
-async function run(script: string, token = granted, onOutput?: () => void): Promise<boolean> {
+interface Running {
+  readonly token?: string;
+  readonly onOutput?: () => void;
+  readonly network?: readonly string[];
+}
+
+async function run(
+  script: string,
+  { token = granted, onOutput, network = [] }: Running = {},
+): Promise<boolean> {
   const outcome = await runExec(
     {
       governor: opened.governor,
@@ -102,7 +113,7 @@ async function run(script: string, token = granted, onOutput?: () => void): Prom
         environment: new Map(),
         read: [],
         write: [],
-        network: [],
+        network,
         limits: DEFAULT_LIMITS,
         account: accountOf(confiner),
       },
@@ -113,24 +124,33 @@ async function run(script: string, token = granted, onOutput?: () => void): Prom
   return outcome.verdict === 'permit';
 }
 
+const same = sameByHand(confiner, shell, ['-c', ':']);
 const hand: number[] = [];
+const sameHand: number[] = [];
 const governed: number[] = [];
+const networked: number[] = [];
 const canaries: number[] = [];
+const permitted = async (network: readonly string[] = []): Promise<void> => {
+  if (!(await run(':', { network }))) throw new Error('denied');
+};
 for (let round = 0; round < rounds; round += 1) {
   hand.push(await byHand());
-  governed.push(
-    await timed(async () => {
-      if (!(await run(':'))) throw new Error('denied');
-    }),
-  );
+  sameHand.push(await timed(() => same.run()));
+  governed.push(await timed(() => permitted()));
+  networked.push(await timed(() => permitted(['example.com:443'])));
   canaries.push(await timed(() => runCanaries(confiner)));
 }
-print('the same bubblewrap by hand', median(hand), 'ms');
+same.remove();
+const adds = (base: readonly number[]): string => (median(governed) - median(base)).toFixed(1);
+print('bubblewrap by hand, as a person would', median(hand), 'ms');
+print('the same command line by hand', median(sameHand), 'ms');
+print('runExec, governor open', median(governed), 'ms', `adds ${adds(sameHand)} ms; target 15`);
+print('against what a person would write', median(governed) / median(hand), 'x', `adds ${adds(hand)} ms`);
 print(
-  'runExec, governor open',
-  median(governed),
+  'runExec with a network',
+  median(networked),
   'ms',
-  `adds ${(median(governed) - median(hand)).toFixed(1)} ms; target 15`,
+  `a network adds ${(median(networked) - median(governed)).toFixed(1)} ms`,
 );
 print('canaries of every layer', median(canaries), 'ms');
 
@@ -138,7 +158,10 @@ const deaths: number[] = [];
 for (let round = 0; round < rounds; round += 1) {
   const token = issue();
   const started = Promise.withResolvers<void>();
-  const running = run('trap "" TERM; (setsid sleep 60 &); echo on; sleep 60', token, started.resolve);
+  const running = run('trap "" TERM; (setsid sleep 60 &); echo on; sleep 60', {
+    token,
+    onOutput: started.resolve,
+  });
   await started.promise;
   const { jti } = must(readToken(token));
   const revoked = await revoke(

@@ -11,7 +11,7 @@ import {
   execTool,
   findConfiner,
   programComponents,
-  runCanaries,
+  runCanariesUnlessKept,
   runExec,
 } from '../enforce/exec/index.ts';
 import {
@@ -145,21 +145,25 @@ async function exec(session: Session, line: readonly string[], options: Options)
   if (options.explain === true) {
     return await explainExec(session, { home, ask, tool, confiner, chain, file });
   }
-  const opened = await openFor(options.daemon, {
-    home,
-    name: point,
-    components: measure(home, found, confiner),
-  });
-  if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
+  // The sandbox is made meanwhile: nothing runs in it before the governor that is opened here has said so.
+  const opening = openFor(options.daemon, { home, name: point }, measure(home, found, confiner)).then(
+    (opened) => {
+      if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
+      opened.setTools([{ id: tool.id, digest: tool.digest }]);
+      return opened;
+    },
+  );
+  const presenter = opening.then(({ audience }) => presenterOf(home, chain, audience));
+  // A call that is refused as it is presents nothing: where no governor could be opened, that is told below.
+  presenter.catch(() => undefined);
   try {
-    opened.setTools([{ id: tool.id, digest: tool.digest }]);
     const abort = new AbortController();
     let relayed: Promise<void> | undefined;
     const passing = passSignals(abort, graceSeconds);
     const outcome = await runExec(
       {
-        governor: opened.governor,
-        presenter: presenterOf(home, chain, opened.audience),
+        governor: { run: async (...call) => (await opening).governor.run(...call) },
+        presenter,
         confiner,
         hidden: [home.folder],
         cwd: surroundings.cwd,
@@ -181,17 +185,37 @@ async function exec(session: Session, line: readonly string[], options: Options)
     return conclude(outcome, { found, confiner });
   } finally {
     if (input !== undefined) closeSync(input.descriptor);
-    await opened.close();
+    await (await opening).close();
   }
+}
+
+interface Measured {
+  readonly components: readonly Component[];
+  /** Of the oldest of them. */
+  readonly atSeconds: number;
 }
 
 /** The governor of the daemon, or one in this process. */
 async function openFor(
   use: string,
-  options: ConnectOptions,
+  point: Pick<ConnectOptions, 'home' | 'name'>,
+  measuring: Promise<Measured>,
 ): Promise<Pick<ConnectedGovernor, 'governor' | 'audience' | 'setTools' | 'close'> | Denial> {
-  const connected = use === 'never' ? undefined : await connectGovernor(options);
-  return connected ?? openGovernor(options);
+  const options = { ...point, components: measuring.then(({ components }) => components) };
+  const connected =
+    use === 'never'
+      ? undefined
+      : await connectGovernor({
+          ...options,
+          measuredAtSeconds: measuring.then(({ atSeconds }) => atSeconds),
+        });
+  if (connected !== undefined) return connected;
+  const opened = await openGovernor(options);
+  if (isDenial(opened)) return opened;
+  // Opening takes them for new.
+  const { components, atSeconds } = await measuring;
+  opened.setComponents(components, atSeconds);
+  return opened;
 }
 
 /** What the program will run on, and in: known only once the canaries have come back. */
@@ -199,20 +223,23 @@ async function measure(
   home: Home,
   { program }: FoundProgram,
   confiner: Confiner | Denial,
-): Promise<readonly Component[]> {
-  const file = join(home.folder, 'cache', 'digests.json');
+): Promise<Measured> {
+  const atSeconds = Math.floor(Date.now() / 1000);
+  const cache = join(home.folder, 'cache');
+  const file = join(cache, 'digests.json');
   const recalled = await recallDigests(file);
-  const [enforcer, canaries] = await Promise.all([
-    measureEnforcer(),
-    isDenial(confiner) ? { states: new Map() } : runCanaries(confiner),
-  ]);
+  const enforcer = await measureEnforcer();
+  const canaries = isDenial(confiner)
+    ? { states: new Map(), atSeconds }
+    : await runCanariesUnlessKept(confiner, { file: join(cache, 'canaries.json'), enforcer });
   await keepDigests(file, recalled);
-  return [
+  const components = [
     ...enforcer,
     ...confinementComponents(canaries.states),
     ...(isDenial(confiner) ? [] : confinerComponents(confiner)),
     ...programComponents(program),
   ];
+  return { components, atSeconds: Math.min(atSeconds, canaries.atSeconds) };
 }
 
 function artifactFileOf(home: Home, cwd: string, point: string, { artifact, agent }: Options): string {

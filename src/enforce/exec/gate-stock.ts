@@ -35,8 +35,15 @@ export class GateStock {
       });
       await this.#making;
     }
+    const gate = this.takeReady();
+    if (gate === undefined) throw new TypeError('there is no gate');
+    return gate;
+  }
+
+  /** One that is there already. */
+  takeReady(): Gate | undefined {
     const ours = this.#gates.pop();
-    if (ours === undefined) throw new TypeError('there is no gate');
+    if (ours === undefined) return undefined;
     // Opened anew: waiting is a matter of each end.
     return { ours, theirs: openSync(`/proc/self/fd/${ours}`, constants.O_RDWR) };
   }

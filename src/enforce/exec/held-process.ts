@@ -5,6 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import { type Denial, deny } from '../../denial/index.ts';
 import type { Confiner } from './confiner.ts';
 import type { ControlGroup, GroupUse } from './control-group.ts';
+import { inheritedDescriptors } from './inherited-descriptors.ts';
 import { boundArguments, type ProcessBound, processBounds } from './limits.ts';
 import { killOrphans } from './orphans.ts';
 import { childrenOf, countProcesses, kill, readText } from './process-table.ts';
@@ -66,8 +67,10 @@ export async function holdProcess(options: HoldOptions): Promise<HeldProcess | D
   const { limits } = plan;
   const filter = seccompFilter();
   if (filter === undefined) return deny('environment.unmeasured', 'there is no system call filter');
-  const sandbox = sandboxArguments(plan);
-  const gate = await confiner.gates.take();
+  const inherited = inheritedDescriptors();
+  const sandbox = sandboxArguments(plan, inherited.length);
+  // INVARIANT: where there is a gate, nothing is waited for before the sandbox is begun: whoever decides meanwhile would hold it up.
+  const gate = confiner.gates.takeReady() ?? (await confiner.gates.take());
   const group = confiner.openGroup(limits);
   const nothing = openSync('/dev/null', 'r');
   const { account, bubblewrap, prlimit } = confiner;
@@ -75,7 +78,7 @@ export async function holdProcess(options: HoldOptions): Promise<HeldProcess | D
   const running = group === undefined ? countProcesses(plan.account.uid) : 0;
   const bounds = processBounds({
     limits,
-    copiedBytes: Math.max(...sandbox.data.map(({ byteLength }) => byteLength)),
+    ...sandbox.making,
     inGroup: group !== undefined,
     running,
   });
@@ -103,6 +106,7 @@ export async function holdProcess(options: HoldOptions): Promise<HeldProcess | D
         ...masked(
           DESCRIPTOR.firstData + sandbox.data.length + (sandbox.channel === undefined ? 0 : 1),
           nothing,
+          inherited,
         ),
       ],
     },
@@ -260,7 +264,7 @@ class Held implements HeldProcess {
       this.#innerPid = pid;
       this.#inner.resolve(pid);
     }
-    this.#exitCode = members.get('exit-code') ?? this.#exitCode;
+    if (members.has('exit-code')) this.#exitCode = members.get('exit-code') ?? this.#exitCode;
   }
 }
 

@@ -13,6 +13,7 @@ export { accountText, type ExecAsk, resolveAsk } from './exec-request.ts';
 export { type Effects, type ExecTool, execPointName, execTool, execToolId } from './exec-tool.ts';
 export { closePaths } from './granted-path.ts';
 export type { HeldProcess, ProcessEnd, Streams } from './held-process.ts';
+export { runCanariesUnlessKept } from './kept-canaries.ts';
 export { DEFAULT_LIMITS, findBadLimit, type Limits } from './limits.ts';
 export { destinationText, parseNetwork } from './network-grant.ts';
 export { PROXY_VARIABLES } from './network-launch.ts';

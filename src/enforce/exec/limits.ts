@@ -72,10 +72,16 @@ export interface ProcessBound {
   readonly whileMade?: number;
 }
 
-export interface BoundsAsk {
-  readonly limits: Limits;
-  /** Of the largest file that is copied into the sandbox. */
+/** What making a sandbox takes. */
+export interface Making {
+  /** Of the largest file that is copied into it. */
   readonly copiedBytes: number;
+  /** That it is made with. */
+  readonly descriptors: number;
+}
+
+export interface BoundsAsk extends Making {
+  readonly limits: Limits;
   /** Whether a control group bounds memory and processes. */
   readonly inGroup: boolean;
   /** Processes of the account already, which count towards its limit. */
@@ -86,7 +92,13 @@ export interface BoundsAsk {
  * What bounds each process. Memory is bounded for all of them together where there is a control group; else the private data
  * of each (address space would end programs that reserve what they never use).
  */
-export function processBounds({ limits, copiedBytes, inGroup, running }: BoundsAsk): readonly ProcessBound[] {
+export function processBounds({
+  limits,
+  copiedBytes,
+  descriptors,
+  inGroup,
+  running,
+}: BoundsAsk): readonly ProcessBound[] {
   const { fileBytes, openFiles } = limits;
   return [
     { option: 'core', name: 'Max core file size', value: 0 },
@@ -97,7 +109,12 @@ export function processBounds({ limits, copiedBytes, inGroup, running }: BoundsA
       value: fileBytes,
       whileMade: Math.max(fileBytes, copiedBytes),
     },
-    { option: 'nofile', name: 'Max open files', value: openFiles, whileMade: openFiles + OWN.openFiles },
+    {
+      option: 'nofile',
+      name: 'Max open files',
+      value: openFiles,
+      whileMade: Math.max(openFiles, descriptors + OWN.openFiles),
+    },
     { option: 'memlock', name: 'Max locked memory', value: 65_536 },
     { option: 'msgqueue', name: 'Max msgqueue size', value: 0 },
     // Counted per account: what runs beside it would count, too.
@@ -113,6 +130,11 @@ export function processBounds({ limits, copiedBytes, inGroup, running }: BoundsA
 /** Arguments of prlimit(1), around what makes the sandbox. */
 export function boundArguments(bounds: readonly ProcessBound[]): readonly string[] {
   return bounds.map(({ option, value, whileMade }) => `--${option}=${whileMade ?? value}`);
+}
+
+/** Whether making a sandbox takes more than its program may have. */
+export function takesMore({ copiedBytes, descriptors }: Making, { fileBytes, openFiles }: Limits): boolean {
+  return copiedBytes > fileBytes || descriptors + OWN.openFiles > openFiles;
 }
 
 /** Goes before a program, in its sandbox: takes back what only making that took. */

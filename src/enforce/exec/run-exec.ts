@@ -17,7 +17,7 @@ import { findWrittenFiles } from './written-files.ts';
 export interface ExecPorts {
   readonly governor: Pick<Governor, 'run'>;
   /** Where there is nothing to present, why: the call is then denied with that, on record. */
-  readonly presenter: Presenter | Denial;
+  readonly presenter: Presenter | Denial | Promise<Presenter | Denial>;
   /** Where this machine cannot confine, why. */
   readonly confiner: Confiner | Denial;
   /** Folders that no program may see. */
@@ -81,10 +81,11 @@ export async function runExec(ports: ExecPorts, call: ExecCall): Promise<ExecOut
   const holding = hold(ports, call, request, proxy);
   let wasStarted = false;
   try {
+    const presenter = await ports.presenter;
     const action: Action = {
       ...base,
       args: request.args,
-      presentation: present(ports.presenter, tool.id, request.args, call.parent),
+      presentation: present(presenter, tool.id, request.args, call.parent),
     };
     const outcome = await ports.governor.run(action, (execution) =>
       perform({ holding, proxy, call, execution, paths: request.paths }, () => {

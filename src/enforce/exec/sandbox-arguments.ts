@@ -1,6 +1,6 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import type { GrantedPath } from './granted-path.ts';
-import { type Limits, loweringCommand } from './limits.ts';
+import { type Limits, loweringCommand, type Making, takesMore } from './limits.ts';
 import { LAUNCHER, LAUNCHER_OPTIONS, launchScript } from './network-launch.ts';
 import type { Program, ProgramFile } from './program.ts';
 import { SYSTEM_FOLDERS } from './program-place.ts';
@@ -31,6 +31,7 @@ export interface SandboxArguments {
   readonly data: readonly Uint8Array[];
   /** Descriptor of the channel that the listening socket of the sandbox comes over. */
   readonly channel: number | undefined;
+  readonly making: Making;
 }
 
 /** Configuration of the system without secrets: what is not there is left out. */
@@ -50,8 +51,12 @@ const CONFIGURATION = [
 ];
 const MIN_TMP_BYTES = 16 * 1024 * 1024;
 
-/** The arguments of bubblewrap. INVARIANT: an array, never a line that a shell would read. */
-export function sandboxArguments(plan: SandboxPlan): SandboxArguments {
+/**
+ * The arguments of bubblewrap. INVARIANT: an array, never a line that a shell would read.
+ *
+ * @param inherited descriptors that are handed on masked.
+ */
+export function sandboxArguments(plan: SandboxPlan, inherited: number): SandboxArguments {
   const { program, argv, cwd, environment, paths, limits, account } = plan;
   const data: Uint8Array[] = [];
   const bindData = (bytes: Uint8Array, path: string, mode: string): readonly string[] => {
@@ -99,12 +104,16 @@ export function sandboxArguments(plan: SandboxPlan): SandboxArguments {
     ...['--block-fd', `${DESCRIPTOR.gate}`, '--json-status-fd', `${DESCRIPTOR.status}`],
   ];
   const channel = launch === undefined ? undefined : DESCRIPTOR.firstData + data.length;
+  const making: Making = {
+    copiedBytes: Math.max(...data.map(({ byteLength }) => byteLength)),
+    descriptors: DESCRIPTOR.firstData + data.length + (channel === undefined ? 0 : 1) + inherited,
+  };
   if (channel !== undefined) options.push('--setenv', 'NODE_CHANNEL_FD', `${channel}`);
-  const command = launch?.command ?? [...lowering, ...inner];
+  const command = launch?.command ?? [...(takesMore(making, limits) ? lowering : []), ...inner];
   // INVARIANT: options are told apart by NUL. One within a value would make options of its own.
   if ([...options, ...command, ...inner].some((word) => word.includes('\0')))
     throw new TypeError('an option holds a NUL');
-  return { options, command, data, channel };
+  return { options, command, data, channel, making };
 }
 
 /** What the kernel would make of it (execve(2), "Interpreter scripts"). */

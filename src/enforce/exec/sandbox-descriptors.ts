@@ -1,7 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { Server } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import { inheritedDescriptors } from './inherited-descriptors.ts';
 
 /** The launcher says one thing, and is told to go on when that was heard. Nothing else is read from the sandbox. */
 export function awaitListener(
@@ -22,8 +21,12 @@ export function awaitListener(
 }
 
 /** Inherited descriptors that nothing takes the place of lead to `/dev/null` in the sandbox. */
-export function masked(from: number, nothing: number): readonly (number | 'ignore')[] {
-  const inherited = inheritedDescriptors().filter((descriptor) => descriptor >= from);
+export function masked(
+  from: number,
+  nothing: number,
+  all: readonly number[],
+): readonly (number | 'ignore')[] {
+  const inherited = all.filter((descriptor) => descriptor >= from);
   const last = Math.max(from - 1, ...inherited);
   return Array.from({ length: last + 1 - from }, (_, index) =>
     inherited.includes(from + index) ? nothing : 'ignore',

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type BigIntStats, constants } from 'node:fs';
+import { type BigIntStats, constants, statSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import type { Digest } from '../../codec/index.ts';
 
@@ -27,6 +27,9 @@ const cache = new Map<string, Promise<Digest | undefined>>();
 export async function digestFile(path: string): Promise<Digest | undefined> {
   let file: FileHandle | undefined;
   try {
+    // Hundreds of files are known at each start: looking at one takes microseconds, opening it a turn of the event loop.
+    const known = cache.get(identityOf(statSync(path, { bigint: true })));
+    if (known !== undefined && (await known) !== undefined) return await known;
     // Opening a FIFO would otherwise wait for its writer.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const status = await file.stat({ bigint: true });

@@ -63,7 +63,7 @@ describe('kept digests', () => {
     const cases: (() => void)[] = [
       () => chmodSync(kept, 0o666),
       () => writeFileSync(kept, whole.subarray(0, 40)),
-      () => writeFileSync(kept, whole.toString().replace('writ/digests@v1', 'other')),
+      () => writeFileSync(kept, whole.toString().replace('writ/digests@v2', 'other')),
       () => rmSync(kept),
     ];
     for (const spoil of cases) {

@@ -1,11 +1,11 @@
 import { constants } from 'node:fs';
 import { mkdir, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { canonicalize, isDigest, isJsonObject, parseJsonObject } from '../../codec/index.ts';
-import { isDenial } from '../../denial/index.ts';
+import { isDigest } from '../../codec/index.ts';
 import { knownDigests, learnDigest } from './file-digest.ts';
 
-const TYPE = 'writ/digests@v1';
+/** First line; of every other one, an identity and a digest. Lines, because every start waits for them. */
+const TYPE = 'writ/digests@v2';
 const MAX_BYTES = 1024 * 1024;
 const IDENTITY = /^\d+(?::\d+){4}$/;
 
@@ -23,11 +23,12 @@ export async function recallDigests(path: string): Promise<number> {
     try {
       const { mode, uid, size } = await file.stat();
       if ((mode & 0o077) !== 0 || uid !== process.getuid?.() || size > MAX_BYTES) return 0;
-      const json = parseJsonObject(await file.readFile(), 'environment.unmeasured', { maxBytes: MAX_BYTES });
-      if (isDenial(json) || json.type !== TYPE || !isJsonObject(json.files)) return 0;
-      const kept = Object.entries(json.files);
-      for (const [identity, digest] of kept) {
-        if (IDENTITY.test(identity) && isDigest(digest)) learnDigest(identity, digest);
+      const [type, ...kept] = (await file.readFile('latin1')).split('\n');
+      // The last one is ended, too: what was cut off ends otherwise.
+      if (type !== TYPE || kept.pop() !== '') return 0;
+      for (const line of kept) {
+        const [identity = '', digest, ...more] = line.split(' ');
+        if (IDENTITY.test(identity) && isDigest(digest) && more.length === 0) learnDigest(identity, digest);
       }
       return kept.length;
     } finally {
@@ -51,7 +52,8 @@ export async function keepDigests(path: string, recalled: number): Promise<void>
     const temporary = `${path}.${process.pid}.tmp`;
     const file = await open(temporary, 'w', 0o600);
     try {
-      await file.writeFile(canonicalize({ type: TYPE, files }));
+      const lines = Object.entries(files).map(([identity, digest]) => `${identity} ${digest}`);
+      await file.writeFile([TYPE, ...lines, ''].join('\n'));
     } finally {
       await file.close();
     }

@@ -14,8 +14,8 @@ export interface ConnectOptions {
   /** Configured name of the enforcement point. */
   readonly name: string;
   readonly components: readonly Component[] | Promise<readonly Component[]>;
-  /** Unix seconds; default: now. */
-  readonly measuredAtSeconds?: number;
+  /** Unix seconds at which the oldest of them was measured, known when they are; default: now. */
+  readonly measuredAtSeconds?: number | Promise<number>;
   /**
    * Starts a daemon where none runs, and resolves when one answers; also when the one that was connected to is gone.
    * Without it, none is started.
@@ -58,14 +58,16 @@ export async function connectGovernor(
 ): Promise<ConnectedGovernor | Denial | undefined> {
   const { home, start } = options;
   const onDemand = start && new OnDemand(start);
-  const measuredAtSeconds = options.measuredAtSeconds ?? Math.floor(Date.now() / 1000);
-  const measuring = Promise.resolve(options.components);
+  const measuring = Promise.all([
+    options.components,
+    options.measuredAtSeconds ?? Math.floor(Date.now() / 1000),
+  ]);
   // Awaited below, unless something else fails first.
   measuring.catch(() => undefined);
   for (let attempt = 1; ; attempt += 1) {
     const link = await reach(home, onDemand).catch(unusable);
     if (link === undefined || isDenial(link)) return link;
-    const components = await measuring;
+    const [components, measuredAtSeconds] = await measuring;
     const governor = await connectOn(link, { ...options, components, measuredAtSeconds }, onDemand).catch(
       unusable,
     );
