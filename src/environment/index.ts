@@ -2,6 +2,7 @@ export { ASSURANCES, type Assurance, isAssurance, meetsAssurance, type Vouched }
 export type { EnvironmentBinding } from './binding.ts';
 export { checkEnvironment } from './check-environment.ts';
 export { checkToolDefinition } from './check-tool-definition.ts';
+export { readBootId } from './collectors/boot.ts';
 export { isEnforcerKnown, measureEnforcer } from './collectors/enforcer.ts';
 export { EnvironmentWatch, type EnvironmentWatchOptions } from './collectors/environment-watch.ts';
 export { keepDigests, recallDigests } from './collectors/kept-digests.ts';
@@ -35,11 +36,13 @@ export {
   type LayerStates,
 } from './confinement.ts';
 export {
+  isBootId,
   MAX_COMPONENTS,
   type Measurement,
   measurementOf,
   parseMeasurement,
   serializeMeasurement,
+  statementDigest,
   withQuotes,
 } from './measurement.ts';
 export { parseAttestationKey } from './tpm/attestation-key.ts';

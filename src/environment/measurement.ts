@@ -21,30 +21,40 @@ export interface Measurement {
   /** Whose word the components are. More than that is proven by quotes, or it does not count. */
   readonly assurance: Assurance;
   readonly measuredAtSeconds: number;
+  /** Which boot of the machine it was measured in: no part of the digest, as its time is none. */
+  readonly bootId?: string;
   /** What TPMs say about it. Nothing is believed before it is verified. */
   readonly quotes?: readonly TpmQuote[];
 }
 
 export const ENVIRONMENT_TAG = 'writ/environment@v1';
 export const MEASUREMENT_TYPE = 'writ/measurement@v1';
-/** The same with what is signed beside the digest: collectors, their times, quotes. */
+/** The same with what is signed beside the digest: collectors, their times, the boot, quotes. */
 export const MEASUREMENT_TYPE_2 = 'writ/measurement@v2';
 
 export const MAX_COMPONENTS = 4096;
 const MAX_MEASUREMENT_BYTES = 4 * 1024 * 1024;
+/** A UUID as Linux writes it. */
+const BOOT_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+export function isBootId(value: unknown): value is string {
+  return typeof value === 'string' && BOOT_ID.test(value);
+}
 
 /**
  * A measurement of these components, in whatever order they come. Components are not parsed here: one that is malformed
- * or named twice, or a time that is not one, throws `TypeError`.
+ * or named twice, a time or a boot that is none, throws `TypeError`.
  */
 export function measurementOf(
   components: Iterable<Component>,
   assurance: Assurance,
   measuredAtSeconds: number,
+  bootId?: string,
 ): Measurement {
   const sorted = [...components].map(copyOf);
   const problem = findProblem(sorted, assurance, measuredAtSeconds);
   if (problem !== undefined) throw new TypeError(problem);
+  if (bootId !== undefined && !isBootId(bootId)) throw new TypeError('measured in no boot');
   sorted.sort(compareComponents);
   for (const component of sorted) Object.freeze(component);
   return Object.freeze({
@@ -52,6 +62,7 @@ export function measurementOf(
     digest: digestOf(`${ENVIRONMENT_TAG}\n${canonicalize(sorted.map(asJson))}`),
     assurance,
     measuredAtSeconds,
+    ...(bootId === undefined ? {} : { bootId }),
   });
 }
 
@@ -64,8 +75,9 @@ export function withQuotes(measurement: Measurement, quotes: readonly TpmQuote[]
 
 /** The measurement as evidence bytes: the JCS of either type (spec/environment.md §2). */
 export function serializeMeasurement(measurement: Measurement): Uint8Array {
-  const { components, assurance, measuredAtSeconds, quotes } = measurement;
+  const { components, assurance, measuredAtSeconds, bootId, quotes } = measurement;
   const isPlain =
+    bootId === undefined &&
     quotes === undefined &&
     components.every(({ collector, at }) => collector === undefined && at === undefined);
   const json: JsonObject = {
@@ -73,9 +85,21 @@ export function serializeMeasurement(measurement: Measurement): Uint8Array {
     assurance,
     components: components.map((component) => ({ ...component })),
     measuredAt: measuredAtSeconds,
+    ...(bootId === undefined ? {} : { bootId }),
     ...(quotes === undefined ? {} : { quotes: quotes.map((quote) => ({ ...quote })) }),
   };
   return Buffer.from(canonicalize(json), 'utf8');
+}
+
+const statements = new WeakMap<Measurement, Digest>();
+
+/** Digest of {@link serializeMeasurement}'s bytes: of all that is said, where `digest` is of the components alone. */
+export function statementDigest(measurement: Measurement): Digest {
+  const known = statements.get(measurement);
+  if (known !== undefined) return known;
+  const statement = digestOf(serializeMeasurement(measurement));
+  statements.set(measurement, statement);
+  return statement;
 }
 
 /** Parses {@link serializeMeasurement}'s bytes from an untrusted source. Denies with `environment.unmeasured`. */
@@ -85,13 +109,14 @@ export function parseMeasurement(bytes: Uint8Array): Measurement | Denial {
     maxDepth: 4,
   });
   if (isDenial(json)) return json;
-  const { type, assurance, components, measuredAt, quotes, ...unknown } = json;
+  const { type, assurance, components, measuredAt, bootId, quotes, ...unknown } = json;
   if (type !== MEASUREMENT_TYPE && type !== MEASUREMENT_TYPE_2) return refuse('is of another type');
   const isPlain = type === MEASUREMENT_TYPE;
-  if (isPlain && quotes !== undefined) return refuse('has unknown members');
+  if (isPlain && (quotes !== undefined || bootId !== undefined)) return refuse('has unknown members');
   if (Object.keys(unknown).length > 0) return refuse('has unknown members');
   if (!isAssurance(assurance)) return refuse('has an unknown assurance');
   if (typeof measuredAt !== 'number') return refuse('has no time');
+  if (bootId !== undefined && !isBootId(bootId)) return refuse('has a malformed boot');
   if (!Array.isArray(components)) return refuse('has no components');
   const parsed: Component[] = [];
   for (const value of components as readonly JsonValue[]) {
@@ -101,7 +126,7 @@ export function parseMeasurement(bytes: Uint8Array): Measurement | Denial {
   }
   const problem = findProblem(parsed, assurance, measuredAt);
   if (problem !== undefined) return refuse(`is invalid: ${problem}`);
-  const measurement = measurementOf(parsed, assurance, measuredAt);
+  const measurement = measurementOf(parsed, assurance, measuredAt, bootId);
   const parsedQuotes = parseQuotes(quotes);
   return parsedQuotes === undefined ? refuse('has malformed quotes') : withQuotes(measurement, parsedQuotes);
 }

@@ -55,7 +55,7 @@ export interface PointSession {
   /** Tells the definitions of the tools as they now are; they join the measurement, and what runs is decided again. */
   setTools(tools: readonly MeasuredTool[]): void;
   /** What was measured of the runtime has changed: what runs is decided again. */
-  setComponents(components: readonly Component[], measuredAtSeconds: number): void;
+  setComponents(components: readonly Component[], measuredAtSeconds: number, bootId?: string): void;
   /** Stops its governor, and asks no TPM any more. */
   end(): Promise<void>;
 }
@@ -120,11 +120,15 @@ export class EnforcementPoint {
   /**
    * @param measuredAtSeconds when the oldest of the components was measured: listing tools again makes none younger.
    * @param isHere whether the runtime is known to be on this machine, whose TPM may then vouch for it.
+   * @param firstBootId the boot it says that it was measured in.
    */
   openSession(
     measured: readonly Component[],
     measuredAtSeconds: number,
-    { isHere = false }: { readonly isHere?: boolean } = {},
+    {
+      isHere = false,
+      bootId: firstBootId,
+    }: { readonly isHere?: boolean; readonly bootId?: string | undefined } = {},
   ): PointSession {
     const { home, name, clock, follower, tracer, trustBundles } = this.#options;
     const { maxStalenessSeconds = DEFAULT_MAX_STALENESS_SECONDS } = this.#options;
@@ -133,8 +137,9 @@ export class EnforcementPoint {
     const audiences = primary ? [this.audience] : [home.audience(name), this.audience];
     let components = measured;
     let atSeconds = measuredAtSeconds;
+    let bootId = firstBootId;
     let tools: readonly MeasuredTool[] = [];
-    let measurement = measure(components, tools, atSeconds);
+    let measurement = measure(components, tools, atSeconds, bootId);
     const quotes = isHere
       ? this.#openQuotes(measurement.digest, {
           isRunning: (artifact) => governor.isRunning(artifact),
@@ -145,7 +150,7 @@ export class EnforcementPoint {
         })
       : undefined;
     const measureAgain = () => {
-      const again = measure(components, tools, atSeconds);
+      const again = measure(components, tools, atSeconds, bootId);
       quotes?.setEnvironment(again.digest);
       measurement = withQuotes(again, quotes?.all ?? []);
       void governor.reverify();
@@ -177,11 +182,12 @@ export class EnforcementPoint {
       governor,
       setTools(listed) {
         tools = listed;
-        if (measure(components, tools, atSeconds).digest !== measurement.digest) measureAgain();
+        if (measure(components, tools, atSeconds, bootId).digest !== measurement.digest) measureAgain();
       },
-      setComponents(changed, changedAtSeconds) {
+      setComponents(changed, changedAtSeconds, changedBootId) {
         components = changed;
         atSeconds = changedAtSeconds;
+        bootId = changedBootId;
         measureAgain();
       },
       end: async () => {
@@ -240,10 +246,12 @@ function measure(
   components: readonly Component[],
   tools: readonly MeasuredTool[],
   measuredAtSeconds: number,
+  bootId: string | undefined,
 ): Measurement {
   return measurementOf(
     joinComponents(components, toolComponents(new Map(tools.map(({ id, digest }) => [id, digest])))),
     'self',
     measuredAtSeconds,
+    bootId,
   );
 }

@@ -13,6 +13,7 @@ export interface NewSession {
   readonly name: string;
   readonly components: readonly Component[];
   readonly measuredAtSeconds: number;
+  readonly bootId?: string | undefined;
   /** Whether the runtime is on this machine. */
   readonly isHere: boolean;
   readonly onTerminated: (executionId: string, denial: Denial) => void;
@@ -46,7 +47,8 @@ export class PointSessions {
     }
     const point = await this.#points.open(asked.name);
     if (isDenial(point)) return point;
-    const opened = point.openSession(asked.components, asked.measuredAtSeconds, { isHere: asked.isHere });
+    const { components, measuredAtSeconds, isHere, bootId } = asked;
+    const opened = point.openSession(components, measuredAtSeconds, { isHere, bootId });
     const session = new PointSession(newUuidV7(), opened, asked.onTerminated);
     this.#sessions.set(session.id, session);
     return { session, point };
