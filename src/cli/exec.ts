@@ -5,20 +5,18 @@ import { type Denial, deny, isDenial } from '../denial/index.ts';
 import {
   accountOf,
   type Confiner,
-  confinerComponents,
   type ExecAsk,
   execPointName,
   execTool,
   findConfiner,
   programComponents,
-  runCanaries,
   runExec,
 } from '../enforce/exec/index.ts';
 import {
   type Component,
-  confinementComponents,
   keepDigests,
   measureEnforcer,
+  type OnRead,
   recallDigests,
 } from '../environment/index.ts';
 import {
@@ -32,6 +30,7 @@ import { findHolderKey, localAgents } from './agents.ts';
 import { artifactPath, readArtifactFile } from './artifact-file.ts';
 import { CliError, denied, type ExitCode, usageError } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
+import { measureConfinement } from './confinement-check.ts';
 import { parseDuration } from './duration.ts';
 import { conclude } from './exec-conclusion.ts';
 import { explainExec } from './exec-explain.ts';
@@ -40,6 +39,7 @@ import { type FoundProgram, findProgram } from './exec-program.ts';
 import { passSignals } from './exec-signals.ts';
 import { asksForStdin, bindStdin } from './exec-stdin.ts';
 import { execStreams } from './exec-streams.ts';
+import { measureRuntime } from './measured-surroundings.ts';
 import type { Session } from './session.ts';
 
 interface Options extends ExecOptions {
@@ -145,13 +145,18 @@ async function exec(session: Session, line: readonly string[], options: Options)
   if (options.explain === true) {
     return await explainExec(session, { home, ask, tool, confiner, chain, file });
   }
-  const opened = await openFor(options.daemon, {
-    home,
-    name: point,
-    components: measure(home, found, confiner),
-  });
-  if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
+  const place = { folder: surroundings.cwd, words: [] };
+  const environment = measureRuntime(session, home, place, (onRead) =>
+    measure(home, found, confiner, onRead),
+  );
+  const { components } = environment;
+  const opened = await openFor(options.daemon, { home, name: point, components });
+  if (isDenial(opened)) {
+    environment.stop();
+    throw denied(opened, 'see what is wrong with "writ doctor"');
+  }
   try {
+    environment.follow(opened);
     opened.setTools([{ id: tool.id, digest: tool.digest }]);
     const abort = new AbortController();
     let relayed: Promise<void> | undefined;
@@ -180,6 +185,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
     await relayed;
     return conclude(outcome, { found, confiner });
   } finally {
+    environment.stop();
     if (input !== undefined) closeSync(input.descriptor);
     await opened.close();
   }
@@ -189,7 +195,9 @@ async function exec(session: Session, line: readonly string[], options: Options)
 async function openFor(
   use: string,
   options: ConnectOptions,
-): Promise<Pick<ConnectedGovernor, 'governor' | 'audience' | 'setTools' | 'close'> | Denial> {
+): Promise<
+  Pick<ConnectedGovernor, 'governor' | 'audience' | 'setTools' | 'setComponents' | 'close'> | Denial
+> {
   const connected = use === 'never' ? undefined : await connectGovernor(options);
   return connected ?? openGovernor(options);
 }
@@ -199,20 +207,13 @@ async function measure(
   home: Home,
   { program }: FoundProgram,
   confiner: Confiner | Denial,
+  onRead: OnRead | undefined,
 ): Promise<readonly Component[]> {
   const file = join(home.folder, 'cache', 'digests.json');
   const recalled = await recallDigests(file);
-  const [enforcer, canaries] = await Promise.all([
-    measureEnforcer(),
-    isDenial(confiner) ? { states: new Map() } : runCanaries(confiner),
-  ]);
+  const [enforcer, confinement] = await Promise.all([measureEnforcer(onRead), measureConfinement(confiner)]);
   await keepDigests(file, recalled);
-  return [
-    ...enforcer,
-    ...confinementComponents(canaries.states),
-    ...(isDenial(confiner) ? [] : confinerComponents(confiner)),
-    ...programComponents(program),
-  ];
+  return [...enforcer, ...confinement, ...programComponents(program)];
 }
 
 function artifactFileOf(home: Home, cwd: string, point: string, { artifact, agent }: Options): string {

@@ -11,11 +11,13 @@ export {
   type Collector,
   isCollector,
   measureSurroundings,
-  pathsOf,
+  type PolicyInForce,
+  policyComponents,
   type Surroundings,
 } from './collectors/profile.ts';
 export { DEFAULT_TCTI, isTcti, Tpm2Tools, TpmFailure } from './collectors/tpm2-tools.ts';
 export { measureUpstream, type UpstreamCommand, type UpstreamMeasurement } from './collectors/upstream.ts';
+export type { OnRead, WatchTarget } from './collectors/watch-target.ts';
 export { type Drift, findDrift } from './compare-measurements.ts';
 export {
   type Component,

@@ -7,6 +7,7 @@ import {
   joinComponents,
   type Measurement,
   measurementOf,
+  policyComponents,
   toolComponents,
   wantsOwnQuote,
   withQuotes,
@@ -14,6 +15,7 @@ import {
 import type { LogProgress } from '../tlog/index.ts';
 import type { TrustBundles } from '../workload/index.ts';
 import { readAttesterFile, tpmQuoteSource } from './attestation/attester-file.ts';
+import { readEnvironmentFile } from './attestation/environment-file.ts';
 import { type QuoteSource, SessionQuotes, type SessionQuotesOptions } from './attestation/session-quotes.ts';
 import type { Clock } from './clock.ts';
 import { readEvidenceKey } from './evidence-key.ts';
@@ -139,7 +141,15 @@ export class EnforcementPoint {
     let atSeconds = measuredAtSeconds;
     let bootId = firstBootId;
     let tools: readonly MeasuredTool[] = [];
-    let measurement = measure(components, tools, atSeconds, bootId);
+    /** Which policy is in force is the governor's to say, where this domain measures it: it sees what it decides by. */
+    const profile = readEnvironmentFile(home.environmentFile);
+    const knowsPolicy = !isDenial(profile) && profile.measure.includes('policy');
+    let policy = knowsPolicy ? follower.view.policy?.bundle : undefined;
+    const measureNow = () => {
+      const nowSeconds = Math.floor(clock.wallMs() / 1000);
+      return measure([components, policyComponents(policy, nowSeconds)], tools, atSeconds, bootId);
+    };
+    let measurement = measureNow();
     const quotes = isHere
       ? this.#openQuotes(measurement.digest, {
           isRunning: (artifact) => governor.isRunning(artifact),
@@ -150,7 +160,7 @@ export class EnforcementPoint {
         })
       : undefined;
     const measureAgain = () => {
-      const again = measure(components, tools, atSeconds, bootId);
+      const again = measureNow();
       quotes?.setEnvironment(again.digest);
       measurement = withQuotes(again, quotes?.all ?? []);
       void governor.reverify();
@@ -167,22 +177,25 @@ export class EnforcementPoint {
         awaitQuote: (chain, denial) => awaitQuote(quotes, chain, denial),
         onBegun: ({ digest }) => quotes.begin(digest),
       }),
-      surroundings: () => ({
-        audiences,
-        keepsCounters: primary,
-        maxStalenessSeconds,
-        measurement,
-        findParent: (executionId) => this.#finder.find(executionId),
-        maxLineageDepth,
-        ...(trustBundles && { trustBundles: trustBundles() }),
-        cache: this.#cache,
-      }),
+      surroundings: () => {
+        const inForce = knowsPolicy ? follower.view.policy?.bundle : undefined;
+        if (inForce?.digest !== policy?.digest) {
+          policy = inForce;
+          measureAgain();
+        }
+        return {
+          ...{ audiences, maxStalenessSeconds, maxLineageDepth, measurement, cache: this.#cache },
+          keepsCounters: primary,
+          findParent: (executionId) => this.#finder.find(executionId),
+          ...(trustBundles && { trustBundles: trustBundles() }),
+        };
+      },
     });
     return {
       governor,
       setTools(listed) {
         tools = listed;
-        if (measure(components, tools, atSeconds, bootId).digest !== measurement.digest) measureAgain();
+        if (measureNow().digest !== measurement.digest) measureAgain();
       },
       setComponents(changed, changedAtSeconds, changedBootId) {
         components = changed;
@@ -242,14 +255,16 @@ async function awaitQuote(
   }
 }
 
+/** @param measured by the runtime, and what the governor itself knows; of that the runtime has no say. */
 function measure(
-  components: readonly Component[],
+  [measured, known]: readonly [measured: readonly Component[], known: readonly Component[]],
   tools: readonly MeasuredTool[],
   measuredAtSeconds: number,
   bootId: string | undefined,
 ): Measurement {
+  const told = measured.filter(({ kind }) => kind !== 'policy');
   return measurementOf(
-    joinComponents(components, toolComponents(new Map(tools.map(({ id, digest }) => [id, digest])))),
+    joinComponents(known, told, toolComponents(new Map(tools.map(({ id, digest }) => [id, digest])))),
     'self',
     measuredAtSeconds,
     bootId,

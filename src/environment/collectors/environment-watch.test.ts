@@ -145,20 +145,26 @@ test('machine: kernel, system and a keyed id that tells nothing and differs by d
 test('container: what the orchestrator tells, pinned, or what Podman has written; nothing else', async () => {
   const digest = `sha256:${'0a'.repeat(32)}`;
   const none = join(folder, 'none');
-  expect(await measureContainer(`ghcr.io/a/b:1@${digest}`, none)).toEqual([
-    { kind: 'container', name: 'ghcr.io/a/b:1', digest },
-  ]);
+  expect(
+    await measureContainer(`ghcr.io/a/b:1@${digest}`, 1, { containerenv: none, mountinfo: none }),
+  ).toEqual([{ kind: 'container', name: 'ghcr.io/a/b:1', digest, collector: 'container', at: 1 }]);
   for (const told of ['ghcr.io/a/b:1', `a b@${digest}`, `x@${digest}0`]) {
-    expect(await measureContainer(told, none)).toEqual([]);
+    expect(await measureContainer(told, 1, { containerenv: none, mountinfo: none })).toEqual([]);
   }
   const env = write(
     'containerenv',
     `engine="podman-4"\nimage="docker.io/x:1"\nimageid="${'0b'.repeat(32)}"\n`,
   );
-  expect(await measureContainer(undefined, env)).toEqual([
-    { kind: 'container', name: 'docker.io/x:1', digest: `sha256:${'0b'.repeat(32)}` },
+  expect(await measureContainer(undefined, 1, { containerenv: env })).toEqual([
+    {
+      kind: 'container',
+      name: 'docker.io/x:1',
+      digest: `sha256:${'0b'.repeat(32)}`,
+      collector: 'container',
+      at: 1,
+    },
   ]);
-  expect(await measureContainer(undefined, none)).toEqual([]);
+  expect(await measureContainer(undefined, 1, { containerenv: none, mountinfo: none })).toEqual([]);
 });
 
 test('repository: its commit through loose and packed refs, and its working tree; git is not run', async () => {
