@@ -77,7 +77,7 @@ export class EnvironmentWatch {
       if (target.isTree === true || !read.has(target.path)) read.set(target.path, target);
     });
     this.#restMs = Math.max(SETTLE_MS, Math.min(MAX_REST_MS, (performance.now() - startedMs) * REST));
-    const isMore = await this.#watch([...read.values()]);
+    const isMore = this.#watch([...read.values()]);
     const isFirst = this.#known === undefined;
     this.#known = { components, status: isMore ? undefined : status };
     if (!isFirst && !this.#isStopped) this.#options.onMeasured(components);
@@ -85,12 +85,13 @@ export class EnvironmentWatch {
   }
 
   /** What was read for the first time may have changed by the time it is watched. @returns whether there is such. */
-  async #watch(targets: readonly WatchTarget[]): Promise<boolean> {
+  #watch(targets: readonly WatchTarget[]): boolean {
     const paths = (of: readonly WatchTarget[]) =>
       of.map(({ path, isTree }) => `${isTree} ${path}`).join('\n');
     if (paths(targets) === paths(this.#targets)) return false;
     this.#targets = targets;
-    if (await this.#watchers.cover(targets)) this.#touched();
+    // Nobody who starts waits for it.
+    void this.#watchers.cover(targets).then((isNew) => isNew && this.#touched());
     return true;
   }
 

@@ -25,6 +25,8 @@ type Wanted = Map<string, Set<string> | undefined>;
 export class PathWatchers {
   readonly #onTouched: () => void;
   readonly #watched = new Map<string, Watched>();
+  /** One after the other: none sees what another has begun. */
+  #covering: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
   /** @param onTouched called for every event, which may be many for one change. */
@@ -37,7 +39,13 @@ export class PathWatchers {
    *
    * @returns whether something is watched now that was not: what was read of it before may have changed since.
    */
-  async cover(targets: readonly WatchTarget[]): Promise<boolean> {
+  cover(targets: readonly WatchTarget[]): Promise<boolean> {
+    const covered = this.#covering.then(() => this.#cover(targets)).catch(() => false);
+    this.#covering = covered;
+    return covered;
+  }
+
+  async #cover(targets: readonly WatchTarget[]): Promise<boolean> {
     const wanted: Wanted = new Map();
     for (const target of targets) await addWay(wanted, target.path);
     for (const target of targets) if (target.isTree === true) await addTree(wanted, target);
