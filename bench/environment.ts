@@ -13,7 +13,7 @@ import {
   joinComponents,
   measureEnforcer,
   measureSurroundings,
-  pathsOf,
+  type WatchTarget,
 } from '../src/environment/index.ts';
 import { median, microseconds, print } from './measure.ts';
 
@@ -51,11 +51,18 @@ for (const scheme of ['ecdsa', 'rsassa', 'rsapss'] as const) {
 
 const folder = fileURLToPath(new URL('..', import.meta.url));
 const surroundings = { domain: 'bench.test', homeFolder: folder, folder };
-const paths = [...pathsOf(COLLECTORS, surroundings), process.execPath];
+const paths = new Set([process.execPath]);
 const watch = new EnvironmentWatch({
-  measure: async () =>
-    joinComponents(await measureEnforcer(), await measureSurroundings(COLLECTORS, surroundings, 0)),
-  paths,
+  measure: async (onRead) => {
+    const told = (target: WatchTarget) => {
+      paths.add(target.path);
+      onRead(target);
+    };
+    return joinComponents(
+      await measureEnforcer(told),
+      await measureSurroundings(COLLECTORS, surroundings, 0, told),
+    );
+  },
   everyMs: 3_600_000,
   onMeasured: () => undefined,
 });
@@ -72,8 +79,8 @@ await watch.measure();
 const unchanged = await asyncRounds(CALLS, () => watch.measure());
 print('an unchanged environment, measured', unchanged, 'ms', '< 1 ms');
 print(
-  `  against a stat of each of its ${paths.length} watched paths`,
-  unchanged / rounds(() => paths.map((path) => statSync(path, { bigint: true, throwIfNoEntry: false }))),
+  `  against a stat of each of its ${paths.size} watched paths`,
+  unchanged / rounds(() => [...paths].map((path) => statSync(path, { bigint: true, throwIfNoEntry: false }))),
   '×',
 );
 const again = await asyncRounds(1, async () =>

@@ -1,6 +1,9 @@
 import { existsSync } from 'node:fs';
+import { findConfiner } from '../enforce/exec/index.ts';
+import type { Component } from '../environment/index.ts';
 import { type Home, programFile } from '../governor/index.ts';
 import { failure, usageError } from './cli-error.ts';
+import { measureConfinement } from './confinement-check.ts';
 import type { ExecOptions } from './exec-options.ts';
 import { locateProgram } from './exec-program.ts';
 import type { StoredServer } from './server-file.ts';
@@ -18,6 +21,8 @@ export interface ConfinedUpstream {
   readonly command: StoredServer;
   /** What runs in the end, for the measurement. */
   readonly measured: StoredServer;
+  /** What it runs in, tried: the same as `writ exec` measures of it. */
+  readonly measureConfinement: () => Promise<readonly Component[]>;
 }
 
 /** Ends what it starts with whoever started it, even where that was killed. */
@@ -85,6 +90,8 @@ export function confineUpstream(
       cwd,
     },
     measured: { command: path, args: server.args, cwd },
+    measureConfinement: () =>
+      measureConfinement(findConfiner(stored.account === undefined ? {} : { account: stored.account })),
   };
 }
 

@@ -1,9 +1,16 @@
-import { isDenial } from '../denial/index.ts';
-import { findConfiner, runCanaries } from '../enforce/exec/index.ts';
-import { CONFINEMENT_LAYERS } from '../environment/index.ts';
+import { type Denial, isDenial } from '../denial/index.ts';
+import { type Confiner, confinerComponents, findConfiner, runCanaries } from '../enforce/exec/index.ts';
+import { CONFINEMENT_LAYERS, type Component, confinementComponents } from '../environment/index.ts';
 import type { Home } from '../governor/index.ts';
 import type { Finding } from './doctor-checks.ts';
 import { listProgramNames } from './program-file.ts';
+
+/** What confines programs here, and whether each of its layers holds. Known only once the canaries have come back. */
+export async function measureConfinement(confiner: Confiner | Denial): Promise<readonly Component[]> {
+  if (isDenial(confiner)) return confinementComponents(new Map());
+  const { states } = await runCanaries(confiner);
+  return [...confinementComponents(states), ...confinerComponents(confiner)];
+}
 
 /** Whether programs can be run confined here: every layer is tried. Without adopted programs nobody needs it. */
 export async function checkConfinement(home: Home): Promise<Finding> {

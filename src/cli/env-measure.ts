@@ -26,12 +26,16 @@ async function measure(session: Session, words: readonly string[], options: Meas
   const { output } = session;
   const home = await session.openHome();
   const { measurement } = await measureHere(session, home, words, options);
-  const { digest, assurance, measuredAtSeconds, components } = measurement;
+  const { digest, assurance, measuredAtSeconds, bootId, components } = measurement;
   output.answer(
-    { digest, assurance, measuredAt: measuredAtSeconds, components: components.map((one) => ({ ...one })) },
+    {
+      ...{ digest, assurance, measuredAt: measuredAtSeconds, ...(bootId && { bootId }) },
+      components: components.map((one) => ({ ...one })),
+    },
     () => {
       output.line(faint('environment  '), digest);
       output.line(faint('assurance    '), assurance, faint('  this process says so of itself'));
+      if (bootId !== undefined) output.line(faint('boot         '), bootId);
       output.line();
       output.table(
         ['KIND', 'NAME', 'DIGEST', 'COLLECTOR'],

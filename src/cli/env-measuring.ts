@@ -11,9 +11,11 @@ import {
   measureEnforcer,
   measurementOf,
   measureSurroundings,
+  readBootId,
 } from '../environment/index.ts';
 import { type Home, readEnvironmentFile } from '../governor/index.ts';
 import { denied, usageError } from './cli-error.ts';
+import { readGovernance } from './governance.ts';
 import { measure } from './measure.ts';
 import { surroundingsOf } from './measured-surroundings.ts';
 import { readServer } from './server-file.ts';
@@ -64,13 +66,11 @@ export async function measureHere(
           { ...upstream, searchPath: path.join(delimiter) },
           join(home.folder, 'cache', 'digests.json'),
         );
-  const around = await measureSurroundings(
-    collectors,
-    surroundingsOf(session, home, upstream?.cwd ?? cwd),
-    at,
-  );
+  const surroundings = surroundingsOf(session, home, upstream?.cwd ?? cwd);
+  const policy = collectors.includes('policy') ? readGovernance(home).policy?.bundle : undefined;
+  const around = await measureSurroundings(collectors, { ...surroundings, policy }, at);
   const components = joinComponents(collectedBy('program', at, program), around);
-  return { measurement: measurementOf(components, 'self', at), collectors };
+  return { measurement: measurementOf(components, 'self', at, readBootId()), collectors };
 }
 
 function programOf(

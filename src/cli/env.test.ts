@@ -1,11 +1,13 @@
 import { X509Certificate } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { haveSwtpm, type Swtpm, startSwtpm } from '../../test/support/swtpm.ts';
 import { must, TestDomain } from '../../test/support/trust-domain.ts';
-import { connectGovernor, programVersion, systemClock } from '../governor/index.ts';
+import { digestOf } from '../codec/index.ts';
+import { COLLECTORS, type Component } from '../environment/index.ts';
+import { appendGovernance, connectGovernor, programVersion, systemClock } from '../governor/index.ts';
 import { createLogger, Daemon } from '../server/daemon/index.ts';
 import { writ as runWrit } from './run.test-support.ts';
 
@@ -18,7 +20,10 @@ beforeAll(async () => {
   folder = domain.folder;
   writeFileSync(join(folder, 'job.mjs'), 'export {};');
 });
-afterAll(() => domain.dispose());
+afterAll(() => {
+  vi.unstubAllEnvs();
+  domain.dispose();
+});
 
 describe('writ env', () => {
   it('enrols what it measures, finds nothing otherwise, and names the culprit where something is', async () => {
@@ -55,9 +60,51 @@ describe('writ env', () => {
     expect(text.out).toMatch(/changed\s+upstream\/job\.mjs/);
   });
 
+  it('names the culprit whatever kind it is of', async () => {
+    vi.stubEnv('WRIT_CONTAINER_IMAGE', `ghcr.io/a/b@sha256:${'0a'.repeat(32)}`);
+    for (const path of ['.git/refs/heads', 'node_modules/job'])
+      mkdirSync(join(folder, path), { recursive: true });
+    writeFileSync(join(folder, '.git/HEAD'), `${'1'.repeat(40)}\n`);
+    writeFileSync(join(folder, 'package-lock.json'), '{}');
+    writeFileSync(join(folder, 'node_modules/job/package.json'), '{"name":"job"}');
+    writeFileSync(join(folder, 'node_modules/job/job.mjs'), '');
+    const program = ['--measure', COLLECTORS.join(), '--', process.execPath, 'node_modules/job/job.mjs'];
+    const measured = await writ('env', 'measure', '--json', ...program);
+    const here = measured.json.components as unknown as Component[];
+    expect(measured.json.bootId).toMatch(/^[0-9a-f-]{36}$/);
+    // Known only where tools are listed and programs run; and one that comes anew.
+    const elsewhere = ['confinement', 'confiner', 'program', 'tool'].map((kind) => ({ kind, name: 'x' }));
+    const [fresh, ...others] = here;
+    const digest = digestOf('as it was');
+    const components = [...others, ...elsewhere].map(({ kind, name }) => ({ kind, name, digest }));
+    const event = {
+      event: 'environment.enrolled',
+      actor: 'test',
+      name: 'every',
+      digest,
+      components,
+    } as const;
+    must(await appendGovernance(domain.home, [{ ...event, at: Math.floor(Date.now() / 1000) }]));
+    const { code, json } = await writ('env', 'diff', 'every', '--json', ...program);
+    const drift = json.drift as { kind: string; name: string; change: string }[];
+    const changeOf = ({ kind, name }: Pick<Component, 'kind' | 'name'>) =>
+      drift.find((one) => one.kind === kind && one.name === name)?.change;
+    expect([code, drift.length]).toEqual([1, here.length + elsewhere.length]);
+    expect(fresh && changeOf(fresh)).toBe('added');
+    expect(others.map(changeOf)).toEqual(others.map(() => 'changed'));
+    expect(elsewhere.map(changeOf)).toEqual(elsewhere.map(() => 'removed'));
+    const spec = readFileSync(new URL('../../spec/environment.md', import.meta.url), 'utf8');
+    const documented =
+      spec
+        .split('\n## 4')[1]
+        ?.split('\n## 5')[0]
+        ?.matchAll(/^\| `([a-z]+)` /gm) ?? [];
+    expect(new Set(drift.map(({ kind }) => kind))).toEqual(new Set([...documented].map(([, kind]) => kind)));
+  });
+
   it('shows what is enrolled, and retires it', async () => {
     expect((await writ('env', 'show', '--json')).json).toMatchObject({
-      environments: [{ name: 'host', tpm: 'none' }],
+      environments: expect.arrayContaining([expect.objectContaining({ name: 'host', tpm: 'none' })]),
     });
     expect((await writ('env', 'show', 'host')).out).toContain('configuration');
     expect((await writ('env', 'retire', 'host')).code).toBe(0);

@@ -1,9 +1,13 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { must, nowSeconds } from '../../test/support/trust-domain.ts';
+import { readToken } from '../artifact/index.ts';
 import { digestOf } from '../codec/index.ts';
 import { isDenial } from '../denial/index.ts';
 import { testConfiner } from '../enforce/exec/confined.test-support.ts';
+import type { Component } from '../environment/index.ts';
+import { environmentFileText, issueArtifact, openHome, readArtifactFile } from '../governor/index.ts';
 import {
   type DecisionReceipt,
   type OutcomeReceipt,
@@ -163,6 +167,42 @@ describe.skipIf(testConfiner() === undefined)('writ exec', () => {
     const denied = await shell(`/bin/touch ${work}/out/by-line`);
     expect(denied).toMatchObject({ code: 126 });
     expect(existsSync(join(work, 'out/by-line'))).toBe(false);
+  });
+
+  it('kills a program whose environment is no longer the one its artifact is bound to', async () => {
+    mkdirSync(join(work, '.git'));
+    rmSync(join(work, 'out/drift'), { force: true });
+    const here = must(openHome(home));
+    const measured = await run('env', 'measure', '--measure', 'repository', '--json');
+    const components = (measured.json.components as unknown as Component[]).filter(
+      ({ kind }) => kind === 'worktree',
+    );
+    const bound = components.map(({ kind, name, digest }) => ({ kind, name, digest }));
+    writeFileSync(here.environmentFile, environmentFileText({ measure: ['repository'] }));
+    const file = here.artifactFile('agent-exec-shell');
+    const [compact = ''] = must(readArtifactFile(file));
+    const { holder, audiences = [], writ: claim } = must(readToken(compact));
+    const payload = JSON.parse(Buffer.from(compact.split('.')[1] ?? '', 'base64url').toString());
+    const { tools } = payload.authorization_details[0];
+    const atSeconds = nowSeconds();
+    const by = { actor: 'test', atSeconds };
+    const times = { iatSeconds: atSeconds, expSeconds: atSeconds + 600 };
+    const grant = {
+      tools,
+      audiences,
+      ...times,
+      writ: { ...claim, environment: { components: [...(claim.environment?.components ?? []), ...bound] } },
+    };
+    const issued = must(await issueArtifact(here, { holder, ...grant }, by));
+    const artifact = join(folder, 'bound.json');
+    writeFileSync(artifact, JSON.stringify({ aat_chain: [issued.compact] }));
+    const line = ['--artifact', artifact, '--', 'shell', '-c', 'echo x > out/drift; exec sleep 60'];
+    const ran = await exec('--cwd', work, ...line);
+    expect(ran.err).toContain('environment.mismatch');
+    expect(existsSync(join(work, 'out/drift'))).toBe(true);
+    expect(entries('shell').outcome).toMatchObject({ status: 'terminated' });
+    expect((await exec('--cwd', work, ...line)).code).toBe(126);
+    rmSync(here.environmentFile);
   });
 
   it('gives a program only the standard input that was granted, byte for byte', async () => {

@@ -1,31 +1,20 @@
 import { closeSync } from 'node:fs';
-import { join } from 'node:path';
 import { createPresenter, type Presenter, readToken } from '../artifact/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import {
   accountOf,
-  type Confiner,
-  confinerComponents,
   type ExecAsk,
   execPointName,
   execTool,
   findConfiner,
-  programComponents,
-  runCanariesUnlessKept,
   runExec,
 } from '../enforce/exec/index.ts';
-import {
-  type Component,
-  confinementComponents,
-  keepDigests,
-  measureEnforcer,
-  recallDigests,
-} from '../environment/index.ts';
 import {
   type ConnectedGovernor,
   type ConnectOptions,
   connectGovernor,
   type Home,
+  type MeasuredEnvironment,
   openGovernor,
 } from '../governor/index.ts';
 import { findHolderKey, localAgents } from './agents.ts';
@@ -35,11 +24,13 @@ import { type Define, examples } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { conclude } from './exec-conclusion.ts';
 import { explainExec } from './exec-explain.ts';
+import { type ExecMeasuring, measuringOf } from './exec-measure.ts';
 import { addExecOptions, type ExecOptions, environmentOf, limitsOf } from './exec-options.ts';
-import { type FoundProgram, findProgram } from './exec-program.ts';
+import { findProgram } from './exec-program.ts';
 import { passSignals } from './exec-signals.ts';
 import { asksForStdin, bindStdin } from './exec-stdin.ts';
 import { execStreams } from './exec-streams.ts';
+import { measureRuntime } from './measured-surroundings.ts';
 import type { Session } from './session.ts';
 
 interface Options extends ExecOptions {
@@ -145,14 +136,16 @@ async function exec(session: Session, line: readonly string[], options: Options)
   if (options.explain === true) {
     return await explainExec(session, { home, ask, tool, confiner, chain, file });
   }
+  const measuring = measuringOf(home, program, confiner);
+  const place = { folder: surroundings.cwd, words: [] };
+  const environment = measureRuntime(session, home, place, (onRead) => measuring.measure(onRead));
   // The sandbox is made meanwhile: nothing runs in it before the governor that is opened here has said so.
-  const opening = openFor(options.daemon, { home, name: point }, measure(home, found, confiner)).then(
-    (opened) => {
-      if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
-      opened.setTools([{ id: tool.id, digest: tool.digest }]);
-      return opened;
-    },
-  );
+  const opening = openFor(options.daemon, { home, name: point }, environment, measuring).then((opened) => {
+    if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
+    environment.follow(opened);
+    opened.setTools([{ id: tool.id, digest: tool.digest }]);
+    return opened;
+  });
   const presenter = opening.then(({ audience }) => presenterOf(home, chain, audience));
   // A call that is refused as it is presents nothing: where no governor could be opened, that is told below.
   presenter.catch(() => undefined);
@@ -184,62 +177,32 @@ async function exec(session: Session, line: readonly string[], options: Options)
     await relayed;
     return conclude(outcome, { found, confiner });
   } finally {
+    environment.stop();
     if (input !== undefined) closeSync(input.descriptor);
     await (await opening).close();
   }
-}
-
-interface Measured {
-  readonly components: readonly Component[];
-  /** Of the oldest of them. */
-  readonly atSeconds: number;
 }
 
 /** The governor of the daemon, or one in this process. */
 async function openFor(
   use: string,
   point: Pick<ConnectOptions, 'home' | 'name'>,
-  measuring: Promise<Measured>,
-): Promise<Pick<ConnectedGovernor, 'governor' | 'audience' | 'setTools' | 'close'> | Denial> {
-  const options = { ...point, components: measuring.then(({ components }) => components) };
+  { components }: MeasuredEnvironment,
+  measuring: ExecMeasuring,
+): Promise<
+  Pick<ConnectedGovernor, 'governor' | 'audience' | 'setTools' | 'setComponents' | 'close'> | Denial
+> {
+  const options = { ...point, components };
   const connected =
     use === 'never'
       ? undefined
-      : await connectGovernor({
-          ...options,
-          measuredAtSeconds: measuring.then(({ atSeconds }) => atSeconds),
-        });
+      : await connectGovernor({ ...options, measuredAtSeconds: components.then(() => measuring.atSeconds) });
   if (connected !== undefined) return connected;
   const opened = await openGovernor(options);
   if (isDenial(opened)) return opened;
   // Opening takes them for new.
-  const { components, atSeconds } = await measuring;
-  opened.setComponents(components, atSeconds);
+  opened.setComponents(await components, measuring.atSeconds);
   return opened;
-}
-
-/** What the program will run on, and in: known only once the canaries have come back. */
-async function measure(
-  home: Home,
-  { program }: FoundProgram,
-  confiner: Confiner | Denial,
-): Promise<Measured> {
-  const atSeconds = Math.floor(Date.now() / 1000);
-  const cache = join(home.folder, 'cache');
-  const file = join(cache, 'digests.json');
-  const recalled = await recallDigests(file);
-  const enforcer = await measureEnforcer();
-  const canaries = isDenial(confiner)
-    ? { states: new Map(), atSeconds }
-    : await runCanariesUnlessKept(confiner, { file: join(cache, 'canaries.json'), enforcer });
-  await keepDigests(file, recalled);
-  const components = [
-    ...enforcer,
-    ...confinementComponents(canaries.states),
-    ...(isDenial(confiner) ? [] : confinerComponents(confiner)),
-    ...programComponents(program),
-  ];
-  return { components, atSeconds: Math.min(atSeconds, canaries.atSeconds) };
 }
 
 function artifactFileOf(home: Home, cwd: string, point: string, { artifact, agent }: Options): string {

@@ -45,7 +45,7 @@ import {
   UPSTREAM_TOKEN_HELP,
   type Upstream,
 } from './mcp-upstreams.ts';
-import { measureEnvironment } from './measured-surroundings.ts';
+import { measureRuntime } from './measured-surroundings.ts';
 import type { Session } from './session.ts';
 import { faint, good } from './text.ts';
 import { readTokenFile } from './token-file.ts';
@@ -143,14 +143,14 @@ async function serve(session: Session, command: readonly string[], options: Opti
   const upstreams = upstreamsOf(session, home, command, options);
   const { requirePresentation = false } = options;
   const held = requirePresentation ? undefined : holderOf(home, surroundings.cwd, options, command);
-  const environment = measureEnvironment(
+  const environment = measureRuntime(
     session,
     home,
     {
       folder: surroundings.cwd,
       words: upstreams.flatMap(({ command: own }) => (own ? [own.command, ...own.args] : [])),
     },
-    () => measureUpstreams(home, surroundings, upstreams),
+    (onRead) => measureUpstreams(home, surroundings, upstreams, onRead),
   );
   const opened = await openGovernorFor(session, use, { home, name, components: environment.components });
   let follower: GovernanceFollower | undefined;

@@ -6,7 +6,7 @@ import {
   type OpenLink,
   stdioLink,
 } from '../enforce/mcp/index.ts';
-import { type Component, measureEnforcer } from '../environment/index.ts';
+import { type Component, measureEnforcer, type OnRead } from '../environment/index.ts';
 import type { Home } from '../governor/index.ts';
 import { usageError } from './cli-error.ts';
 import { refuseExposedHome } from './exposed-home.ts';
@@ -120,15 +120,17 @@ export async function measureUpstreams(
   home: Home,
   { path }: Surroundings,
   upstreams: readonly Upstream[],
+  onRead?: OnRead,
 ): Promise<readonly Component[]> {
   const searchPath = path.join(delimiter);
   const digests = join(home.folder, 'cache', 'digests.json');
   const components: Component[] = [];
   // One after the other: they share a file of digests.
   for (const { command } of upstreams) {
-    if (command !== undefined) components.push(...(await measure({ ...command, searchPath }, digests)));
+    if (command !== undefined)
+      components.push(...(await measure({ ...command, searchPath }, digests, onRead)));
   }
-  if (components.length === 0) return measureEnforcer();
+  if (components.length === 0) return measureEnforcer(onRead);
   const seen = new Set<string>();
   return components.filter(({ kind, name, digest }) => {
     const key = `${kind} ${name} ${digest}`;

@@ -32,7 +32,7 @@ import { parseDuration } from './duration.ts';
 import { addExecOptions } from './exec-options.ts';
 import { refuseExposedHome } from './exposed-home.ts';
 import { measure } from './measure.ts';
-import { measureEnvironment } from './measured-surroundings.ts';
+import { measureRuntime } from './measured-surroundings.ts';
 import { withoutSecretWords } from './secret-words.ts';
 import { readServer, type StoredServer } from './server-file.ts';
 import type { Session } from './session.ts';
@@ -146,11 +146,14 @@ async function mcp(session: Session, command: readonly string[], options: Option
   const searchPath = surroundings.path.join(delimiter);
   const digests = join(home.folder, 'cache', 'digests.json');
   const { cwd: folder } = upstream;
-  const environment = measureEnvironment(
+  const environment = measureRuntime(
     session,
     home,
     { folder, words: [upstream.command, ...upstream.args] },
-    () => measure({ ...(confined?.measured ?? upstream), searchPath }, digests),
+    async (onRead) => [
+      ...(await measure({ ...(confined?.measured ?? upstream), searchPath }, digests, onRead)),
+      ...(confined === undefined ? [] : await confined.measureConfinement()),
+    ],
   );
   // The server starts while the governor opens: nothing reaches it before both are there.
   const server = new UpstreamProcess({ ...(confined?.command ?? upstream), env: surroundings.environment });

@@ -1,6 +1,7 @@
 import { enableCompileCache } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 import { isDenial } from '../denial/index.ts';
+import type { WatchTarget } from '../environment/index.ts';
 import type { Measured, MeasureRequest } from './measure.ts';
 
 const { upstream, compileCache, digestsFile } = workerData as MeasureRequest;
@@ -9,9 +10,11 @@ const { keepDigests, measureEnforcer, measureUpstream, recallDigests } = await i
   '../environment/index.ts'
 );
 const recalled = await recallDigests(digestsFile);
-const [enforcer, measured] = await Promise.all([measureEnforcer(), measureUpstream(upstream)]);
+const read: WatchTarget[] = [];
+const onRead = (target: WatchTarget) => void read.push(target);
+const [enforcer, measured] = await Promise.all([measureEnforcer(onRead), measureUpstream(upstream, onRead)]);
 const answer: Measured = isDenial(measured)
   ? { code: measured.code, detail: measured.detail }
-  : { components: [...enforcer, ...measured.components] };
+  : { components: [...enforcer, ...measured.components], read };
 parentPort?.postMessage(answer);
 await keepDigests(digestsFile, recalled);

@@ -8,14 +8,16 @@ import {
   keepDigests,
   measureEnforcer,
   measureUpstream,
+  type OnRead,
   recallDigests,
   type UpstreamCommand,
+  type WatchTarget,
 } from '../environment/index.ts';
 import { denied, failure } from './cli-error.ts';
 
 /** What the thread answers: a denial does not survive the way between threads as one. */
 export type Measured =
-  | { readonly components: readonly Component[] }
+  | { readonly components: readonly Component[]; readonly read: readonly WatchTarget[] }
   | { readonly code: string; readonly detail: string };
 
 export interface MeasureRequest {
@@ -29,10 +31,17 @@ export interface MeasureRequest {
  * Measures the enforcer and the upstream that a command would start. In a thread of its own where programs must be read
  * and hashed, which takes longer than everything else at the start; here where they are known and were not touched.
  */
-export async function measure(upstream: UpstreamCommand, digestsFile: string): Promise<readonly Component[]> {
+export async function measure(
+  upstream: UpstreamCommand,
+  digestsFile: string,
+  onRead?: OnRead,
+): Promise<readonly Component[]> {
   const recalled = await recallDigests(digestsFile);
-  if (!(await isEnforcerKnown())) return measureInThread(upstream, digestsFile);
-  const [enforcer, measured] = await Promise.all([measureEnforcer(), measureUpstream(upstream)]);
+  if (!(await isEnforcerKnown())) return measureInThread(upstream, digestsFile, onRead);
+  const [enforcer, measured] = await Promise.all([
+    measureEnforcer(onRead),
+    measureUpstream(upstream, onRead),
+  ]);
   if (isDenial(measured)) throw unmeasured(measured, upstream);
   await keepDigests(digestsFile, recalled);
   return [...enforcer, ...measured.components];
@@ -41,6 +50,7 @@ export async function measure(upstream: UpstreamCommand, digestsFile: string): P
 async function measureInThread(
   upstream: UpstreamCommand,
   digestsFile: string,
+  onRead: OnRead | undefined,
 ): Promise<readonly Component[]> {
   const entry = new URL(`./measure-worker${extname(import.meta.url)}`, import.meta.url);
   const cache = getCompileCacheDir();
@@ -58,7 +68,10 @@ async function measureInThread(
       reject(failure('environment.unmeasured', 'the environment cannot be measured')),
     );
   });
-  if ('components' in measured) return measured.components;
+  if ('components' in measured) {
+    for (const target of measured.read) onRead?.(target);
+    return measured.components;
+  }
   const { code, detail } = measured;
   throw unmeasured(deny(isReasonCode(code) ? code : 'environment.unmeasured', detail), upstream);
 }

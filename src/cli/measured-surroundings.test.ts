@@ -6,7 +6,7 @@ import { TestDomain } from '../../test/support/trust-domain.ts';
 import { digestOf } from '../codec/index.ts';
 import { type Component, measureSurroundings } from '../environment/index.ts';
 import { environmentFileText } from '../governor/index.ts';
-import { measureEnvironment, surroundingsOf } from './measured-surroundings.ts';
+import { measureRuntime, surroundingsOf } from './measured-surroundings.ts';
 import { Session } from './session.ts';
 import { processSurroundings } from './surroundings.ts';
 
@@ -30,7 +30,7 @@ test('what changed while the governor was being opened is told as soon as it can
   const measureProgram = async (): Promise<readonly Component[]> => [
     { kind: 'upstream', name: 'job.mjs', digest: digestOf(readFileSync(job, 'utf8')) },
   ];
-  const environment = measureEnvironment(session, home, { folder, words: ['job.mjs'] }, measureProgram);
+  const environment = measureRuntime(session, home, { folder, words: ['job.mjs'] }, measureProgram);
   try {
     const opened = await environment.components;
     writeFileSync(job, 'export const changed = true;');

@@ -2,6 +2,7 @@ export { ASSURANCES, type Assurance, isAssurance, meetsAssurance, type Vouched }
 export type { EnvironmentBinding } from './binding.ts';
 export { checkEnvironment } from './check-environment.ts';
 export { checkToolDefinition } from './check-tool-definition.ts';
+export { readBootId } from './collectors/boot.ts';
 export { isEnforcerKnown, measureEnforcer } from './collectors/enforcer.ts';
 export { EnvironmentWatch, type EnvironmentWatchOptions } from './collectors/environment-watch.ts';
 export { digestFile } from './collectors/file-digest.ts';
@@ -15,12 +16,14 @@ export {
   type Collector,
   isCollector,
   measureSurroundings,
-  pathsOf,
+  type PolicyInForce,
+  policyComponents,
   type Surroundings,
 } from './collectors/profile.ts';
 export { DEFAULT_TCTI, isTcti, Tpm2Tools, TpmFailure } from './collectors/tpm2-tools.ts';
 export { digestTree } from './collectors/tree-digest.ts';
 export { measureUpstream, type UpstreamCommand, type UpstreamMeasurement } from './collectors/upstream.ts';
+export type { OnRead, WatchTarget } from './collectors/watch-target.ts';
 export { type Drift, findDrift } from './compare-measurements.ts';
 export {
   type Component,
@@ -41,11 +44,13 @@ export {
   type LayerStates,
 } from './confinement.ts';
 export {
+  isBootId,
   MAX_COMPONENTS,
   type Measurement,
   measurementOf,
   parseMeasurement,
   serializeMeasurement,
+  statementDigest,
   withQuotes,
   withSupervision,
 } from './measurement.ts';

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isDenial } from '../denial/index.ts';
 import { type Component, toolComponents } from './component.ts';
-import { measurementOf, parseMeasurement, serializeMeasurement } from './measurement.ts';
+import { measurementOf, parseMeasurement, serializeMeasurement, statementDigest } from './measurement.ts';
 
 const digest = `sha256:${'0a'.repeat(32)}` as const;
 const node: Component = { kind: 'node', name: 'v24.21.0', digest };
@@ -43,6 +43,26 @@ test('different components have different digests; time and assurance do not ent
       expect(one.digest === other.digest).toBe(same);
     }),
   );
+});
+
+test('another boot is another statement of the same environment; what is no boot is refused', () => {
+  const [boot, other] = ['0', '1'].map((one) => `${one.repeat(8)}-0000-4000-8000-${'0'.repeat(12)}`);
+  const [first, second, none] = [boot, other, undefined].map((id) => measurementOf([node], 'self', 1, id));
+  for (const one of [second, none]) {
+    expect(one?.digest).toBe(first?.digest);
+    expect(one && statementDigest(one)).not.toBe(first && statementDigest(first));
+  }
+  const bytes = serializeMeasurement(measurementOf([node], 'self', 1, boot));
+  expect(parseMeasurement(bytes)).toEqual(first);
+  const text = Buffer.from(bytes).toString();
+  for (const wrong of [
+    text.replace(`"${boot}"`, '1'),
+    text.replace('-0000-', '-000G-'),
+    text.replace('@v2', '@v1'),
+  ]) {
+    expect(parseMeasurement(Buffer.from(wrong))).toMatchObject({ code: 'environment.unmeasured' });
+  }
+  expect(() => measurementOf([node], 'self', 1, 'yesterday')).toThrow(TypeError);
 });
 
 test('a measurement is immutable and keeps no hold on what it was made of', () => {

@@ -22,6 +22,8 @@ export interface Measurement {
   /** Whose word the components are. More than that is proven by quotes, or it does not count. */
   readonly assurance: Assurance;
   readonly measuredAtSeconds: number;
+  /** Which boot of the machine it was measured in: no part of the digest, as its time is none. */
+  readonly bootId?: string;
   /** What TPMs say about it. Nothing is believed before it is verified. */
   readonly quotes?: readonly TpmQuote[];
   /** What the supervisor saw of the process. Set by the governor alone; what it is worth is derived from it. */
@@ -30,24 +32,32 @@ export interface Measurement {
 
 export const ENVIRONMENT_TAG = 'writ/environment@v1';
 export const MEASUREMENT_TYPE = 'writ/measurement@v1';
-/** The same with what is signed beside the digest: collectors, their times, quotes. */
+/** The same with what is signed beside the digest: collectors, their times, the boot, quotes. */
 export const MEASUREMENT_TYPE_2 = 'writ/measurement@v2';
 
 export const MAX_COMPONENTS = 4096;
 const MAX_MEASUREMENT_BYTES = 4 * 1024 * 1024;
+/** A UUID as Linux writes it. */
+const BOOT_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+export function isBootId(value: unknown): value is string {
+  return typeof value === 'string' && BOOT_ID.test(value);
+}
 
 /**
  * A measurement of these components, in whatever order they come. Components are not parsed here: one that is malformed
- * or named twice, or a time that is not one, throws `TypeError`.
+ * or named twice, a time or a boot that is none, throws `TypeError`.
  */
 export function measurementOf(
   components: Iterable<Component>,
   assurance: Assurance,
   measuredAtSeconds: number,
+  bootId?: string,
 ): Measurement {
   const sorted = [...components].map(copyOf);
   const problem = findProblem(sorted, assurance, measuredAtSeconds);
   if (problem !== undefined) throw new TypeError(problem);
+  if (bootId !== undefined && !isBootId(bootId)) throw new TypeError('measured in no boot');
   sorted.sort(compareComponents);
   for (const component of sorted) Object.freeze(component);
   return Object.freeze({
@@ -55,6 +65,7 @@ export function measurementOf(
     digest: digestOf(`${ENVIRONMENT_TAG}\n${canonicalize(sorted.map(asJson))}`),
     assurance,
     measuredAtSeconds,
+    ...(bootId === undefined ? {} : { bootId }),
   });
 }
 
@@ -73,8 +84,9 @@ export function withSupervision(measurement: Measurement, supervision: Supervisi
 
 /** The measurement as evidence bytes: the JCS of either type (spec/environment.md §2). */
 export function serializeMeasurement(measurement: Measurement): Uint8Array {
-  const { components, assurance, measuredAtSeconds, quotes, supervision } = measurement;
+  const { components, assurance, measuredAtSeconds, bootId, quotes, supervision } = measurement;
   const isPlain =
+    bootId === undefined &&
     quotes === undefined &&
     supervision === undefined &&
     components.every(({ collector, at }) => collector === undefined && at === undefined);
@@ -83,10 +95,22 @@ export function serializeMeasurement(measurement: Measurement): Uint8Array {
     assurance,
     components: components.map((component) => ({ ...component })),
     measuredAt: measuredAtSeconds,
+    ...(bootId === undefined ? {} : { bootId }),
     ...(quotes === undefined ? {} : { quotes: quotes.map((quote) => ({ ...quote })) }),
     ...(supervision === undefined ? {} : { supervision: supervisionJson(supervision) }),
   };
   return Buffer.from(canonicalize(json), 'utf8');
+}
+
+const statements = new WeakMap<Measurement, Digest>();
+
+/** Digest of {@link serializeMeasurement}'s bytes: of all that is said, where `digest` is of the components alone. */
+export function statementDigest(measurement: Measurement): Digest {
+  const known = statements.get(measurement);
+  if (known !== undefined) return known;
+  const statement = digestOf(serializeMeasurement(measurement));
+  statements.set(measurement, statement);
+  return statement;
 }
 
 /** Parses {@link serializeMeasurement}'s bytes from an untrusted source. Denies with `environment.unmeasured`. */
@@ -96,13 +120,15 @@ export function parseMeasurement(bytes: Uint8Array): Measurement | Denial {
     maxDepth: 5,
   });
   if (isDenial(json)) return json;
-  const { type, assurance, components, measuredAt, quotes, supervision, ...unknown } = json;
+  const { type, assurance, components, measuredAt, bootId, quotes, supervision, ...unknown } = json;
   if (type !== MEASUREMENT_TYPE && type !== MEASUREMENT_TYPE_2) return refuse('is of another type');
   const isPlain = type === MEASUREMENT_TYPE;
-  if (isPlain && (quotes !== undefined || supervision !== undefined)) return refuse('has unknown members');
+  if (isPlain && (bootId !== undefined || quotes !== undefined || supervision !== undefined))
+    return refuse('has unknown members');
   if (Object.keys(unknown).length > 0) return refuse('has unknown members');
   if (!isAssurance(assurance)) return refuse('has an unknown assurance');
   if (typeof measuredAt !== 'number') return refuse('has no time');
+  if (bootId !== undefined && !isBootId(bootId)) return refuse('has a malformed boot');
   if (!Array.isArray(components)) return refuse('has no components');
   const parsed: Component[] = [];
   for (const value of components as readonly JsonValue[]) {
@@ -112,7 +138,7 @@ export function parseMeasurement(bytes: Uint8Array): Measurement | Denial {
   }
   const problem = findProblem(parsed, assurance, measuredAt);
   if (problem !== undefined) return refuse(`is invalid: ${problem}`);
-  const measurement = measurementOf(parsed, assurance, measuredAt);
+  const measurement = measurementOf(parsed, assurance, measuredAt, bootId);
   const parsedQuotes = parseQuotes(quotes);
   if (parsedQuotes === undefined) return refuse('has malformed quotes');
   const quoted = withQuotes(measurement, parsedQuotes);

@@ -7,6 +7,7 @@ import {
   joinComponents,
   type Measurement,
   measurementOf,
+  policyComponents,
   toolComponents,
   wantsOwnQuote,
   withQuotes,
@@ -14,6 +15,7 @@ import {
 import type { LogProgress } from '../tlog/index.ts';
 import type { TrustBundles } from '../workload/index.ts';
 import { readAttesterFile, tpmQuoteSource } from './attestation/attester-file.ts';
+import { readEnvironmentFile } from './attestation/environment-file.ts';
 import { type QuoteSource, SessionQuotes, type SessionQuotesOptions } from './attestation/session-quotes.ts';
 import type { Clock } from './clock.ts';
 import { readEvidenceKey } from './evidence-key.ts';
@@ -56,7 +58,7 @@ export interface PointSession {
   /** Tells the definitions of the tools as they now are; they join the measurement, and what runs is decided again. */
   setTools(tools: readonly MeasuredTool[]): void;
   /** What was measured of the runtime has changed: what runs is decided again. */
-  setComponents(components: readonly Component[], measuredAtSeconds: number): void;
+  setComponents(components: readonly Component[], measuredAtSeconds: number, bootId?: string): void;
   /** Stops its governor, and asks no TPM any more. */
   end(): Promise<void>;
 }
@@ -122,11 +124,20 @@ export class EnforcementPoint {
    * @param measuredAtSeconds when the oldest of the components was measured: listing tools again makes none younger.
    * @param isHere whether the runtime is known to be on this machine, whose TPM may then vouch for it.
    * @param supervisor who looks at its process, if anybody does.
+   * @param firstBootId the boot it says that it was measured in.
    */
   openSession(
     measured: readonly Component[],
     measuredAtSeconds: number,
-    { isHere = false, supervisor }: { readonly isHere?: boolean; readonly supervisor?: Supervisor } = {},
+    {
+      isHere = false,
+      bootId: firstBootId,
+      supervisor,
+    }: {
+      readonly isHere?: boolean;
+      readonly bootId?: string | undefined;
+      readonly supervisor?: Supervisor;
+    } = {},
   ): PointSession {
     const { home, name, clock, follower, tracer, trustBundles } = this.#options;
     const { maxStalenessSeconds = DEFAULT_MAX_STALENESS_SECONDS } = this.#options;
@@ -135,8 +146,17 @@ export class EnforcementPoint {
     const audiences = primary ? [this.audience] : [home.audience(name), this.audience];
     let components = measured;
     let atSeconds = measuredAtSeconds;
+    let bootId = firstBootId;
     let tools: readonly MeasuredTool[] = [];
-    let measurement = measure(components, tools, atSeconds);
+    /** Which policy is in force is the governor's to say, where this domain measures it: it sees what it decides by. */
+    const profile = readEnvironmentFile(home.environmentFile);
+    const knowsPolicy = !isDenial(profile) && profile.measure.includes('policy');
+    let policy = knowsPolicy ? follower.view.policy?.bundle : undefined;
+    const measureNow = () => {
+      const nowSeconds = Math.floor(clock.wallMs() / 1000);
+      return measure([components, policyComponents(policy, nowSeconds)], tools, atSeconds, bootId);
+    };
+    let measurement = measureNow();
     const quotes = isHere
       ? this.#openQuotes(measurement.digest, {
           isRunning: (artifact) => governor.isRunning(artifact),
@@ -148,7 +168,7 @@ export class EnforcementPoint {
       : undefined;
     const asSeen = supervisedMeasurement(supervisor);
     const measureAgain = () => {
-      const again = measure(components, tools, atSeconds);
+      const again = measureNow();
       quotes?.setEnvironment(again.digest);
       measurement = withQuotes(again, quotes?.all ?? []);
       void governor.reverify();
@@ -165,26 +185,31 @@ export class EnforcementPoint {
         awaitQuote: (chain, denial) => awaitQuote(quotes, chain, denial),
         onBegun: ({ digest }) => quotes.begin(digest),
       }),
-      surroundings: () => ({
-        audiences,
-        keepsCounters: primary,
-        maxStalenessSeconds,
-        measurement: asSeen(measurement),
-        findParent: (executionId) => this.#finder.find(executionId),
-        maxLineageDepth,
-        ...(trustBundles && { trustBundles: trustBundles() }),
-        cache: this.#cache,
-      }),
+      surroundings: () => {
+        const inForce = knowsPolicy ? follower.view.policy?.bundle : undefined;
+        if (inForce?.digest !== policy?.digest) {
+          policy = inForce;
+          measureAgain();
+        }
+        return {
+          ...{ audiences, maxStalenessSeconds, maxLineageDepth, cache: this.#cache },
+          measurement: asSeen(measurement),
+          keepsCounters: primary,
+          findParent: (executionId) => this.#finder.find(executionId),
+          ...(trustBundles && { trustBundles: trustBundles() }),
+        };
+      },
     });
     return {
       governor,
       setTools(listed) {
         tools = listed;
-        if (measure(components, tools, atSeconds).digest !== measurement.digest) measureAgain();
+        if (measureNow().digest !== measurement.digest) measureAgain();
       },
-      setComponents(changed, changedAtSeconds) {
+      setComponents(changed, changedAtSeconds, changedBootId) {
         components = changed;
         atSeconds = changedAtSeconds;
+        bootId = changedBootId;
         measureAgain();
       },
       end: async () => {
@@ -239,14 +264,18 @@ async function awaitQuote(
   }
 }
 
+/** @param measured by the runtime, and what the governor itself knows; of that the runtime has no say. */
 function measure(
-  components: readonly Component[],
+  [measured, known]: readonly [measured: readonly Component[], known: readonly Component[]],
   tools: readonly MeasuredTool[],
   measuredAtSeconds: number,
+  bootId: string | undefined,
 ): Measurement {
+  const told = measured.filter(({ kind }) => kind !== 'policy');
   return measurementOf(
-    joinComponents(components, toolComponents(new Map(tools.map(({ id, digest }) => [id, digest])))),
+    joinComponents(known, told, toolComponents(new Map(tools.map(({ id, digest }) => [id, digest])))),
     'self',
     measuredAtSeconds,
+    bootId,
   );
 }

@@ -29,9 +29,9 @@ export {
   type EnvironmentProfile,
   environmentFileText,
   IMAGE_VARIABLE,
-  measureProfile,
   readEnvironmentFile,
 } from './attestation/environment-file.ts';
+export { type MeasuredEnvironment, measureEnvironment } from './attestation/measured-environment.ts';
 export type { QuoteSource } from './attestation/session-quotes.ts';
 export { findTpmDrift } from './attestation/tpm-drift.ts';
 export { chooseGovernor, type DaemonUse } from './choose-governor.ts';

@@ -1,5 +1,5 @@
 import { type Denial, isDenial } from '../denial/index.ts';
-import type { Component } from '../environment/index.ts';
+import { type Component, readBootId } from '../environment/index.ts';
 import type { TrustBundles } from '../workload/index.ts';
 import type { QuoteSource } from './attestation/session-quotes.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -72,7 +72,7 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
   };
   let session: PointSession;
   try {
-    session = point.openSession(await measuring, measuredAtSeconds, { isHere: true });
+    session = point.openSession(await measuring, measuredAtSeconds, { isHere: true, bootId: readBootId() });
   } catch (error) {
     await close();
     throw error;
@@ -87,7 +87,7 @@ export async function openGovernor(options: GovernorOptions): Promise<OpenedGove
       await session.governor.settle();
       return point.concludeLater(executionId, end);
     },
-    setComponents: (measured, atSeconds) => session.setComponents(measured, atSeconds),
+    setComponents: (measured, atSeconds) => session.setComponents(measured, atSeconds, readBootId()),
     close: () => close(session),
   };
 }

@@ -8,6 +8,7 @@ import {
   vouchedFor,
 } from '../decision/index.ts';
 import { isDenial, type ReasonCode } from '../denial/index.ts';
+import { statementDigest } from '../environment/index.ts';
 import { REQUEST_SECONDS } from '../governance/index.ts';
 import { type Preview, previewOf } from '../policy/index.ts';
 import {
@@ -68,6 +69,7 @@ export function decisionReceiptOf(
             digest: measurement.digest,
             assurance: vouched.assurance,
             measuredAtSeconds: measurement.measuredAtSeconds,
+            statement: statementDigest(measurement),
           },
         }
       : {}),

@@ -103,6 +103,8 @@ export interface DecisionReceipt {
     readonly digest: Digest;
     readonly assurance: string;
     readonly measuredAtSeconds: number;
+    /** Of the whole measurement as it is sealed: collectors, boot and quotes are no part of the other digest. */
+    readonly statement?: Digest;
   };
   /** Digest of the tool's definition as the upstream listed it. */
   readonly toolDefinition?: Digest;
@@ -250,7 +252,8 @@ const OPTIONAL: Readonly<Record<string, (value: JsonValue) => boolean>> = {
     isJsonObject(value) &&
     isDigest(value.digest) &&
     isString(value.assurance) &&
-    Number.isFinite(value.measuredAtSeconds),
+    Number.isFinite(value.measuredAtSeconds) &&
+    isAbsentOr(isDigest, value.statement),
   workload: (value) =>
     isJsonObject(value) &&
     isString(value.id) &&

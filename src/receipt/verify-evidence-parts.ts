@@ -84,10 +84,16 @@ function verifyMeasurement({ environment }: DecisionReceipt, json: Part, finding
     isDenial(measurement) ||
     measurement.digest !== environment?.digest ||
     !isPossibleAssurance(measurement, environment.assurance) ||
-    measurement.measuredAtSeconds !== environment.measuredAtSeconds
+    measurement.measuredAtSeconds !== environment.measuredAtSeconds ||
+    !isStated(measurement, json, environment.statement)
   ) {
     findings.problem('evidence.measurement', 'not the environment the decision was made in');
   }
+}
+
+/** Receipts from before there were boots say nothing of the whole. */
+function isStated({ bootId }: Measurement, json: Part, statement: string | undefined): boolean {
+  return statement === undefined ? bootId === undefined : digestOf(canonicalize(json)) === statement;
 }
 
 /** What is proven of itself; or what its quotes and its supervisor may prove, which whoever decides again can tell. */

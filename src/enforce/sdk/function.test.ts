@@ -1,6 +1,9 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import type { JsonObject } from '../../codec/index.ts';
+import { digestOf, type JsonObject } from '../../codec/index.ts';
+import { environmentFileText } from '../../governor/index.ts';
 import type { OutcomeReceipt } from '../../receipt/index.ts';
 import { govern } from './function.ts';
 import { SdkWorld, unopenedWrit } from './sdk.test-support.ts';
@@ -402,6 +405,23 @@ describe('openWrit', () => {
     );
     expect(told?.aborted).toBe(true);
     expect((await world.entries(writ)).outcomes.at(-1)).toMatchObject({ status: 'terminated' });
+  });
+
+  it('stops what ran when of what it is bound to something changes, as the domain has it measured', async () => {
+    const components = [{ kind: 'configuration', name: 'writ.yaml', digest: digestOf('absent') }];
+    writeFileSync(world.home.environmentFile, environmentFileText({ measure: ['configuration'] }));
+    await world.grant({ [READ]: {} }, { writ: { environment: { components } } }, 'bound');
+    const { read } = governed(await open({ artifact: 'bound' }));
+    code = () => {
+      writeFileSync(join(world.home.folder, 'writ.yaml'), '# changed\n', { mode: 0o600 });
+      return new Promise(() => {});
+    };
+    const stopped = { code: 'environment.mismatch', wasStarted: true };
+    await expect(read({ path: '/a' })).rejects.toThrow(expect.objectContaining(stopped));
+    await expect(read({ path: '/a' })).rejects.toThrow(expect.objectContaining({ code: stopped.code }));
+    expect(ran).toHaveLength(1);
+    rmSync(world.home.environmentFile);
+    rmSync(join(world.home.folder, 'writ.yaml'));
   });
 
   it('closing stops what runs', async () => {

@@ -1,4 +1,4 @@
-import { delimiter, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createPresenter, type Presenter, readToken } from '../../artifact/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import {
@@ -6,6 +6,7 @@ import {
   keepDigests,
   measureEnforcer,
   measureUpstream,
+  type OnRead,
   recallDigests,
 } from '../../environment/index.ts';
 import {
@@ -17,9 +18,11 @@ import {
   findHomeFolder,
   type GovernorOptions,
   type Home,
+  IMAGE_VARIABLE,
   isLocalName,
   localAgents,
-  measureProfile,
+  type MeasuredEnvironment,
+  measureEnvironment,
   openHome,
   readArtifactFile,
   type ShownWorkload,
@@ -70,7 +73,8 @@ export async function openWrit(options: WritOptions): Promise<Writ> {
   if (!isLocalName(name)) throw new TypeError(`"${name}" is no name: letters, digits and . _ ~ - only`);
   const home = mustOpen(openDomain(options.home));
   const chain = readArtifact(home, options);
-  const components = measure(home, options.measure ?? measureProgram);
+  const environment = environmentOf(home, options);
+  const { components } = environment;
   const [workload, governor] = await Promise.all([
     isDenial(chain) ? undefined : shownWorkload(chain, options),
     chooseGovernor(options.daemon ?? 'found', {
@@ -82,9 +86,16 @@ export async function openWrit(options: WritOptions): Promise<Writ> {
       ...(maxLineageDepth === undefined ? {} : { maxLineageDepth }),
       ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
     }),
-  ]);
-  if (isDenial(governor)) workload?.close();
+  ]).catch((error: unknown) => {
+    environment.stop();
+    throw error;
+  });
+  if (isDenial(governor)) {
+    workload?.close();
+    environment.stop();
+  }
   const opened = mustOpen(governor);
+  environment.follow(opened);
   const presenter = isDenial(chain)
     ? chain
     : presenterOf({ home, chain, audience: opened.audience, workload, wallMs: clock?.wallMs });
@@ -99,6 +110,7 @@ export async function openWrit(options: WritOptions): Promise<Writ> {
     concludeLater: (executionId, end) => opened.concludeLater(executionId, end),
     close: () => {
       workload?.close();
+      environment.stop();
       return opened.close();
     },
   });
@@ -171,31 +183,32 @@ function presenterOf({
   });
 }
 
-async function measure(
-  home: Home,
-  measureRest: () => Promise<readonly Component[]>,
-): Promise<readonly Component[]> {
+function environmentOf(home: Home, { measure: measureRest, clock }: WritOptions): MeasuredEnvironment {
   const file = join(home.folder, 'cache', 'digests.json');
-  const recalled = await recallDigests(file);
-  const [enforcer, rest, profile] = await Promise.all([
-    measureEnforcer(),
-    measureRest(),
-    measureProfile(home, process.cwd(), process.env),
-  ]);
-  await keepDigests(file, recalled);
+  const measure = async (onRead?: OnRead): Promise<readonly Component[]> => {
+    const recalled = await recallDigests(file);
+    const [enforcer, rest] = await Promise.all([
+      measureEnforcer(onRead),
+      measureRest === undefined ? measureProgram(onRead) : measureRest(),
+    ]);
+    await keepDigests(file, recalled);
+    return [...enforcer, ...rest];
+  };
+  const measured = measureEnvironment({
+    ...{ home, folder: process.cwd(), containerImage: process.env[IMAGE_VARIABLE] },
+    nowSeconds: () => Math.floor((clock?.wallMs() ?? Date.now()) / 1000),
+    measureProgram: measure,
+  });
+  if (!isDenial(measured)) return measured;
   // What cannot be measured is left out, so that what is bound to it denies.
-  return [...enforcer, ...rest, ...(isDenial(profile) ? [] : profile)];
+  return { components: measure(), follow: () => undefined, stop: () => undefined };
 }
 
 /** The program that runs here. What cannot be found is left out, so that a binding on it does not hold. */
-async function measureProgram(): Promise<readonly Component[]> {
+async function measureProgram(onRead: OnRead | undefined): Promise<readonly Component[]> {
   const script = process.argv[1];
   if (script === undefined) return [];
-  const measured = await measureUpstream({
-    command: process.execPath,
-    args: [script],
-    cwd: process.cwd(),
-    searchPath: (process.env.PATH ?? '').split(delimiter).join(delimiter),
-  });
+  const command = { command: process.execPath, args: [script], cwd: process.cwd() };
+  const measured = await measureUpstream({ ...command, searchPath: process.env.PATH ?? '' }, onRead);
   return isDenial(measured) ? [] : measured.components;
 }

@@ -1,16 +1,17 @@
-import { dirname, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Component } from '../component.ts';
 import { digestFile, isDigestKnown } from './file-digest.ts';
 import { nearestLockfile, nearestPackage } from './nearest.ts';
 import { digestTree } from './tree-digest.ts';
+import type { OnRead } from './watch-target.ts';
 
 /**
  * Measures the enforcer itself (spec/environment.md §4): the Node binary, Writ's own files, and the lockfile of what
  * they import. What cannot be read is left out, so that a binding on it does not hold.
  */
-export async function measureEnforcer(): Promise<Component[]> {
-  const [node, writ] = await Promise.all([measureNode(), measureWrit()]);
+export async function measureEnforcer(onRead?: OnRead): Promise<Component[]> {
+  const [node, writ] = await Promise.all([measureNode(), measureWrit(onRead)]);
   return [...node, ...writ];
 }
 
@@ -27,16 +28,19 @@ async function measureNode(): Promise<Component[]> {
   return digest === undefined ? [] : [{ kind: 'node', name: process.version, digest }];
 }
 
-async function measureWrit(): Promise<Component[]> {
+async function measureWrit(onRead: OnRead | undefined): Promise<Component[]> {
   const here = dirname(fileURLToPath(import.meta.url));
   const home = await nearestPackage(here);
   if (home === undefined) return [];
   // `src` when run from sources, `dist` when installed.
   const [sources = ''] = relative(home.path, here).split('/');
+  for (const folder of [sources, 'bin']) onRead?.({ path: join(home.path, folder), isTree: true });
+  onRead?.({ path: join(home.path, 'package.json') });
   const [digest, lockfile] = await Promise.all([
     digestTree(home.path, { only: [sources, 'bin', 'package.json'], skip: isTest }),
     nearestLockfile(home.path),
   ]);
+  if (lockfile !== undefined) onRead?.({ path: lockfile });
   const lockfileDigest = lockfile && (await digestFile(lockfile));
   const { version } = home.manifest;
   return [

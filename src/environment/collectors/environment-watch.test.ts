@@ -1,15 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { findDrift } from '../compare-measurements.ts';
 import type { Component } from '../component.ts';
-import { measureContainer } from './container.ts';
 import { EnvironmentWatch } from './environment-watch.ts';
 import { digestFile } from './file-digest.ts';
-import { measureMachine } from './machine.ts';
-import { measureRepository } from './repository.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -124,57 +121,4 @@ test('a change is seen by its status where no event has come yet', async () => {
   await watch.measure();
   watch.stop();
   expect(measured).toBe(2);
-});
-
-test('machine: kernel, system and a keyed id that tells nothing and differs by domain', async () => {
-  const id = '0123456789abcdef0123456789abcdef';
-  const files = {
-    version: write('version', 'Linux version 6.1\n'),
-    osRelease: write('os-release', 'NAME="Debian"\nID=debian\nVERSION_ID="12"\n'),
-    machineId: write('machine-id', `${id}\n`),
-  };
-  const [kernel, os, machine] = await measureMachine('a.test', files);
-  expect([kernel?.kind, os?.name, machine?.name]).toEqual(['kernel', 'debian-12', 'a.test']);
-  const [, , elsewhere] = await measureMachine('b.test', files);
-  expect(elsewhere?.digest).not.toBe(machine?.digest);
-  expect(JSON.stringify(machine)).not.toContain(id);
-  writeFileSync(files.machineId, 'uninitialized\n');
-  expect((await measureMachine('a.test', files)).map(({ kind }) => kind)).toEqual(['kernel', 'os']);
-});
-
-test('container: what the orchestrator tells, pinned, or what Podman has written; nothing else', async () => {
-  const digest = `sha256:${'0a'.repeat(32)}`;
-  const none = join(folder, 'none');
-  expect(await measureContainer(`ghcr.io/a/b:1@${digest}`, none)).toEqual([
-    { kind: 'container', name: 'ghcr.io/a/b:1', digest },
-  ]);
-  for (const told of ['ghcr.io/a/b:1', `a b@${digest}`, `x@${digest}0`]) {
-    expect(await measureContainer(told, none)).toEqual([]);
-  }
-  const env = write(
-    'containerenv',
-    `engine="podman-4"\nimage="docker.io/x:1"\nimageid="${'0b'.repeat(32)}"\n`,
-  );
-  expect(await measureContainer(undefined, env)).toEqual([
-    { kind: 'container', name: 'docker.io/x:1', digest: `sha256:${'0b'.repeat(32)}` },
-  ]);
-  expect(await measureContainer(undefined, none)).toEqual([]);
-});
-
-test('repository: its commit through loose and packed refs, and its working tree; git is not run', async () => {
-  mkdirSync(join(folder, '.git/refs/heads'), { recursive: true });
-  write('.git/HEAD', 'ref: refs/heads/main\n');
-  write('.git/refs/heads/main', `${'1'.repeat(40)}\n`);
-  write('a.txt', 'a');
-  mkdirSync(join(folder, 'deep'));
-  const [commit, tree] = await measureRepository(join(folder, 'deep'));
-  expect([commit?.kind, tree?.kind]).toEqual(['commit', 'worktree']);
-  rmSync(join(folder, '.git/refs/heads/main'));
-  write('.git/packed-refs', `# pack-refs\n${'1'.repeat(40)} refs/heads/main\n`);
-  write('a.txt', 'b');
-  const [packed, dirty] = await measureRepository(folder);
-  expect(packed).toEqual(commit);
-  expect(dirty?.digest).not.toBe(tree?.digest);
-  write('.git/HEAD', 'ref: refs/../../../etc/passwd\n');
-  expect((await measureRepository(folder)).map(({ kind }) => kind)).toEqual(['worktree']);
 });

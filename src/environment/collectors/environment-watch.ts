@@ -1,10 +1,13 @@
-import { type FSWatcher, statSync, watch } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { Component } from '../component.ts';
+import { PathWatchers } from './path-watchers.ts';
+import type { OnRead, WatchTarget } from './watch-target.ts';
 
 export interface EnvironmentWatchOptions {
-  readonly measure: () => Promise<readonly Component[]>;
-  /** Files and folders that are measured. One that is not there is looked for again with every measuring. */
-  readonly paths: readonly string[];
+  /** Tells what it reads: that is watched from then on. */
+  readonly measure: (onRead: OnRead) => Promise<readonly Component[]>;
+  /** Files and folders that are watched beside that. One that is not there is looked for again with every measuring. */
+  readonly paths?: readonly string[];
   /** Measured again after so long whatever was seen: not everything that changes can be watched. */
   readonly everyMs: number;
   /** Called with every measuring after the first, whether or not it found the same. */
@@ -13,25 +16,32 @@ export interface EnvironmentWatchOptions {
 
 /** Editors write a file in several steps: they count as one. */
 const SETTLE_MS = 20;
+/** Where a tree is written to all the time, measuring takes no more than a fifth of it. */
+const REST = 4;
+const MAX_REST_MS = 5000;
 
 /**
- * A measured environment that is kept true: measured again when a watched path changes, and on a timer.
+ * A measured environment that is kept true: measured again when what it was read from changes, and on a timer.
  *
  * INVARIANT: `measure` answers from memory only while no watched path was told to have changed, and each has the status it
- * had; that costs a `stat` each and reads nothing.
+ * had; that costs a `stat` each and reads nothing. What was read before it was watched is measured once more.
  */
 export class EnvironmentWatch {
   readonly #options: EnvironmentWatchOptions;
-  readonly #watchers = new Map<string, FSWatcher>();
-  #known: { readonly components: readonly Component[]; readonly status: string } | undefined;
+  readonly #watchers: PathWatchers;
+  #targets: readonly WatchTarget[];
+  #known: { readonly components: readonly Component[]; readonly status: string | undefined } | undefined;
   #measuring: Promise<readonly Component[]> | undefined;
   #isDirty = false;
   #settling: NodeJS.Timeout | undefined;
+  #restMs = SETTLE_MS;
   readonly #timer: NodeJS.Timeout;
   #isStopped = false;
 
   constructor(options: EnvironmentWatchOptions) {
     this.#options = options;
+    this.#targets = (options.paths ?? []).map((path) => ({ path }));
+    this.#watchers = new PathWatchers(() => this.#touched());
     this.#timer = setInterval(() => this.#again(), options.everyMs).unref();
   }
 
@@ -54,19 +64,35 @@ export class EnvironmentWatch {
     this.#isStopped = true;
     clearInterval(this.#timer);
     clearTimeout(this.#settling);
-    for (const watcher of this.#watchers.values()) watcher.close();
-    this.#watchers.clear();
+    this.#watchers.close();
   }
 
   async #measureAll(): Promise<readonly Component[]> {
-    this.#watchAll();
+    await this.#watchers.cover(this.#targets);
     this.#isDirty = false;
     const status = this.#status();
-    const components = await this.#options.measure();
+    const startedMs = performance.now();
+    const read = new Map(this.#options.paths?.map((path) => [path, { path }]));
+    const components = await this.#options.measure((target) => {
+      if (target.isTree === true || !read.has(target.path)) read.set(target.path, target);
+    });
+    this.#restMs = Math.max(SETTLE_MS, Math.min(MAX_REST_MS, (performance.now() - startedMs) * REST));
+    const isMore = this.#watch([...read.values()]);
     const isFirst = this.#known === undefined;
-    this.#known = { components, status };
+    this.#known = { components, status: isMore ? undefined : status };
     if (!isFirst && !this.#isStopped) this.#options.onMeasured(components);
     return components;
+  }
+
+  /** What was read for the first time may have changed by the time it is watched. @returns whether there is such. */
+  #watch(targets: readonly WatchTarget[]): boolean {
+    const paths = (of: readonly WatchTarget[]) =>
+      of.map(({ path, isTree }) => `${isTree} ${path}`).join('\n');
+    if (paths(targets) === paths(this.#targets)) return false;
+    this.#targets = targets;
+    // Nobody who starts waits for it.
+    void this.#watchers.cover(targets).then((isNew) => isNew && this.#touched());
+    return true;
   }
 
   #again(): void {
@@ -79,38 +105,24 @@ export class EnvironmentWatch {
     });
   }
 
-  #watchAll(): void {
-    for (const path of this.#options.paths) {
-      if (this.#isStopped || this.#watchers.has(path)) continue;
-      try {
-        const watcher = watch(path, { persistent: false }, () => this.#touched());
-        watcher.on('error', () => {
-          watcher.close();
-          this.#watchers.delete(path);
-          this.#touched();
-        });
-        this.#watchers.set(path, watcher);
-      } catch {
-        // Not there, or too many are watched: its status and the timer tell.
-      }
-    }
-  }
-
   #touched(): void {
     this.#isDirty = true;
+    if (this.#isStopped) return;
     this.#settling ??= setTimeout(() => {
       this.#settling = undefined;
       this.#again();
-    }, SETTLE_MS).unref();
+    }, this.#restMs).unref();
   }
 
   #status(): string {
-    return this.#options.paths
-      .map((path) => {
-        const status = statSync(path, { bigint: true, throwIfNoEntry: false });
-        return status === undefined
-          ? '-'
-          : `${status.dev}:${status.ino}:${status.size}:${status.mtimeNs}:${status.ctimeNs}`;
+    return this.#targets
+      .map(({ path }) => {
+        try {
+          const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
+          return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
+        } catch {
+          return '-';
+        }
       })
       .join('\n');
   }

@@ -24,7 +24,7 @@ const cache = new Map<string, Promise<Digest | undefined>>();
  * SHA-256 of a regular file's bytes, read in pieces so that neither memory nor the event loop is held; remembered for as
  * long as the file is not touched. Undefined where it cannot be read to its end, or changes while it is.
  */
-export async function digestFile(path: string): Promise<Digest | undefined> {
+export async function digestFile(path: string | Buffer): Promise<Digest | undefined> {
   let file: FileHandle | undefined;
   try {
     // Hundreds of files are known at each start: looking at one takes microseconds, opening it a turn of the event loop.

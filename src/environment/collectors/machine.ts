@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { digestOf } from '../../codec/index.ts';
 import type { Component } from '../component.ts';
+import { readBoundedText } from './bounded-text.ts';
 
 const MAX_TEXT_BYTES = 64 * 1024;
 const MACHINE_ID = /^[0-9a-f]{32}$/;
@@ -56,10 +56,5 @@ function nameOf(osRelease: string): string {
 }
 
 async function readText(path: string): Promise<string | undefined> {
-  try {
-    const bytes = await readFile(path);
-    return bytes.byteLength === 0 || bytes.byteLength > MAX_TEXT_BYTES ? undefined : bytes.toString('utf8');
-  } catch {
-    return undefined;
-  }
+  return (await readBoundedText(path, MAX_TEXT_BYTES)) || undefined;
 }

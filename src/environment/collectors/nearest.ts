@@ -1,7 +1,8 @@
-import { open, readFile, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isJsonObject, type JsonObject, parseJsonObject } from '../../codec/index.ts';
 import { isDenial } from '../../denial/index.ts';
+import { readBoundedBytes } from './bounded-text.ts';
 
 const MAX_PACKAGE_JSON_BYTES = 1024 * 1024;
 
@@ -51,14 +52,9 @@ export async function nearestLockfile(folder: string): Promise<string | undefine
 }
 
 export async function readManifest(folder: string): Promise<JsonObject | undefined> {
-  try {
-    const path = join(folder, 'package.json');
-    if ((await stat(path)).size > MAX_PACKAGE_JSON_BYTES) return undefined;
-    const manifest = parseJsonObject(await readFile(path), 'environment.unmeasured');
-    return isDenial(manifest) ? undefined : manifest;
-  } catch {
-    return undefined;
-  }
+  const bytes = await readBoundedBytes(join(folder, 'package.json'), MAX_PACKAGE_JSON_BYTES);
+  const manifest = bytes && parseJsonObject(bytes, 'environment.unmeasured');
+  return manifest === undefined || isDenial(manifest) ? undefined : manifest;
 }
 
 /** The path of a package's executable: the one of that name, or its only one. */

@@ -8,6 +8,7 @@ import { findExecutable } from './executable.ts';
 import { digestFile } from './file-digest.ts';
 import { nearestLockfile, nearestPackage, readShebang } from './nearest.ts';
 import { digestTree } from './tree-digest.ts';
+import { isForeignFolder, type OnRead } from './watch-target.ts';
 
 /** How an upstream server is started. */
 export interface UpstreamCommand {
@@ -40,15 +41,19 @@ interface Program {
  * `environment.unmeasured` where there is no such executable; a part that cannot be found or read is left out, so that
  * a binding on it does not hold.
  */
-export async function measureUpstream(command: UpstreamCommand): Promise<UpstreamMeasurement | Denial> {
+export async function measureUpstream(
+  command: UpstreamCommand,
+  onRead?: OnRead,
+): Promise<UpstreamMeasurement | Denial> {
   try {
     const programs = await findPrograms(command);
     if (isDenial(programs)) return programs;
     const { executable, launcher, entry } = programs;
+    for (const one of [executable, launcher, entry]) if (one !== undefined) onRead?.({ path: one.path });
     const components = await Promise.all([
       component('upstream', executable.name, digestFile(executable.path)),
       ...(launcher ? [component('upstream', launcher.name, digestFile(launcher.path))] : []),
-      ...(entry ? await measureEntry(entry) : []),
+      ...(entry ? await measureEntry(entry, onRead) : []),
     ]);
     return {
       components: joinComponents(components.filter((found) => found !== undefined)),
@@ -103,22 +108,24 @@ async function findInterpreter(
   return name === undefined ? undefined : await findExecutable(name, cwd, searchPath);
 }
 
-async function measureEntry({ path, name }: Program): Promise<Promise<Component | undefined>[]> {
+async function measureEntry(
+  { path, name }: Program,
+  onRead: OnRead | undefined,
+): Promise<Promise<Component | undefined>[]> {
   const folder = dirname(path);
   const home = await nearestPackage(folder);
   const lockfile = await nearestLockfile(folder);
+  const installed = home?.path.includes('/node_modules/') ? home.path : undefined;
+  if (installed !== undefined) onRead?.({ path: installed, isTree: true });
+  if (lockfile !== undefined) onRead?.({ path: lockfile });
   return [
     component('upstream', name, digestFile(path)),
     // An installed package changes with its version only; a project of one's own holds whatever is being worked on.
-    ...(home?.path.includes('/node_modules/')
-      ? [component('package', name, digestTree(home.path, { skip: isForeign }))]
-      : []),
+    ...(installed === undefined
+      ? []
+      : [component('package', name, digestTree(installed, { skip: isForeignFolder }))]),
     ...(lockfile ? [component('lockfile', name, digestFile(lockfile))] : []),
   ];
-}
-
-function isForeign(name: string): boolean {
-  return name === 'node_modules' || name === '.git';
 }
 
 async function component(

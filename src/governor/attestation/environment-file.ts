@@ -1,8 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { canonicalize, parseJsonObject } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
-import { type Collector, type Component, isCollector, measureSurroundings } from '../../environment/index.ts';
-import type { Home } from '../home.ts';
+import { type Collector, isCollector } from '../../environment/index.ts';
 
 const ENVIRONMENT = 'writ/environment-profile@v1';
 
@@ -40,22 +39,3 @@ export function readEnvironmentFile(path: string): EnvironmentProfile | Denial {
 
 /** Where an orchestrator tells the image it started, pinned by its digest. */
 export const IMAGE_VARIABLE = 'WRIT_CONTAINER_IMAGE';
-
-/**
- * What the profile of a domain asks for, measured once; for whoever runs no longer than that.
- *
- * @param folder whose repository counts.
- */
-export async function measureProfile(
-  home: Home,
-  folder: string,
-  environment: Readonly<Record<string, string | undefined>>,
-): Promise<readonly Component[] | Denial> {
-  const profile = readEnvironmentFile(home.environmentFile);
-  if (isDenial(profile)) return profile;
-  const surroundings = {
-    ...{ domain: home.domain, homeFolder: home.folder, folder },
-    containerImage: environment[IMAGE_VARIABLE],
-  };
-  return measureSurroundings(profile.measure, surroundings, Math.floor(Date.now() / 1000));
-}

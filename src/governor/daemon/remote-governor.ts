@@ -2,7 +2,7 @@ import { newUuidV7 } from '../../artifact/index.ts';
 import type { JsonObject } from '../../codec/index.ts';
 import type { Action } from '../../decision/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
-import type { Component } from '../../environment/index.ts';
+import { type Component, readBootId } from '../../environment/index.ts';
 import type { MeasuredTool } from '../enforcement-point.ts';
 import type { Effect, EffectResult, ExecutionEnd, Outcome } from '../execution.ts';
 import type { CallerTrace } from '../tracing/caller-trace.ts';
@@ -225,8 +225,7 @@ export class RemoteGovernor {
 
   async #tellTools({ channel }: Session): Promise<void> {
     if (this.#tools === undefined) return;
-    const tools = this.#tools.map(({ id, digest }) => ({ id, digest }));
-    const { status } = await channel.send({ tools });
+    const { status } = await channel.send({ tools: this.#tools.map(({ id, digest }) => ({ id, digest })) });
     if (status !== OK) throw new Error('the daemon did not take the definitions of the tools');
   }
 
@@ -237,7 +236,12 @@ export class RemoteGovernor {
 
   #measuredBody() {
     const { components, measuredAtSeconds } = this.#measured;
-    return { components: components.map((component) => ({ ...component })), measuredAtSeconds };
+    const bootId = readBootId();
+    return {
+      components: components.map((one) => ({ ...one })),
+      measuredAtSeconds,
+      ...(bootId && { bootId }),
+    };
   }
 
   #connected(): Promise<Session> {

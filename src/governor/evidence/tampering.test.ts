@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { must, nowSeconds, WRITE } from '../../../test/support/trust-domain.ts';
-import { canonicalize, type JsonObject } from '../../codec/index.ts';
+import { canonicalize, digestOf, type JsonObject } from '../../codec/index.ts';
 import { SigningKey } from '../../key/index.ts';
 import type { BundledExecution, DecisionReceipt, EvidenceBundle } from '../../receipt/index.ts';
 import {
@@ -103,6 +103,8 @@ function forgedGovernance(entries: readonly string[], forger = SigningKey.genera
   };
 }
 
+const OTHER_BOOT = '00000000-0000-4000-8000-000000000000';
+
 describe('a bundle that was tampered with is refused, and the part named', () => {
   const withProof = (proof: string) => (execution: BundledExecution) => ({
     decision: { ...execution.decision, proof },
@@ -200,6 +202,32 @@ describe('a bundle that was tampered with is refused, and the part named', () =>
       'an altered measurement',
       () => withEvidence('measurement', (part) => ({ ...part, measuredAt: 1 })),
       /^evidence\.measurement: not the environment/,
+    ],
+    [
+      'a measurement of another boot',
+      () => withEvidence('measurement', (part) => ({ ...part, bootId: OTHER_BOOT })),
+      /^evidence\.measurement: not the environment/,
+    ],
+    [
+      'a measurement by another collector',
+      () =>
+        withEvidence('measurement', (part) => ({
+          ...part,
+          type: 'writ/measurement@v2',
+          components: (part.components as JsonObject[]).map((one) => ({ ...one, collector: 'other' })),
+        })),
+      /^evidence\.measurement: not the environment/,
+    ],
+    [
+      'a receipt that states another measurement',
+      () =>
+        withExecution('grandchild', 0, (execution) => {
+          const receipt = receiptOf(execution);
+          const environment = { ...receipt.environment, statement: digestOf('another') };
+          const entry = Buffer.from(canonicalize({ ...receipt, environment } as never)).toString('base64');
+          return { decision: { ...execution.decision, entry } };
+        }),
+      /^decision: /,
     ],
     [
       'an altered request',

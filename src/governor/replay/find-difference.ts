@@ -31,6 +31,13 @@ function findOtherVerdict(receipt: DecisionReceipt, { answer, stages }: Decision
   return undefined;
 }
 
+/** Receipts from before measurements were stated whole tell their digest, assurance and time alone. */
+function asFarAsStated({ environment }: DecisionReceipt, recorded: DecisionReceipt) {
+  if (environment === undefined || recorded.environment?.statement !== undefined) return environment;
+  const { statement: _whole, ...told } = environment;
+  return told;
+}
+
 function findUntruth(
   receipt: DecisionReceipt,
   action: Action,
@@ -46,7 +53,7 @@ function findUntruth(
     view: governance,
   });
   const recorded: Readonly<Record<string, unknown>> = { ...receipt };
-  const derived: Readonly<Record<string, unknown>> = { ...again };
+  const derived: Readonly<Record<string, unknown>> = { ...again, environment: asFarAsStated(again, receipt) };
   for (const name of new Set([...Object.keys(recorded), ...Object.keys(derived)])) {
     // The detail is prose; the digest of the arguments is closed to who lacks the key.
     if (name === 'detail' || name === 'bounds' || (name === 'arguments' && evidenceKey === undefined)) {

@@ -175,6 +175,8 @@ test('a measurement that is none ends its session, and no other', async () => {
   const digest = `sha256:${'0'.repeat(64)}`;
   const tools = Array.from({ length: 4097 }, (_, at) => ({ id: `mcp://web/tools/t${at}`, digest }));
   expect(await other.ask({ id: 1, tools })).toMatchObject({ status: 400 });
+  const bootless = { components: [], measuredAtSeconds: nowSeconds(), bootId: 'yesterday' };
+  expect(await other.ask({ id: 3, ...bootless })).toMatchObject({ status: 400 });
   const mine = await opened();
   // The second of one name gets a number: this one has no room for it.
   const name = 'n'.repeat(1024);

@@ -128,8 +128,8 @@ class SessionChannel {
     } else if (!this.#isAdmitted(request)) {
       // Answered, or ended with.
     } else if ('components' in request) {
-      this.#parse(componentsRequest, request, ({ id, components, measuredAtSeconds }) => {
-        session.setComponents(components, this.#notAhead(measuredAtSeconds));
+      this.#parse(componentsRequest, request, ({ id, components, measuredAtSeconds, bootId }) => {
+        session.setComponents(components, this.#notAhead(measuredAtSeconds), bootId);
         this.#answer(id, 200, {});
       });
     } else if ('ask' in request) {
@@ -183,8 +183,7 @@ class SessionChannel {
     this.#opening = true;
     const { sessions, follower, name, runtime } = this.#options;
     const opened = await sessions.open({
-      name,
-      components: open.components,
+      ...{ name, components: open.components, bootId: open.bootId },
       measuredAtSeconds: this.#notAhead(open.measuredAtSeconds),
       runtime,
       onTerminated: (execution, { code }: Denial) => this.#tell('terminated', { execution, code }),

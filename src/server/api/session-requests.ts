@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { isComponent, MAX_COMPONENTS } from '../../environment/index.ts';
+import { isBootId, isComponent, MAX_COMPONENTS } from '../../environment/index.ts';
 import { actionMessage, outcomeMessage } from './execution-messages.ts';
 import { digest } from './shapes.ts';
 
@@ -17,6 +17,7 @@ const measured = {
     )
     .max(MAX_COMPONENTS),
   measuredAtSeconds: z.int().min(0),
+  bootId: z.string().refine(isBootId, 'is no boot id').exactOptional(),
 };
 export const openRequest = z.strictObject({ id: requestId, open: z.strictObject(measured) });
 /** The same, measured again. */

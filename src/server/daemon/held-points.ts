@@ -1,6 +1,6 @@
 import type { Action } from '../../decision/index.ts';
 import { type Denial, isDenial } from '../../denial/index.ts';
-import { measureEnforcer } from '../../environment/index.ts';
+import { measureEnforcer, readBootId } from '../../environment/index.ts';
 import type { CallerTrace, Clock, GovernanceFollower, GovernanceView } from '../../governor/index.ts';
 import type { Asked, ExecutionEnd, PointSession } from './point-session.ts';
 import type { PointSessions } from './point-sessions.ts';
@@ -71,6 +71,7 @@ export class HeldPoints {
       components,
       measuredAtSeconds,
       runtime: { isHere: true },
+      bootId: readBootId(),
       // Nobody is connected who could be told; `conclude` says it to who tells the outcome.
       onTerminated: () => undefined,
     });

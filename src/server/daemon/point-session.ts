@@ -48,8 +48,8 @@ export class PointSession {
     this.#opened.setTools(tools);
   }
 
-  setComponents(components: readonly Component[], measuredAtSeconds: number): void {
-    this.#opened.setComponents(components, measuredAtSeconds);
+  setComponents(components: readonly Component[], measuredAtSeconds: number, bootId?: string): void {
+    this.#opened.setComponents(components, measuredAtSeconds, bootId);
   }
 
   /** Decides what runs again, now. */

@@ -22,6 +22,7 @@ export interface NewSession {
   readonly components: readonly Component[];
   readonly measuredAtSeconds: number;
   readonly runtime: ConnectedRuntime;
+  readonly bootId?: string | undefined;
   readonly onTerminated: (executionId: string, denial: Denial) => void;
 }
 
@@ -53,8 +54,9 @@ export class PointSessions {
     }
     const point = await this.#points.open(asked.name);
     if (isDenial(point)) return point;
-    await asked.runtime.supervisor?.examine();
-    const opened = point.openSession(asked.components, asked.measuredAtSeconds, asked.runtime);
+    const { components, measuredAtSeconds, runtime, bootId } = asked;
+    await runtime.supervisor?.examine();
+    const opened = point.openSession(components, measuredAtSeconds, { ...runtime, bootId });
     const session = new PointSession(newUuidV7(), opened, asked.onTerminated);
     this.#sessions.set(session.id, session);
     return { session, point };
