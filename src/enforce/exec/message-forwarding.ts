@@ -26,6 +26,15 @@ export function namesFraming({ headers }: IncomingMessage): boolean {
   return namedOf(headers).some((name) => FRAMING.includes(name));
 }
 
+/**
+ * Whether its body is in a coding that would be lost on the way: it goes on as `chunked` and as nothing else, so that what is
+ * compressed underneath would be taken for what it says (RFC 9112, 6.1).
+ */
+export function hasOtherCoding({ headersDistinct }: IncomingMessage): boolean {
+  const codings = headersDistinct['transfer-encoding'];
+  return codings !== undefined && codings.join(',').trim().toLowerCase() !== 'chunked';
+}
+
 /** INVARIANT: the length of a body goes with it, whatever Connection names. */
 export function passedOn(
   headers: IncomingMessage['headers'],

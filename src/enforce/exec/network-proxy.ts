@@ -10,7 +10,7 @@ import { connect, isIP, type Server as Listener, type Socket } from 'node:net';
 import { type Duplex, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { NetworkFacts } from '../../receipt/index.ts';
-import { isContradicted, namesFraming, passedOn, targetOf } from './message-forwarding.ts';
+import { hasOtherCoding, isContradicted, namesFraming, passedOn, targetOf } from './message-forwarding.ts';
 import { type Destination, destinationText, parseDestination } from './network-grant.ts';
 import { NetworkRecord } from './network-record.ts';
 import { addressList, familyOf, interfaceAddresses, isPublicAddress } from './public-address.ts';
@@ -33,7 +33,7 @@ const MAX_HEADER_BYTES = 16 * 1024;
 const DIAL_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 10 * 60_000;
 /** Why a request goes nowhere. */
-type Refusal = 400 | 403 | 429 | 502;
+type Refusal = 400 | 403 | 429 | 501 | 502;
 
 /**
  * The only way out of a sandbox: an HTTP proxy at a socket that lies in the sandbox's network and is held here. Passes on
@@ -141,6 +141,11 @@ export class NetworkProxy {
       refuse(400);
       return;
     }
+    if (hasOtherCoding(request)) {
+      this.#record.refuse(destination);
+      refuse(501);
+      return;
+    }
     const socket = await this.#connect(destination);
     if (typeof socket === 'number') {
       refuse(socket);
@@ -176,6 +181,7 @@ export class NetworkProxy {
       const sent = pipeline(request, this.#counter(destination, 'out'), onward);
       sent.catch(() => undefined);
       const answer = await answered;
+      if (hasOtherCoding(answer)) throw new Error('in a coding that was not asked for');
       const back = passedOn(answer.headers, answer.headersDistinct);
       if (!this.#record.count(destination, 'in', Buffer.byteLength(JSON.stringify(back))))
         throw new Error('spent');

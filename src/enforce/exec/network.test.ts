@@ -220,6 +220,39 @@ describe('the proxy', () => {
     expect(origin.seen.some((line) => line.includes('smuggled'))).toBe(false);
   });
 
+  it('takes no coding off a body without saying so, either way', async () => {
+    const { say, proxy } = await open([here()]);
+    const zipped = 'what gzip made of it';
+    const before = origin.seen.length;
+    for (const [coding, answer] of [
+      ['gzip, chunked', /^HTTP\/1.1 501 /],
+      ['gzip\r\nTransfer-Encoding: chunked', /^HTTP\/1.1 501 /],
+      ['gzip', /^HTTP\/1.1 501 /],
+      // No message at all.
+      ['chunked, chunked', /^$/],
+    ] as const) {
+      const head = `POST http://${here()}/ HTTP/1.1\r\nHost: ${here()}\r\nTransfer-Encoding: ${coding}`;
+      const body = `${zipped.length.toString(16)}\r\n${zipped}\r\n0\r\n\r\n`;
+      expect(await say(`${head}\r\n\r\n${body}`)).toMatch(answer);
+    }
+    expect(origin.seen.length).toBe(before);
+    expect(proxy.facts()).toMatchObject([{ to: here(), allowed: 0, bytesOut: 0 }]);
+    const answering = createServer((socket) => {
+      socket.on('error', () => undefined);
+      const chunk = `${zipped.length.toString(16)}\r\n${zipped}\r\n0\r\n\r\n`;
+      socket.once('data', () => {
+        socket.end(`HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n${chunk}`, 'latin1');
+      });
+    });
+    await new Promise<void>((resolve) => answering.listen(0, '127.0.0.1', resolve));
+    const there = `127.0.0.1:${(answering.address() as AddressInfo).port}`;
+    const other = await open([there]);
+    expect(await other.say(`GET http://${there}/ HTTP/1.1\r\nHost: ${there}\r\n\r\n`)).toMatch(
+      /^HTTP\/1.1 502 /,
+    );
+    answering.close();
+  });
+
   it('keeps few of the destinations that it refused', async () => {
     const { proxy, say } = await open([]);
     for (let n = 0; n < 40; n += 1) await say(`CONNECT secret-${n}.example:443 HTTP/1.1\r\n\r\n`);
