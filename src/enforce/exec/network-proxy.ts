@@ -61,7 +61,7 @@ export class NetworkProxy {
     ownAddresses = interfaceAddresses,
   }: NetworkProxyOptions) {
     this.#granted = new Map(granted.map((destination) => [destinationText(destination), destination]));
-    this.#record = new NetworkRecord(maxBytes);
+    this.#record = new NetworkRecord(granted, maxBytes);
     this.#resolve = resolve;
     this.#dial = dial;
     this.#ownAddresses = ownAddresses;
