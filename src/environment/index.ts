@@ -35,7 +35,8 @@ export {
   type LayerStates,
 } from './confinement.ts';
 export {
-  MAX_COMPONENTS,
+  MAX_MEASURED,
+  MAX_TOOLS,
   type Measurement,
   measurementOf,
   parseMeasurement,

@@ -30,8 +30,15 @@ export const MEASUREMENT_TYPE = 'writ/measurement@v1';
 /** The same with what is signed beside the digest: collectors, their times, quotes. */
 export const MEASUREMENT_TYPE_2 = 'writ/measurement@v2';
 
-export const MAX_COMPONENTS = 4096;
-const MAX_MEASUREMENT_BYTES = 4 * 1024 * 1024;
+/** Definitions of tools in one measurement: whoever lists tools for a runtime lists no more. */
+export const MAX_TOOLS = 4096;
+/** What else is measured of a runtime. */
+export const MAX_MEASURED = 4096;
+const MAX_COMPONENTS = MAX_TOOLS + MAX_MEASURED;
+/** Of their JCS. */
+const MAX_COMPONENT_BYTES = 4 * 1024 * 1024;
+/** INVARIANT: what is made here is read again by replay: quotes have room in the rest. */
+const MAX_MEASUREMENT_BYTES = 2 * MAX_COMPONENT_BYTES;
 
 /**
  * A measurement of these components, in whatever order they come. Components are not parsed here: one that is malformed
@@ -47,9 +54,11 @@ export function measurementOf(
   if (problem !== undefined) throw new TypeError(problem);
   sorted.sort(compareComponents);
   for (const component of sorted) Object.freeze(component);
+  const text = canonicalize(sorted.map(asJson));
+  if (Buffer.byteLength(text) > MAX_COMPONENT_BYTES) throw new TypeError('too many bytes of components');
   return Object.freeze({
     components: Object.freeze(sorted),
-    digest: digestOf(`${ENVIRONMENT_TAG}\n${canonicalize(sorted.map(asJson))}`),
+    digest: digestOf(`${ENVIRONMENT_TAG}\n${text}`),
     assurance,
     measuredAtSeconds,
   });

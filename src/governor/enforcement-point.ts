@@ -176,8 +176,10 @@ export class EnforcementPoint {
     return {
       governor,
       setTools(listed) {
+        // It throws on what it cannot measure, and nothing has changed then.
+        const { digest } = measure(components, listed, atSeconds);
         tools = listed;
-        if (measure(components, tools, atSeconds).digest !== measurement.digest) measureAgain();
+        if (digest !== measurement.digest) measureAgain();
       },
       setComponents(changed, changedAtSeconds) {
         components = changed;

@@ -175,6 +175,11 @@ test('a measurement that is none ends its session, and no other', async () => {
   const digest = `sha256:${'0'.repeat(64)}`;
   const tools = Array.from({ length: 4097 }, (_, at) => ({ id: `mcp://web/tools/t${at}`, digest }));
   expect(await other.ask({ id: 1, tools })).toMatchObject({ status: 400 });
+  // As many as a gateway lists are measured beside everything else, and decided on.
+  const program = { kind: 'program', name: 'p', digest };
+  const measured = { components: [program], measuredAtSeconds: nowSeconds() };
+  expect(await other.ask({ id: 3, ...measured })).toMatchObject({ status: 200 });
+  expect(await other.ask({ id: 4, tools: tools.slice(1) })).toMatchObject({ status: 200 });
   const mine = await opened();
   // The second of one name gets a number: this one has no room for it.
   const name = 'n'.repeat(1024);
