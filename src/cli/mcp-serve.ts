@@ -22,7 +22,7 @@ import {
 } from '../governor/index.ts';
 import { denied, failure, usageError } from './cli-error.ts';
 import { collect, type Define, examples } from './command.ts';
-import { isLoopback, parseListen, urlOf } from './listen-address.ts';
+import { endpointHosts, lowerCase, publicUrlOf } from './endpoint-address.ts';
 import {
   currentAnchors,
   DAEMON_HELP,
@@ -36,7 +36,8 @@ import {
   serverNameOf,
   upstreamOf,
   warnOfArtifact,
-} from './mcp.ts';
+} from './gateway-choice.ts';
+import { isLoopback, parseListen, urlOf } from './listen-address.ts';
 import {
   measureUpstreams,
   readUpstreams,
@@ -203,7 +204,7 @@ async function serve(session: Session, command: readonly string[], options: Opti
         throw failure('listen.failed', `${options.listen} cannot be listened on: ${error.code}`);
       });
       const bound = server.address() as AddressInfo;
-      for (const host of hostsOf(address.host, bound, publicUrl)) hosts.add(host);
+      for (const host of endpointHosts(address.host, bound, publicUrl)) hosts.add(host);
       const url = publicUrl ?? `${urlOf(bound)}${options.path}`;
       output.answer({ event: 'listening', url, name, tokens: tokens.length }, () => {
         output.line(
@@ -273,35 +274,4 @@ function upstreamsOf(
   }
   if (command.length > 0) throw usageError('a command and --upstream exclude each other');
   return readUpstreams(home, surroundings, { upstream, ...(upstreamToken && { upstreamToken }) });
-}
-
-/** Names under which requests may ask for the endpoint. */
-function hostsOf(
-  host: string,
-  { address, family, port }: AddressInfo,
-  publicUrl: string | undefined,
-): string[] {
-  const bound = family === 'IPv6' ? `[${address}]` : address;
-  const names = isLoopback(host)
-    ? ['localhost', '127.0.0.1', '[::1]', bound]
-    : [bound, host.includes(':') ? `[${host}]` : host];
-  const own = names.map((name) => `${name.toLowerCase()}:${port}`);
-  return publicUrl === undefined ? own : [...own, new URL(publicUrl).host.toLowerCase()];
-}
-
-function publicUrlOf({ publicUrl, path }: Options): string | undefined {
-  if (!/^\/[\w./~-]*$/.test(path)) throw usageError(`--path "${path}" is no path`, 'for example /mcp');
-  if (publicUrl === undefined) return undefined;
-  const url = URL.parse(publicUrl);
-  if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '') {
-    throw usageError(`--public-url "${publicUrl}" is no http or https URL`, 'for example https://host/mcp');
-  }
-  if (url.pathname !== path) {
-    throw usageError(`--public-url ends in ${url.pathname}, --path is ${path}`, 'give both the same path');
-  }
-  return url.href;
-}
-
-function lowerCase(text: string): string {
-  return text.toLowerCase();
 }
