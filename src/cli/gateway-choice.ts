@@ -36,6 +36,14 @@ Which --daemon:
   running  where a service manager runs "writ up", and nothing else should: without it, nothing is permitted.
   never    one gateway by itself, or no process may be left in the background (containers, tests): it keeps its own log.
 `;
+export const CONFINE_OPTION = [
+  '--confine',
+  'run the server itself in the sandbox of "writ exec": it was adopted, and what its artifact grants is all it sees',
+] as const;
+export const CONSOLE_URL_OPTION = [
+  '--console-url <url>',
+  'where people approve: clients that can show a URL are sent there (default: what the daemon is configured with)',
+] as const;
 const DEFAULT_AGENT = 'agent';
 
 /** What is asked of every command that runs the gateway. */
@@ -184,7 +192,14 @@ export function warnOfArtifact(
   if (isDenial(verified)) output.note(`writ mcp ${name}: the artifact will be denied: ${verified.detail}`);
 }
 
-export function isWebUrl(text: string): boolean {
+/** `--console-url`, which is what clients' users are told to open. */
+export function consoleUrlOf(text: string | undefined): string | undefined {
+  if (text !== undefined && !isWebUrl(text))
+    throw usageError(`--console-url "${text}" is no http or https URL`);
+  return text;
+}
+
+function isWebUrl(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   return url !== undefined && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '';
 }

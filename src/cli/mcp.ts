@@ -10,13 +10,15 @@ import { parseDuration } from './duration.ts';
 import { addExecOptions } from './exec-options.ts';
 import { refuseExposedHome } from './exposed-home.ts';
 import {
+  CONFINE_OPTION,
+  CONSOLE_URL_OPTION,
+  consoleUrlOf,
   currentAnchors,
   DAEMON_HELP,
   DAEMON_OPTION,
   daemonUseOf,
   denialStyleOf,
   holderOf,
-  isWebUrl,
   openGovernorFor,
   openHomeFor,
   serverNameOf,
@@ -52,10 +54,7 @@ everything else is denied, and every decision is durable before anything happens
       .option('--agent <name>', 'the agent that calls (default: the holder of the artifact)')
       .option('--artifact <name|file>', 'what it presents (default: <agent>-<name>)')
       .option('--cwd <dir>', 'folder the server is started in')
-      .option(
-        '--confine',
-        'run the server itself in the sandbox of "writ exec": it was adopted, and what its artifact grants is all it sees',
-      ),
+      .option(...CONFINE_OPTION),
     'of a confined server: ',
   )
     .option(
@@ -69,10 +68,7 @@ everything else is denied, and every decision is durable before anything happens
       'a call whose authority ends is cancelled; a server that has not answered it by then is killed',
       '5s',
     )
-    .option(
-      '--console-url <url>',
-      'where people approve: clients that can show a URL are sent there (default: what the daemon is configured with)',
-    )
+    .option(...CONSOLE_URL_OPTION)
     .addHelpText(
       'after',
       `${DAEMON_HELP}
@@ -103,9 +99,7 @@ async function mcp(session: Session, command: readonly string[], options: Option
     options.killGrace === 'never'
       ? Number.POSITIVE_INFINITY
       : parseDuration(options.killGrace, '--kill-grace') * 1000;
-  if (options.consoleUrl !== undefined && !isWebUrl(options.consoleUrl)) {
-    throw usageError(`--console-url "${options.consoleUrl}" is no http or https URL`);
-  }
+  const consoleAsked = consoleUrlOf(options.consoleUrl);
   const home = await openHomeFor(session, name, command);
   const upstream = upstreamOf(home, surroundings.cwd, command, options);
   const confined =
@@ -134,7 +128,7 @@ async function mcp(session: Session, command: readonly string[], options: Option
       warnOfArtifact(session, currentAnchors(home), chain, name);
       const presenter = createPresenter({ chain, signer: key, audience: opened.audience });
       if (isDenial(presenter)) throw denied(presenter, 'see it with "writ artifact inspect"');
-      const consoleUrl = options.consoleUrl ?? opened.approvalsUrl;
+      const consoleUrl = consoleAsked ?? opened.approvalsUrl;
       // Signals end the gateway in order: calls are concluded, the log is published.
       const exit = await withSignals((signal) =>
         runMcpGateway({
