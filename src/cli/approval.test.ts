@@ -87,6 +87,11 @@ describe.skipIf(!hasSsh)('writ approval', () => {
     const { id } = await call({ path: '/deny' }, chain);
     expect((await cli('approval', 'deny', id, '--key', 'bob', '--reason', 'no')).code).toBe(0);
     expect((await call({ path: '/deny' }, chain)).code).toBe('approval.rejected');
+    const first = await cli('approval', 'list', '--all', '--limit', '1');
+    expect(first.json).toMatchObject({ requests: [{ id }], next: id });
+    const rest = await cli('approval', 'list', '--all', '--after', id);
+    expect(rest.json).toMatchObject({ requests: [{ status: 'open' }], next: null });
+    expect((await cli('approval', 'list', '--after', '../x')).code).toBe(2);
     const granted = await cli('approval', 'grant', id, '--key', 'ada');
     expect(granted.json.error).toMatchObject({ code: 'approval.rejected' });
   });

@@ -1,42 +1,38 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { parseConstraint } from '../artifact/index.ts';
-import { isJsonObject, type JsonObject } from '../codec/index.ts';
 import { isDenial } from '../denial/index.ts';
 import {
   type Account,
   accountOf,
   accountText,
   confinerComponents,
-  DEFAULT_ENVIRONMENT,
   destinationText,
   type Effects,
   execPointName,
   execTool,
   findConfiner,
-  type Limits,
-  type Program,
   parseNetwork,
   readProgram,
-  sortEnvironment,
 } from '../enforce/exec/index.ts';
 import { CONFINEMENT_LAYERS, type Component, confinementComponent } from '../environment/index.ts';
 import { isLocalName, issueArtifact, writeFileDurably } from '../governor/index.ts';
 import { writeArtifact } from './artifact-file.ts';
+import { changeablePlaces } from './changeable-places.ts';
 import { denied, failure, usageError } from './cli-error.ts';
 import { collect, type Define, examples } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { addExecOptions, type ExecOptions, environmentOf, limitsOf } from './exec-options.ts';
 import { realPath } from './exec-program.ts';
+import { addUseOptions, type GrantOptions, writClaimOf } from './grant-options.ts';
 import { changesSince, ensureAgent, ensurePolicy, policyFolder } from './init-steps.ts';
-import { orUsage, readJsonFile } from './input-file.ts';
 import { readToolManifest, toolManifest } from './policy-folder.ts';
+import { argvOf, constraintsOf, stdinOf } from './program-constraints.ts';
 import { type StoredProgram, writeProgram } from './program-file.ts';
 import type { Session } from './session.ts';
 import { findExecutable } from './surroundings.ts';
 import { faint, good } from './text.ts';
 
-interface Options extends ExecOptions {
+interface Options extends ExecOptions, Pick<GrantOptions, 'maxUses' | 'window' | 'reference'> {
   readonly effects: string;
   readonly argv?: string;
   readonly anyArguments?: boolean;
@@ -49,10 +45,9 @@ interface Options extends ExecOptions {
 }
 
 const EFFECTS: readonly Effects[] = ['read', 'write', 'destructive'];
-const MAX_GRAMMAR_BYTES = 256 * 1024;
 
 export const define: Define = (command, act) => {
-  addExecOptions(
+  const described = addExecOptions(
     command
       .description(
         `Pin a program under a name: its path and digest (of a script, its interpreter's too) become part of the policy, and
@@ -67,7 +62,8 @@ more. Adopt it anew when the program was updated: until then it is denied (envir
         'which arguments it takes: an "argv" constraint as JSON (spec/artifact-constraints.md)',
       )
       .option('--any-arguments', 'any arguments at all: only for programs that can do nothing worse by them'),
-  )
+  );
+  addUseOptions(described)
     .option(
       '--stdin <digest>',
       'standard input is bound: read whole, hashed, and decided on; sha256:…, or "any" to have it on record only',
@@ -123,6 +119,14 @@ async function adopt(session: Session, name: string, file: string, options: Opti
     env: Object.fromEntries(environmentOf(options.env, surroundings.environment)),
     limits: limitsOf(options),
   };
+  const { purpose, reference, maxUses, window } = options;
+  const claim = writClaimOf(surroundings.cwd, {
+    ...(purpose === undefined ? {} : { purpose }),
+    ...(reference === undefined ? {} : { reference }),
+    ...(maxUses === undefined ? {} : { maxUses }),
+    ...(window === undefined ? {} : { window }),
+  });
+  const changeable = changeablePlaces(program);
   const tool = execTool(name, program, effects);
   const tools = {
     [tool.id]: {
@@ -153,7 +157,7 @@ async function adopt(session: Session, name: string, file: string, options: Opti
       writ: {
         initiator: { id: by.actor, kind: 'human' },
         environment: { components: [...confinerComponents(confiner), ...weaker] },
-        ...(options.purpose === undefined ? {} : { governance: { purpose: options.purpose } }),
+        ...claim,
       },
     },
     by,
@@ -172,6 +176,7 @@ async function adopt(session: Session, name: string, file: string, options: Opti
       artifact: { name: artifact, jti: issued.jti, expires: expSeconds, tools },
       policy: { digest: policy.bundle.digest, changed: policy.changed },
       changed: changes.changed.length > 0,
+      changeable,
     },
     () => {
       output.line(good('adopted '), name, faint(`  ${program.path} ${program.digest}`));
@@ -180,6 +185,11 @@ async function adopt(session: Session, name: string, file: string, options: Opti
           faint('        run by '),
           program.interpreter.path,
           faint(` ${program.interpreter.digest}`),
+        );
+      }
+      for (const place of changeable) {
+        output.note(
+          `others can change ${place}: let only root or your own account write there (chown, chmod go-w)`,
         );
       }
       output.line(good('granted '), artifact, faint(`  to ${agent.name}, for ${options.ttl}`));
@@ -210,85 +220,9 @@ function weakerLayer(text: string): Component {
   return confinementComponent(layer, state);
 }
 
-/** What the artifact grants: this program with these bytes, and nothing that the options do not name. */
-function constraintsOf(
-  program: Program,
-  asked: StoredProgram,
-  { argv, account }: { readonly argv: JsonObject; readonly account: string },
-): JsonObject {
-  const exact = (value: string): JsonObject => ({ constraint_type: 'exact', value });
-  const subset = (allowed: readonly string[]): JsonObject => ({
-    constraint_type: 'subset',
-    allowed: [...allowed],
-  });
-  const environment = sortEnvironment(new Map(Object.entries(asked.env)));
-  if (isDenial(environment)) throw denied(environment);
-  const { interpreter } = program;
-  const limits = Object.entries(asked.limits satisfies Limits).map(([name, max]) => [
-    name,
-    { constraint_type: 'range', min: 0, max },
-  ]);
-  return {
-    program: exact(program.path),
-    programDigest: exact(program.digest),
-    ...(interpreter === undefined
-      ? {}
-      : { interpreter: exact(interpreter.path), interpreterDigest: exact(interpreter.digest) }),
-    argv,
-    account: exact(account),
-    cwd: { constraint_type: 'path_containment', root: '/' },
-    env: subset([
-      ...environment.safe,
-      ...[...DEFAULT_ENVIRONMENT].map(([name, value]) => `${name}=${value}`),
-    ]),
-    ...(environment.unsafe.length === 0
-      ? {}
-      : { unsafeEnv: { ...subset(environment.unsafe), optional: true } }),
-    read: pathsConstraint(asked.read),
-    write: pathsConstraint(asked.write),
-    network: subset(asked.network),
-    ...Object.fromEntries(limits),
-  };
-}
-
-function stdinOf({ stdin }: Options): JsonObject {
-  if (stdin === undefined) return {};
-  if (stdin === 'any') return { stdinDigest: { constraint_type: 'wildcard' } };
-  if (!/^sha256:[0-9a-f]{64}$/.test(stdin))
-    throw usageError(`--stdin "${stdin}" is neither sha256:… nor any`);
-  return { stdinDigest: { constraint_type: 'exact', value: stdin } };
-}
-
 function parseAccount(text: string): Account {
   const [, uid, gid = uid] = /^([1-9]\d{0,9})(?::([1-9]\d{0,9}))?$/.exec(text) ?? [];
   if (uid === undefined)
     throw usageError(`--account "${text}" is no account`, 'write numbers, not 0: 1500 or 1500:1500');
   return { uid: Number(uid), gid: Number(gid) };
-}
-
-/** These paths, some of them or none; or any number of paths beneath one of them. */
-function pathsConstraint(paths: readonly string[]): JsonObject {
-  const [first] = paths;
-  const exactly: JsonObject = { constraint_type: 'subset', allowed: [...paths] };
-  if (first === undefined) return exactly;
-  const beneath = paths.map((root): JsonObject => {
-    return { constraint_type: 'argv', rest: { constraint_type: 'path_containment', root } };
-  });
-  return { constraint_type: 'any', constraints: [exactly, ...beneath] };
-}
-
-/** The grammar of the arguments; without one, there are none. */
-function argvOf(cwd: string, { argv, anyArguments }: Options): JsonObject {
-  if (anyArguments === true) {
-    if (argv !== undefined) throw usageError('--argv and --any-arguments exclude each other');
-    return { constraint_type: 'wildcard' };
-  }
-  if (argv === undefined) return { constraint_type: 'argv' };
-  const json = orUsage(readJsonFile(cwd, argv, { maxBytes: MAX_GRAMMAR_BYTES, maxDepth: 40 }));
-  if (!isJsonObject(json)) throw usageError(`${argv} is no JSON object`);
-  const constraint = { constraint_type: 'argv', ...json };
-  const parsed = parseConstraint(constraint);
-  if (isDenial(parsed))
-    throw usageError(`${argv}: ${parsed.detail}`, 'see spec/artifact-constraints.md, argv');
-  return constraint;
 }

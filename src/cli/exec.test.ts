@@ -109,15 +109,20 @@ describe.skipIf(testConfiner() === undefined)('writ exec', () => {
     chmodSync(shared, 0o777);
     const program = join(shared, 'program.sh');
     writeFileSync(program, '#!/bin/sh\necho ran\n', { mode: 0o755 });
-    await run(
-      ...['exec', 'adopt', 'shared', '--effects', 'read', '--any-arguments', '--read', shared, '--', program],
+    const adopted = await run(
+      ...['exec', 'adopt', 'shared', '--effects', 'read', '--any-arguments', '--read', shared],
+      ...['--max-uses', '1', '--reference', 'OPS-7', '--window', 'sun-sat 00:00-24:00 UTC', '--', program],
     );
+    expect(adopted.err).toContain(`others can change ${shared}:`);
     const ran = await exec('--', 'shared');
     expect(ran).toMatchObject({ code: 126, out: '' });
     expect(ran.err).toContain('(scope.arguments_not_granted)');
     expect(ran.err).toContain(`${shared} can be changed by others`);
     chmodSync(shared, 0o755);
     expect(await exec('--', 'shared')).toMatchObject({ code: 0, out: 'ran\n' });
+    const again = await exec('--', 'shared');
+    expect(again).toMatchObject({ code: 126, out: '' });
+    expect(again.err).toContain('scope.use_exhausted');
   });
 
   it('says 127 where there is no such program, and 125 where it was called wrongly', async () => {

@@ -32,19 +32,25 @@ export interface GrantOptions {
 
 const MAX_FILE_BYTES = 1024 * 1024;
 
-export function addGrantOptions(command: Command): Command {
+/** How often, when and for what an artifact may be used, whatever it is for. */
+export function addUseOptions(command: Command): Command {
   return command
-    .option('--tool <id>', 'a tool, such as mcp://fs/tools/read_text_file (repeatable)', collect)
-    .option('--tools <file>', 'tools with argument constraints: an AAT "tools" object as JSON')
-    .option('--audience <name|uri>', 'gateway it may be presented to (repeatable)', collect)
-    .option('--max-depth <n>', 'how often it may be handed on')
     .option('--max-uses <n>', 'how many calls it allows')
-    .option('--budget <arg=total>', 'limit the sum of a numeric argument (repeatable)', collect)
     .option(
       '--window <when>',
       'when it may be used: "mon-fri 09:00-17:00 Europe/Berlin" (repeatable)',
       collect,
     )
+    .option('--reference <text>', 'a ticket or order it belongs to');
+}
+
+export function addGrantOptions(command: Command): Command {
+  return addUseOptions(command)
+    .option('--tool <id>', 'a tool, such as mcp://fs/tools/read_text_file (repeatable)', collect)
+    .option('--tools <file>', 'tools with argument constraints: an AAT "tools" object as JSON')
+    .option('--audience <name|uri>', 'gateway it may be presented to (repeatable)', collect)
+    .option('--max-depth <n>', 'how often it may be handed on')
+    .option('--budget <arg=total>', 'limit the sum of a numeric argument (repeatable)', collect)
     .option('--policy <id[@digest]>', 'the policy that must be active')
     .option('--approval <role:n>', 'how many people of a role must approve each call (repeatable)', collect)
     .option(
@@ -54,7 +60,6 @@ export function addGrantOptions(command: Command): Command {
     )
     .option('--workload <id>', 'SPIFFE ID that the calling workload must prove')
     .option('--purpose <text>', 'what it is for')
-    .option('--reference <text>', 'a ticket or order it belongs to')
     .option('--writ <file>', 'the whole "writ" claim as JSON, instead of the options above')
     .option('--out <name>', 'name to store it under')
     .option('--replace', 'replace a stored artifact of that name');

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from '../codec/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import { mcpToolId, type OpenLink, upstreamEnvironment } from '../enforce/mcp/index.ts';
+import { MAX_TOOLS } from '../environment/index.ts';
 import type { ToolDefinition } from '../policy/index.ts';
 import { LinkPeer, PeerFailure } from './link-peer.ts';
 
@@ -27,7 +28,6 @@ const MAX_LINE_BYTES = 16 * 1024 * 1024;
 /** Of everything a server says until it has listed its tools. */
 const MAX_BYTES = 64 * 1024 * 1024;
 const MAX_PAGES = 256;
-const MAX_TOOLS = 2000;
 const MAX_STDERR_CHARACTERS = 4096;
 const KILL_AFTER_MS = 1000;
 

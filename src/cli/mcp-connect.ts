@@ -7,7 +7,7 @@ import { readKeyFile, type SigningKey } from '../key/index.ts';
 import { mustReadArtifact } from './artifact-file.ts';
 import { denied, type ExitCode, failure, usageError } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
-import { holderOf, serverNameOf } from './mcp.ts';
+import { holderOf, serverNameOf } from './gateway-choice.ts';
 import { openHttp, upstreamUrl } from './mcp-upstreams.ts';
 import type { Session } from './session.ts';
 import { readTokenFile } from './token-file.ts';

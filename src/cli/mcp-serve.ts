@@ -22,8 +22,13 @@ import {
 } from '../governor/index.ts';
 import { denied, failure, usageError } from './cli-error.ts';
 import { collect, type Define, examples } from './command.ts';
-import { isLoopback, parseListen, urlOf } from './listen-address.ts';
+import { type ConfineOptions, refuseUnconfined } from './confined-upstream.ts';
+import { endpointHosts, lowerCase, publicUrlOf } from './endpoint-address.ts';
+import { addExecOptions } from './exec-options.ts';
 import {
+  CONFINE_OPTION,
+  CONSOLE_URL_OPTION,
+  consoleUrlOf,
   currentAnchors,
   DAEMON_HELP,
   DAEMON_OPTION,
@@ -36,7 +41,8 @@ import {
   serverNameOf,
   upstreamOf,
   warnOfArtifact,
-} from './mcp.ts';
+} from './gateway-choice.ts';
+import { isLoopback, parseListen, urlOf } from './listen-address.ts';
 import {
   measureUpstreams,
   readUpstreams,
@@ -51,7 +57,9 @@ import { faint, good } from './text.ts';
 import { readTokenFile } from './token-file.ts';
 import { withSignals } from './with-signals.ts';
 
-interface Options extends GatewayChoice {
+interface Options extends GatewayChoice, ConfineOptions {
+  readonly name: string;
+  readonly agent?: string;
   readonly denials: string;
   readonly daemon: string;
   readonly listen: string;
@@ -63,13 +71,14 @@ interface Options extends GatewayChoice {
   readonly upstream?: readonly string[];
   readonly upstreamToken?: readonly string[];
   readonly requirePresentation?: boolean;
+  readonly consoleUrl?: string;
 }
 
 const DEFAULT_LISTEN = '127.0.0.1:7390';
 const DEFAULT_PATH = '/mcp';
 
 export const define: Define = (command, act) => {
-  command
+  const served = command
     .description(
       `Serve an MCP server over streamable HTTP, behind the gateway: 2026-07-28 (stateless) and 2025-11-25 and before
 (sessions, each with a server process of its own) at one URL. What the artifact grants is forwarded, everything else is
@@ -105,18 +114,22 @@ Whoever reaches the URL acts as the agent: it listens on this machine only, unle
     .option('--agent <name>', 'the agent that calls (default: the holder of the artifact)')
     .option('--artifact <name|file>', 'what it presents (default: <agent>-<name>)')
     .option('--cwd <dir>', 'folder the server is started in')
+    .option(...CONFINE_OPTION);
+  addExecOptions(served, 'of a confined server: ')
     .option(
       '--denials <style>',
       'how denied calls are answered: error, or tool-result where a model can act',
       'error',
     )
     .option(...DAEMON_OPTION)
+    .option(...CONSOLE_URL_OPTION)
     .addHelpText('after', DAEMON_HELP)
     .addHelpText(
       'after',
       examples(
         '$ writ mcp serve --name fs',
         '$ writ mcp serve --name fs --listen 127.0.0.1:7390 -- npx -y @modelcontextprotocol/server-filesystem /work',
+        '$ writ mcp serve --name fs --confine -- fs-server /work',
         '$ writ mcp serve --name tools --artifact agent-tools --upstream fs=stdio --upstream docs=https://docs.example/mcp',
         '$ claude mcp add --transport http fs http://127.0.0.1:7390/mcp',
       ),
@@ -139,6 +152,7 @@ async function serve(session: Session, command: readonly string[], options: Opti
     );
   }
   const publicUrl = publicUrlOf(options);
+  const consoleAsked = consoleUrlOf(options.consoleUrl);
   const home = await openHomeFor(session, name, command);
   const upstreams = upstreamsOf(session, home, command, options);
   const { requirePresentation = false } = options;
@@ -161,6 +175,7 @@ async function serve(session: Session, command: readonly string[], options: Opti
     const stands = (chain: readonly string[]): boolean =>
       follower !== undefined && standsNow(follower, chain, session.nowSeconds);
     const diagnose = createDiagnose(surroundings.stderr, name);
+    const consoleUrl = consoleAsked ?? opened.approvalsUrl;
     const listed = new Map<string, readonly ListedTool[]>();
     const governed = upstreams.map(({ id, open: openLink }): [string, OpenChannel] => [
       id,
@@ -174,6 +189,7 @@ async function serve(session: Session, command: readonly string[], options: Opti
           listed.set(id, tools);
           opened.setTools([...listed.values()].flat());
         },
+        ...(consoleUrl === undefined ? {} : { consoleUrl }),
         diagnose,
         limits: { denialStyle },
       }),
@@ -203,7 +219,7 @@ async function serve(session: Session, command: readonly string[], options: Opti
         throw failure('listen.failed', `${options.listen} cannot be listened on: ${error.code}`);
       });
       const bound = server.address() as AddressInfo;
-      for (const host of hostsOf(address.host, bound, publicUrl)) hosts.add(host);
+      for (const host of endpointHosts(address.host, bound, publicUrl)) hosts.add(host);
       const url = publicUrl ?? `${urlOf(bound)}${options.path}`;
       output.answer({ event: 'listening', url, name, tokens: tokens.length }, () => {
         output.line(
@@ -265,43 +281,22 @@ function upstreamsOf(
   options: Options,
 ): readonly Upstream[] {
   const { upstream, upstreamToken } = options;
+  const confine = options.confine === true ? options : undefined;
+  if (confine === undefined) refuseUnconfined(options);
   if (upstream === undefined) {
     if (upstreamToken !== undefined)
       throw usageError('--upstream-token is for upstreams given by --upstream');
     const own = upstreamOf(home, surroundings.cwd, command, options);
-    return [stdioUpstream(options.name, own, home, surroundings)];
+    return [stdioUpstream(options.name, own, home, surroundings, confine)];
   }
   if (command.length > 0) throw usageError('a command and --upstream exclude each other');
-  return readUpstreams(home, surroundings, { upstream, ...(upstreamToken && { upstreamToken }) });
-}
-
-/** Names under which requests may ask for the endpoint. */
-function hostsOf(
-  host: string,
-  { address, family, port }: AddressInfo,
-  publicUrl: string | undefined,
-): string[] {
-  const bound = family === 'IPv6' ? `[${address}]` : address;
-  const names = isLoopback(host)
-    ? ['localhost', '127.0.0.1', '[::1]', bound]
-    : [bound, host.includes(':') ? `[${host}]` : host];
-  const own = names.map((name) => `${name.toLowerCase()}:${port}`);
-  return publicUrl === undefined ? own : [...own, new URL(publicUrl).host.toLowerCase()];
-}
-
-function publicUrlOf({ publicUrl, path }: Options): string | undefined {
-  if (!/^\/[\w./~-]*$/.test(path)) throw usageError(`--path "${path}" is no path`, 'for example /mcp');
-  if (publicUrl === undefined) return undefined;
-  const url = URL.parse(publicUrl);
-  if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '') {
-    throw usageError(`--public-url "${publicUrl}" is no http or https URL`, 'for example https://host/mcp');
+  const read = { upstream, ...(upstreamToken && { upstreamToken }) };
+  const upstreams = readUpstreams(home, surroundings, read, confine);
+  if (confine !== undefined && upstreams.every(({ command: own }) => own === undefined)) {
+    throw usageError(
+      '--confine, and no server is a process of ours',
+      'servers at a URL are confined where they run',
+    );
   }
-  if (url.pathname !== path) {
-    throw usageError(`--public-url ends in ${url.pathname}, --path is ${path}`, 'give both the same path');
-  }
-  return url.href;
-}
-
-function lowerCase(text: string): string {
-  return text.toLowerCase();
+  return upstreams;
 }

@@ -9,6 +9,7 @@ import {
 import { type Component, measureEnforcer, type OnRead } from '../environment/index.ts';
 import type { Home } from '../governor/index.ts';
 import { usageError } from './cli-error.ts';
+import { type ConfineOptions, confineUpstream } from './confined-upstream.ts';
 import { refuseExposedHome } from './exposed-home.ts';
 import { isLoopback } from './listen-address.ts';
 import { measure } from './measure.ts';
@@ -34,6 +35,7 @@ export function readUpstreams(
   home: Home,
   surroundings: Surroundings,
   options: { readonly upstream: readonly string[]; readonly upstreamToken?: readonly string[] },
+  confine?: ConfineOptions,
 ): readonly Upstream[] {
   const tokens = readUpstreamTokens(surroundings, options.upstreamToken ?? []);
   const upstreams = options.upstream.map((text): Upstream => {
@@ -46,7 +48,7 @@ export function readUpstreams(
     if (command === undefined) {
       throw usageError(`how is the server ${id} started?`, `run: writ init --server ${id} -- COMMAND`);
     }
-    return stdioUpstream(id, command, home, surroundings);
+    return stdioUpstream(id, command, home, surroundings, confine);
   });
   const ids = upstreams.map(({ id }) => id);
   if (new Set(ids).size !== ids.length) throw usageError('two upstreams have one id');
@@ -56,18 +58,26 @@ export function readUpstreams(
   return upstreams;
 }
 
+/** @param confine puts the confinement around each process of it, as these options say. */
 export function stdioUpstream(
   id: string,
   command: StoredServer,
   home: Home,
-  { environment, stderr }: Surroundings,
+  surroundings: Surroundings,
+  confine?: ConfineOptions,
 ): Upstream {
-  refuseExposedHome(home.folder, command);
+  const { environment, stderr } = surroundings;
+  if (confine === undefined) refuseExposedHome(home.folder, command);
+  const confined = confine && confineUpstream(home, surroundings, command, confine);
   const maxMessageBytes = HTTP_SESSION_LIMITS.maxServerMessageBytes;
   return {
     id,
-    command,
-    open: stdioLink({ command: { ...command, env: environment }, maxMessageBytes, stderr }),
+    command: confined?.measured ?? command,
+    open: stdioLink({
+      command: { ...(confined?.command ?? command), env: environment },
+      maxMessageBytes,
+      stderr,
+    }),
   };
 }
 

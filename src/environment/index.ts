@@ -45,7 +45,8 @@ export {
 } from './confinement.ts';
 export {
   isBootId,
-  MAX_COMPONENTS,
+  MAX_MEASURED,
+  MAX_TOOLS,
   type Measurement,
   measurementOf,
   parseMeasurement,

@@ -35,8 +35,17 @@ export const MEASUREMENT_TYPE = 'writ/measurement@v1';
 /** The same with what is signed beside the digest: collectors, their times, the boot, quotes. */
 export const MEASUREMENT_TYPE_2 = 'writ/measurement@v2';
 
-export const MAX_COMPONENTS = 4096;
-const MAX_MEASUREMENT_BYTES = 4 * 1024 * 1024;
+/** Definitions of tools in one measurement: whoever lists tools for a runtime lists no more. */
+export const MAX_TOOLS = 4096;
+/** What else is measured of a runtime. */
+export const MAX_MEASURED = 4096;
+/** What the governor adds of its own: the policy in force, what a supervisor saw. */
+const MAX_ADDED = 64;
+const MAX_COMPONENTS = MAX_TOOLS + MAX_MEASURED + MAX_ADDED;
+/** Of their JCS. */
+const MAX_COMPONENT_BYTES = 4 * 1024 * 1024;
+/** INVARIANT: what is made here is read again by replay: quotes have room in the rest. */
+const MAX_MEASUREMENT_BYTES = 2 * MAX_COMPONENT_BYTES;
 /** A UUID as Linux writes it. */
 const BOOT_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -60,9 +69,11 @@ export function measurementOf(
   if (bootId !== undefined && !isBootId(bootId)) throw new TypeError('measured in no boot');
   sorted.sort(compareComponents);
   for (const component of sorted) Object.freeze(component);
+  const text = canonicalize(sorted.map(asJson));
+  if (Buffer.byteLength(text) > MAX_COMPONENT_BYTES) throw new TypeError('too many bytes of components');
   return Object.freeze({
     components: Object.freeze(sorted),
-    digest: digestOf(`${ENVIRONMENT_TAG}\n${canonicalize(sorted.map(asJson))}`),
+    digest: digestOf(`${ENVIRONMENT_TAG}\n${text}`),
     assurance,
     measuredAtSeconds,
     ...(bootId === undefined ? {} : { bootId }),

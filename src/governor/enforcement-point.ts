@@ -152,9 +152,9 @@ export class EnforcementPoint {
     const profile = readEnvironmentFile(home.environmentFile);
     const knowsPolicy = !isDenial(profile) && profile.measure.includes('policy');
     let policy = knowsPolicy ? follower.view.policy?.bundle : undefined;
-    const measureNow = () => {
+    const measureNow = (listed = tools) => {
       const nowSeconds = Math.floor(clock.wallMs() / 1000);
-      return measure([components, policyComponents(policy, nowSeconds)], tools, atSeconds, bootId);
+      return measure([components, policyComponents(policy, nowSeconds)], listed, atSeconds, bootId);
     };
     let measurement = measureNow();
     const quotes = isHere
@@ -203,8 +203,10 @@ export class EnforcementPoint {
     return {
       governor,
       setTools(listed) {
+        // It throws on what it cannot measure, and nothing has changed then.
+        const { digest } = measureNow(listed);
         tools = listed;
-        if (measureNow().digest !== measurement.digest) measureAgain();
+        if (digest !== measurement.digest) measureAgain();
       },
       setComponents(changed, changedAtSeconds, changedBootId) {
         components = changed;

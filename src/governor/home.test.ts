@@ -116,6 +116,15 @@ describe('writeFileDurably', () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(readdirSync(folder)).toEqual(['file']);
   });
+
+  it('leaves nothing behind where it cannot put the file in its place, nor where it cannot write it', () => {
+    const folder = join(base, 'unwritten');
+    mkdirSync(join(folder, 'taken', 'by-a-folder'), { recursive: true });
+    expect(() => writeFileDurably(join(folder, 'taken'), 'a key')).toThrow(/EISDIR|ENOTEMPTY|EEXIST/);
+    const broken = new Proxy(new Uint8Array(1), { get: () => 1 });
+    expect(() => writeFileDurably(join(folder, 'file'), broken)).toThrow();
+    expect(readdirSync(folder)).toEqual(['taken']);
+  });
 });
 
 describe('readEvidenceKey', () => {

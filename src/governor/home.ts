@@ -8,6 +8,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   writeSync,
 } from 'node:fs';
@@ -177,23 +178,29 @@ export function findHomeFolder(from: string): string | undefined {
   }
 }
 
-/** Writes a file so that after a crash it is either whole or absent. */
+/** Writes a file so that after a crash it is either whole or absent. Where it throws, it leaves what was there before. */
 export function writeFileDurably(path: string, content: string | Uint8Array, mode = 0o600): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   // A name nobody can have prepared, so that nothing is written through a link, and two writers don't share it.
   const temporary = `${path}.${randomUUID()}.tmp`;
   const descriptor = openSync(temporary, 'wx', mode);
   try {
-    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-    for (let written = 0; written < bytes.byteLength; ) {
-      written += writeSync(descriptor, bytes, written, bytes.byteLength - written);
+    try {
+      const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+      for (let written = 0; written < bytes.byteLength; ) {
+        written += writeSync(descriptor, bytes, written, bytes.byteLength - written);
+      }
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
     }
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
+    chmodSync(temporary, mode);
+    renameSync(temporary, path);
+  } catch (error) {
+    // It may hold a key.
+    rmSync(temporary, { force: true });
+    throw error;
   }
-  chmodSync(temporary, mode);
-  renameSync(temporary, path);
   const folder = openSync(dirname(path), 'r');
   fsyncSync(folder);
   closeSync(folder);

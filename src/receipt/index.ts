@@ -46,6 +46,7 @@ export {
   type NetworkFacts,
   type ProcessFacts,
   type ProcessReport,
+  RECORDED_DESTINATION,
   type StreamFacts,
   saltProcess,
   type WrittenFacts,

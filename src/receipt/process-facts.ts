@@ -30,7 +30,7 @@ export interface WrittenFacts<D> {
 
 /** What a process did with the network at one destination; `*` for all that are not told apart. */
 export type NetworkFacts = {
-  /** `host:port` */
+  /** `host:port`, as {@link RECORDED_DESTINATION} has it. */
   readonly to: string;
   /** Connections made, and refused. */
   readonly allowed: number;
@@ -69,6 +69,8 @@ export type ProcessReport = Facts<string>;
 export const MAX_WRITTEN_FILES = 64;
 
 const MAX_DESTINATIONS = 128;
+/** A host and a port, an address in brackets, the end of a name after `*.`, or `*`: nothing that a reader could take for more. */
+export const RECORDED_DESTINATION = /^[a-z0-9_.:*[\]-]{1,259}$/;
 const NETWORK_NUMBERS = ['allowed', 'refused', 'bytesOut', 'bytesIn'];
 
 export function saltProcess(
@@ -146,6 +148,7 @@ function isNetworkFacts(facts: JsonValue): boolean {
   return (
     hasOnly(facts, ['to', ...NETWORK_NUMBERS]) &&
     typeof facts.to === 'string' &&
+    RECORDED_DESTINATION.test(facts.to) &&
     NETWORK_NUMBERS.every((name) => isCount(facts[name]))
   );
 }

@@ -11,7 +11,8 @@ import {
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { writ } from '../../src/cli/run.test-support.ts';
 import { testConfiner } from '../../src/enforce/exec/confined.test-support.ts';
@@ -84,6 +85,36 @@ describe.skipIf(testConfiner() === undefined)('a filesystem server behind writ m
     }
     const { decisions } = await writJson(folder, ...home(), 'log', 'show', '--log', 'exec-fs-server');
     expect(decisions).toMatchObject([{ verdict: 'permit', tool: 'exec://fs-server/run' }]);
+  }, 60_000);
+
+  it('is confined over HTTP, too: what a link in its root leads to is not there for it', async () => {
+    const [, , ...rest] = line('--listen', '127.0.0.1:0', '--console-url', 'https://writ.example/');
+    const served = startWrit(domain, '--json', 'mcp', 'serve', '--name', 'fs', ...rest);
+    try {
+      const url = await new Promise<string>((resolve, reject) => {
+        served.stdout.once('data', (chunk: Buffer) => resolve(String(JSON.parse(chunk.toString()).url)));
+        served.once('close', (code) => reject(new Error(`writ mcp serve ended with ${code}`)));
+      });
+      const client = new Client({ name: 'test', version: '1' });
+      const transport = new StreamableHTTPClientTransport(new URL(url));
+      await client.connect(transport as Parameters<typeof client.connect>[0]);
+      expect(await read(client, join(work, 'notes.txt'))).toContain('remember the milk');
+      for (const file of [join(work, 'link.txt'), join(folder, 'secret.txt')]) {
+        const answer = await read(client, file).catch((error: unknown) => String(error));
+        expect(answer).not.toContain('for nobody');
+        expect(answer).toMatch(/ENOENT|denied|error/i);
+      }
+      await client.close();
+    } finally {
+      served.kill('SIGTERM');
+      await new Promise((resolve) => served.once('close', resolve));
+    }
+    const serve = (...more: string[]) =>
+      writ({ cwd: folder }, ...home(), 'mcp', 'serve', '--name', 'fs', ...more);
+    expect((await serve('--read', '/opt', '--', 'x')).err).toContain('--read without --confine');
+    expect((await serve('--console-url', 'javascript:x', '--', 'x')).err).toContain('no http or https URL');
+    const remote = await serve('--confine', '--artifact', 'a', '--upstream', 'a=https://mcp.example/');
+    expect(remote.err).toContain('no server is a process of ours');
   }, 60_000);
 
   it('ends with the gateway, even where that is killed', async () => {

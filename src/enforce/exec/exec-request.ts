@@ -2,10 +2,11 @@ import type { Digest, JsonObject } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import type { Account } from './confiner.ts';
 import { sortEnvironment } from './environment-variables.ts';
-import { closePaths, type GrantedPath, isBeneath, openPaths } from './granted-path.ts';
+import { closePaths, type GrantedPath, openPaths } from './granted-path.ts';
 import { findBadLimit, type Limits } from './limits.ts';
 import { type Destination, destinationText, parseNetwork } from './network-grant.ts';
 import { PROXY_VARIABLES } from './network-launch.ts';
+import { isBeneath } from './path-lineage.ts';
 import type { Program } from './program.ts';
 import { findUnsafePlace } from './program-place.ts';
 

@@ -1,28 +1,20 @@
-import { closeSync, constants, fstatSync, openSync, readlinkSync, realpathSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { closeSync, constants, fstatSync, openSync, readlinkSync, realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import { isBeneath, lineageOf } from './path-lineage.ts';
+import { findUngrantable, type OpenedPath } from './ungrantable-path.ts';
 
 /**
  * A path that a program is to see. The file was opened when the path was resolved: what is bound into the sandbox must be
- * this very file, whatever the path leads to by then.
+ * this very file, whatever the path leads to by then; it being open keeps its inode from being reused.
  */
-export interface GrantedPath {
-  /** Without symbolic links. */
-  readonly path: string;
-  readonly access: 'read' | 'write';
+export interface GrantedPath extends OpenedPath {
   readonly device: bigint;
   readonly inode: bigint;
-  /** Keeps the inode from being reused. */
-  readonly file: number;
 }
 
 const O_PATH = 0o10000000;
 const MAX_PATHS = 128;
-
-/** Where the sandbox has its own; nothing of the machine is bound over it, and none of it into it. */
-const RESERVED = ['/proc', '/sys', '/dev', '/tmp', '/run/writ'];
-/** Their parents would bring everything along. */
-const TOO_WIDE = ['/', '/usr', '/bin', '/sbin', '/lib', '/lib64', '/etc'];
 
 export interface PathAsk {
   readonly read: readonly string[];
@@ -67,10 +59,6 @@ export function closePaths(paths: readonly GrantedPath[]): void {
   for (const { file } of paths) closeSync(file);
 }
 
-export function isBeneath(root: string, path: string): boolean {
-  return root === '/' || path === root || path.startsWith(`${root}/`);
-}
-
 function openPath(path: string, access: GrantedPath['access']): GrantedPath | Denial {
   if (path.includes('\0') || path.length > 4096 || !path.isWellFormed()) {
     return deny('request.malformed', 'a granted path is malformed');
@@ -100,10 +88,11 @@ interface Secret {
 }
 
 function findWrong(
-  { path, access }: GrantedPath,
+  asked: GrantedPath,
   others: readonly GrantedPath[],
   secrets: readonly Secret[],
 ): string | undefined {
+  const { path } = asked;
   const [granted = '', ...above] = lineageOf(path);
   const isSecret = ({ path: folder, lineage: [own = '', ...around] }: Secret): boolean =>
     isBeneath(path, folder) ||
@@ -114,26 +103,13 @@ function findWrong(
   if (secrets.some(isSecret)) {
     return 'a granted path holds the keys of the trust domain';
   }
-  if (TOO_WIDE.includes(path)) return 'a granted path is too wide';
-  if (RESERVED.some((own) => path === own || (own !== '/tmp' && isBeneath(own, path)))) {
-    return 'a granted path is one the sandbox has of its own';
-  }
-  if (access === 'write' && isBeneath('/usr', path)) return 'a granted path belongs to the system';
+  const wrong = findUngrantable(asked);
+  if (wrong !== undefined) return wrong;
   // One within another could be swapped by the program that writes there, before it is bound.
   if (others.some((other) => isBeneath(other.path, path) || isBeneath(path, other.path))) {
     return 'granted paths lie within each other';
   }
   return undefined;
-}
-
-/** Device and inode of a path and of everything above it. */
-function lineageOf(path: string): readonly string[] {
-  const lineage: string[] = [];
-  for (let at = path; ; at = dirname(at)) {
-    const status = statSync(at, { bigint: true, throwIfNoEntry: false });
-    if (status !== undefined) lineage.push(`${status.dev}:${status.ino}`);
-    if (at === dirname(at)) return lineage;
-  }
 }
 
 function canonical(path: string): string {

@@ -18,6 +18,7 @@ export { DEFAULT_LIMITS, findBadLimit, type Limits } from './limits.ts';
 export { destinationText, parseNetwork } from './network-grant.ts';
 export { PROXY_VARIABLES } from './network-launch.ts';
 export { type Program, programComponents, readProgram } from './program.ts';
+export { isChangeableByOthers, ROOT } from './program-place.ts';
 export { type ExecOutcome, runExec } from './run-exec.ts';
 export {
   type Pipeline,

@@ -3,7 +3,6 @@ import {
   createServer,
   request as httpRequest,
   type IncomingMessage,
-  type OutgoingHttpHeaders,
   type Server,
   type ServerResponse,
 } from 'node:http';
@@ -11,6 +10,7 @@ import { connect, isIP, type Server as Listener, type Socket } from 'node:net';
 import { type Duplex, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { NetworkFacts } from '../../receipt/index.ts';
+import { hasOtherCoding, isContradicted, namesFraming, passedOn, targetOf } from './message-forwarding.ts';
 import { type Destination, destinationText, parseDestination } from './network-grant.ts';
 import { NetworkRecord } from './network-record.ts';
 import { addressList, familyOf, interfaceAddresses, isPublicAddress } from './public-address.ts';
@@ -32,14 +32,8 @@ const MAX_ADDRESSES = 8;
 const MAX_HEADER_BYTES = 16 * 1024;
 const DIAL_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 10 * 60_000;
-/** Of one connection (RFC 9110, 7.6.1), or meant for the proxy. */
-const HOP_BY_HOP = /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|host|expect)$/;
-
-/** Where a message ends and whom it is for: never a matter of one connection (RFC 9110, 7.6.1). */
-const FRAMING = ['content-length', 'transfer-encoding', 'host'];
-
 /** Why a request goes nowhere. */
-type Refusal = 400 | 403 | 429 | 502;
+type Refusal = 400 | 403 | 429 | 501 | 502;
 
 /**
  * The only way out of a sandbox: an HTTP proxy at a socket that lies in the sandbox's network and is held here. Passes on
@@ -67,7 +61,7 @@ export class NetworkProxy {
     ownAddresses = interfaceAddresses,
   }: NetworkProxyOptions) {
     this.#granted = new Map(granted.map((destination) => [destinationText(destination), destination]));
-    this.#record = new NetworkRecord(maxBytes);
+    this.#record = new NetworkRecord(granted, maxBytes);
     this.#resolve = resolve;
     this.#dial = dial;
     this.#ownAddresses = ownAddresses;
@@ -147,6 +141,11 @@ export class NetworkProxy {
       refuse(400);
       return;
     }
+    if (hasOtherCoding(request)) {
+      this.#record.refuse(destination);
+      refuse(501);
+      return;
+    }
     const socket = await this.#connect(destination);
     if (typeof socket === 'number') {
       refuse(socket);
@@ -182,6 +181,7 @@ export class NetworkProxy {
       const sent = pipeline(request, this.#counter(destination, 'out'), onward);
       sent.catch(() => undefined);
       const answer = await answered;
+      if (hasOtherCoding(answer)) throw new Error('in a coding that was not asked for');
       const back = passedOn(answer.headers, answer.headersDistinct);
       if (!this.#record.count(destination, 'in', Buffer.byteLength(JSON.stringify(back))))
         throw new Error('spent');
@@ -248,42 +248,6 @@ export class NetworkProxy {
       },
     });
   }
-}
-
-/** Of an absolute http: URI without user information; nothing else is a request to a proxy. */
-function targetOf({ url = '' }: IncomingMessage): URL | undefined {
-  if (!/^http:\/\/[^/?#\\@\s]+(?:[/?]|$)/i.test(url)) return undefined;
-  const parsed = URL.parse(url);
-  return parsed === null || parsed.username !== '' || parsed.password !== '' ? undefined : parsed;
-}
-
-/** Whether a Host header names another than the URI does (RFC 9112, 3.2.2, has it ignored: here it is a trick). */
-function isContradicted({ headersDistinct }: IncomingMessage, url: URL): boolean {
-  const hosts = headersDistinct.host ?? [];
-  return hosts.length > 1 || hosts.some((host) => URL.parse(`http://${host}/`)?.host !== url.host);
-}
-
-/** Whether Connection would have what says where the request ends taken out: its body would be read as requests. */
-function namesFraming({ headers }: IncomingMessage): boolean {
-  return namedOf(headers).some((name) => FRAMING.includes(name));
-}
-
-/** INVARIANT: the length of a body goes with it, whatever Connection names. */
-function passedOn(
-  headers: IncomingMessage['headers'],
-  distinct: IncomingMessage['headersDistinct'],
-): OutgoingHttpHeaders {
-  const named = namedOf(headers).filter((name) => !FRAMING.includes(name));
-  return Object.fromEntries(
-    Object.entries(distinct).filter(([name]) => !HOP_BY_HOP.test(name) && !named.includes(name)),
-  );
-}
-
-function namedOf({ connection = '' }: IncomingMessage['headers']): readonly string[] {
-  return connection
-    .toLowerCase()
-    .split(',')
-    .map((name) => name.trim());
 }
 
 function isConnected(socket: Socket): Promise<boolean> {

@@ -1,5 +1,6 @@
 import type { NetworkFacts } from '../../receipt/index.ts';
 import { type Destination, destinationText } from './network-grant.ts';
+import { refusedText } from './refused-destination.ts';
 
 interface Tally {
   allowed: number;
@@ -9,18 +10,21 @@ interface Tally {
 }
 
 /** Refused destinations are the program's choice: only so many are told apart. Those granted are bounded already. */
-const MAX_REFUSED = 32;
+const MAX_REFUSED = 16;
 /** Every other, and what is no destination at all. */
 const OTHER = '*';
 
 /** Counts per destination, and all bytes together. */
 export class NetworkRecord {
   readonly #tallies = new Map<string, Tally>();
+  readonly #granted: ReadonlySet<string>;
   readonly #maxBytes: number;
   #refusedKinds = 0;
   #bytes = 0;
 
-  constructor(maxBytes: number) {
+  /** @param granted destinations that were decided on: theirs are the issuer's words, and go on record as they are. */
+  constructor(granted: readonly Destination[], maxBytes: number) {
+    this.#granted = new Set(granted.map(destinationText));
     this.#maxBytes = maxBytes;
   }
 
@@ -29,10 +33,11 @@ export class NetworkRecord {
   }
 
   refuse(destination: Destination | undefined): void {
-    const to = destination === undefined ? OTHER : destinationText(destination);
-    const isKnown = this.#tallies.has(to);
-    if (!isKnown) this.#refusedKinds += 1;
-    this.#tally(isKnown || this.#refusedKinds <= MAX_REFUSED ? to : OTHER).refused += 1;
+    const to = destination === undefined ? undefined : this.#nameOf(destination);
+    const isKnown = to !== undefined && (this.#granted.has(to) || this.#tallies.has(to));
+    if (to !== undefined && !isKnown) this.#refusedKinds += 1;
+    const isTold = isKnown || this.#refusedKinds <= MAX_REFUSED;
+    this.#tally(to === undefined || !isTold ? OTHER : to).refused += 1;
   }
 
   /** Counts bytes before they are passed on; false where they must not be. */
@@ -55,6 +60,11 @@ export class NetworkRecord {
     return [...this.#tallies]
       .sort(([left], [right]) => (left < right ? -1 : 1))
       .map(([to, tally]) => ({ to, ...tally }));
+  }
+
+  #nameOf(destination: Destination): string | undefined {
+    const to = destinationText(destination);
+    return this.#granted.has(to) ? to : refusedText(destination);
   }
 
   #tally(to: string): Tally {

@@ -220,11 +220,71 @@ describe('the proxy', () => {
     expect(origin.seen.some((line) => line.includes('smuggled'))).toBe(false);
   });
 
-  it('keeps few of the destinations that it refused', async () => {
-    const { proxy, say } = await open([]);
+  it('takes no coding off a body without saying so, either way', async () => {
+    const { say, proxy } = await open([here()]);
+    const zipped = 'what gzip made of it';
+    const before = origin.seen.length;
+    for (const [coding, answer] of [
+      ['gzip, chunked', /^HTTP\/1.1 501 /],
+      ['gzip\r\nTransfer-Encoding: chunked', /^HTTP\/1.1 501 /],
+      ['gzip', /^HTTP\/1.1 501 /],
+      // No message at all.
+      ['chunked, chunked', /^$/],
+    ] as const) {
+      const head = `POST http://${here()}/ HTTP/1.1\r\nHost: ${here()}\r\nTransfer-Encoding: ${coding}`;
+      const body = `${zipped.length.toString(16)}\r\n${zipped}\r\n0\r\n\r\n`;
+      expect(await say(`${head}\r\n\r\n${body}`)).toMatch(answer);
+    }
+    expect(origin.seen.length).toBe(before);
+    expect(proxy.facts()).toMatchObject([{ to: here(), allowed: 0, bytesOut: 0 }]);
+    const answering = createServer((socket) => {
+      socket.on('error', () => undefined);
+      const chunk = `${zipped.length.toString(16)}\r\n${zipped}\r\n0\r\n\r\n`;
+      socket.once('data', () => {
+        socket.end(`HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n${chunk}`, 'latin1');
+      });
+    });
+    await new Promise<void>((resolve) => answering.listen(0, '127.0.0.1', resolve));
+    const there = `127.0.0.1:${(answering.address() as AddressInfo).port}`;
+    const other = await open([there]);
+    expect(await other.say(`GET http://${there}/ HTTP/1.1\r\nHost: ${there}\r\n\r\n`)).toMatch(
+      /^HTTP\/1.1 502 /,
+    );
+    answering.close();
+  });
+
+  it('keeps few of the destinations that it refused, and of their names what an auditor needs', async () => {
+    const { proxy, say } = await open(['granted.a.very.long.name.example:443']);
     for (let n = 0; n < 40; n += 1) await say(`CONNECT secret-${n}.example:443 HTTP/1.1\r\n\r\n`);
-    expect(proxy.facts().length).toBe(33);
-    expect(proxy.facts().find(({ to }) => to === '*')).toMatchObject({ refused: 8 });
+    expect(proxy.facts().length).toBe(17);
+    expect(proxy.facts().find(({ to }) => to === '*')).toMatchObject({ refused: 24 });
+    // What a program could spell out in names: the contents of a file that it was granted to read.
+    const secret = Buffer.from('-----BEGIN PRIVATE KEY-----').toString('hex');
+    const other = await open(['granted.a.very.long.name.example:443'], { resolve: async () => [] });
+    for (const to of [
+      `${secret}.${secret}.a.example.org:443`,
+      `${secret}.example:443`,
+      `a.${'b'.repeat(63)}:443`,
+      'Host.Example.ORG:8443',
+      '[2001:0db8::1]:443',
+      'granted.a.very.long.name.example:443',
+      'x\u202e.example:443',
+      '<b>.example:443',
+      '=cmd.example:443',
+      '%1b[31m.example:443',
+    ]) {
+      await other.say(`CONNECT ${to} HTTP/1.1\r\n\r\n`);
+      await other.say(`GET http://${to}/ HTTP/1.1\r\n\r\n`);
+    }
+    const names = other.proxy.facts().map(({ to }) => to);
+    expect(names).toEqual([
+      '*',
+      '*.a.example.org:443',
+      '*.example:443',
+      '[2001:db8::1]:443',
+      'granted.a.very.long.name.example:443',
+      'host.example.org:8443',
+    ]);
   });
 
   it('connects to the address that it checked, and to no name that leads inside', async () => {

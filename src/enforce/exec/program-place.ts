@@ -1,7 +1,8 @@
 import { lstatSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { type Denial, deny } from '../../denial/index.ts';
-import { type GrantedPath, isBeneath } from './granted-path.ts';
+import type { GrantedPath } from './granted-path.ts';
+import { isBeneath } from './path-lineage.ts';
 import type { Program } from './program.ts';
 
 export const ROOT = 0;

@@ -5,12 +5,13 @@ import {
   type JsonObject,
   type JsonValue,
 } from '../../codec/index.ts';
+import { MAX_TOOLS } from '../../environment/index.ts';
 import { findAlias } from './alias.ts';
 import { type Era, ownMeta } from './era.ts';
 import type { RequestId } from './message.ts';
 import type { OwnRequests } from './own-requests.ts';
 import type { Diagnose } from './ports.ts';
-import { MAX_TOOLS, readToolList } from './tool-list.ts';
+import { readToolList } from './tool-list.ts';
 
 /** The members a pinned digest covers (DESIGN §7); a member that differs from one in case only makes it meaningless. */
 const PINNED_MEMBERS = ['name', 'title', 'description', 'inputSchema', 'outputSchema', 'annotations'];

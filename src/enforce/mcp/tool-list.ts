@@ -1,9 +1,9 @@
 import type { JsonArray } from '../../codec/index.ts';
+import { MAX_TOOLS } from '../../environment/index.ts';
 import { type Era, ownMeta } from './era.ts';
 import type { OwnRequests } from './own-requests.ts';
 
 const MAX_PAGES = 256;
-export const MAX_TOOLS = 10_000;
 /** Cursors are kept, to see whether the upstream turns in circles. */
 const MAX_CURSOR_CHARACTERS = 64 * 1024;
 const METHOD_NOT_FOUND = -32601;

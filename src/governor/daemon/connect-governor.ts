@@ -1,6 +1,6 @@
 import type { Digest } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
-import type { Component } from '../../environment/index.ts';
+import { type Component, MAX_TOOLS } from '../../environment/index.ts';
 import type { MeasuredTool } from '../enforcement-point.ts';
 import type { ExecutionEnd } from '../execution.ts';
 import type { Governor } from '../governor.ts';
@@ -78,7 +78,11 @@ export async function connectGovernor(
         audience: governor.audience,
         approvalsUrl: governor.approvalsUrl,
         pinnedDigest: (tool) => governor.pinnedDigest(tool),
-        setTools: (tools) => governor.setTools(tools),
+        setTools(tools) {
+          // As where it is decided here: what cannot be measured is not listed, and what was before stands.
+          if (tools.length > MAX_TOOLS) throw new TypeError(`more than ${MAX_TOOLS} tools`);
+          governor.setTools(tools);
+        },
         setComponents: (measured, atSeconds) => governor.setComponents(measured, atSeconds),
         concludeLater: (executionId, end) => governor.concludeLater(executionId, end),
         close: () => governor.close(),

@@ -1,7 +1,8 @@
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
+import type { GovernanceState } from '../../governance/index.ts';
 import { buildLineageForest, lineageJson } from '../../lineage/index.ts';
 import type { EvidenceBundle, EvidenceKind } from '../../receipt/index.ts';
-import { ApprovalRequests } from '../approvals/approval-requests.ts';
+import { ApprovalRequests, type RequestPage, type RequestPageQuery } from '../approvals/approval-requests.ts';
 import { systemClock } from '../clock.ts';
 import { bundleExecution } from '../evidence/bundle-execution.ts';
 import { openGovernanceFollower } from '../governance-follower.ts';
@@ -20,6 +21,7 @@ export type ReadingTask =
   | { readonly kind: 'lineage'; readonly execution: string; readonly max: number }
   /** How many requests for approval are open, of the newest thousand since a moment. */
   | { readonly kind: 'approvals-waiting'; readonly nowMs: number; readonly sinceMs: number }
+  | ({ readonly kind: 'approvals' } & RequestPageQuery)
   | ({ readonly kind: 'simulation'; readonly bundle: Uint8Array } & DomainSimulationOptions);
 
 /** A lineage as `writ lineage show --json` has it. */
@@ -37,6 +39,7 @@ export interface ReadingAnswers {
   readonly lineage: LineageAnswer;
   readonly simulation: DomainSimulation;
   readonly 'approvals-waiting': { readonly waiting: number };
+  readonly approvals: RequestPage;
 }
 
 export type ReadingAnswer = ReadingAnswers[keyof ReadingAnswers];
@@ -49,14 +52,22 @@ export async function answerReading(folder: string, task: ReadingTask): Promise<
     return bundleExecution(home, task.execution, { withhold: new Set(task.withhold) });
   }
   if (task.kind === 'lineage') return lineageOf(home, task.execution, task.max);
-  if (task.kind === 'approvals-waiting') return approvalsWaiting(home, task);
+  if (task.kind === 'approvals') {
+    return withRequests(home, (requests, state) => requests.page(state, task));
+  }
+  if (task.kind === 'approvals-waiting') {
+    return withRequests(home, async (requests, state) => {
+      const found = await requests.list(state, task);
+      return isDenial(found) ? found : { waiting: found.filter(({ status }) => status === 'open').length };
+    });
+  }
   return simulateDomain(home, Buffer.from(task.bundle), task);
 }
 
-async function approvalsWaiting(
+async function withRequests<T>(
   home: Home,
-  { nowMs, sinceMs }: { readonly nowMs: number; readonly sinceMs: number },
-): Promise<{ readonly waiting: number } | Denial> {
+  use: (requests: ApprovalRequests, state: GovernanceState) => Promise<T | Denial>,
+): Promise<T | Denial> {
   const governance = openGovernanceFollower(home, systemClock);
   if (isDenial(governance)) return governance;
   const requests = ApprovalRequests.open(home);
@@ -65,8 +76,7 @@ async function approvalsWaiting(
     return requests;
   }
   try {
-    const found = await requests.list(governance.view.state, { nowMs, sinceMs });
-    return isDenial(found) ? found : { waiting: found.filter(({ status }) => status === 'open').length };
+    return await use(requests, governance.view.state);
   } finally {
     requests.close();
     governance.close();

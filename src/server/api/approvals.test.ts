@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type ApiClient, ApiDaemon } from '../../../test/support/api-daemon.ts';
 import { SoftwareAuthenticator } from '../../../test/support/software-authenticator.ts';
 import { TestApprover } from '../../../test/support/test-approver.ts';
@@ -7,6 +7,7 @@ import { isDenial } from '../../denial/index.ts';
 import type { ApprovalStatement } from '../../governance/index.ts';
 import { type ConnectedGovernor, connectGovernor } from '../../governor/index.ts';
 import { formatSshArmour } from '../../key/index.ts';
+import { SqliteReceiptIndex } from '../../storage/index.ts';
 import { DEFAULT_CONFIG } from '../config/index.ts';
 
 const POLICY = `
@@ -377,8 +378,12 @@ describe('as a resource', () => {
 
   test('it is listed page by page, has an ETag, and is where people are sent', async () => {
     const ids = [await asking('/a'), await asking('/b'), await asking('/c')];
+    // The daemon of this test runs in this very thread, and so would whatever it does on its own.
+    const caughtUp = vi.spyOn(SqliteReceiptIndex.prototype, 'catchUp');
     const page = await jsonOf(auditor.get('/v1/approvals?status=open&limit=2'));
     expect(page).toMatchObject({ approvals: [{ id: ids[2] }, { id: ids[1] }], next: ids[1] });
+    expect(caughtUp).not.toHaveBeenCalled();
+    caughtUp.mockRestore();
     // What is asked meanwhile moves nothing.
     await asking('/d');
     const rest = await jsonOf(auditor.get(`/v1/approvals?status=open&limit=1&after=${ids[1]}`));

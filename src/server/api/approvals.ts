@@ -2,7 +2,12 @@ import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { type Denial, isDenial } from '../../denial/index.ts';
 import type { GovernanceState } from '../../governance/index.ts';
-import { type ApprovalRequest, ApprovalRequests, type ShownAction } from '../../governor/index.ts';
+import {
+  type ApprovalRequest,
+  ApprovalRequests,
+  readInThread,
+  type ShownAction,
+} from '../../governor/index.ts';
 import type { DaemonPorts } from '../daemon/daemon-ports.ts';
 import { answerJson } from './answer.ts';
 import { approvalDocument, approvalSummary, describeInFull, describeRequest } from './approval-document.ts';
@@ -13,6 +18,7 @@ import { answersOf } from './shapes.ts';
 
 /** A request can be decided for a day at most. */
 const LISTED_MS = 86_400_000;
+const MAX_READING_MS = 60_000;
 const EXECUTION_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 const listQuery = z.strictObject({
@@ -51,7 +57,7 @@ function addReading(api: Api, ports: DaemonPorts): void {
       tags: ['Approvals'],
       summary: 'Actions that wait for approval, or did',
       description:
-        'Newest first, among the newest 1,000. An action that was asked for again is listed once, by its newest request.',
+        'Newest first, among the newest 100,000. An action that was asked for again is listed once, by its newest request.',
       request: { query: listQuery },
       responses: {
         200: {
@@ -72,17 +78,20 @@ function addReading(api: Api, ports: DaemonPorts): void {
       const { status, tool, after, limit: count } = query;
       const nowMs = ports.clock.wallMs();
       const sinceMs = query.sinceMs ?? nowMs - LISTED_MS;
-      const listed = await withRequests(ports, (requests, state) => requests.list(state, { nowMs, sinceMs }));
-      if (isDenial(listed)) return denialProblem(listed, { detail: listed.detail });
-      // Ids are UUIDv7: their order is that of time, and a page begins after one whether it is still there or not.
-      const matching = listed
-        .filter((one) => status === undefined || one.status === status)
-        .filter((one) => tool === undefined || one.receipt.tool === tool)
-        .filter((one) => after === undefined || one.id < after)
-        .sort((left, right) => (left.id < right.id ? 1 : -1));
-      const shown = matching.slice(0, count);
-      const next = matching.length > shown.length ? (shown.at(-1)?.id ?? null) : null;
-      return answerJson(context, { approvals: shown.map(describeRequest), next });
+      // A log that has grown much since it was last asked takes long to look through: no decision waits for that.
+      const page = await readInThread(
+        ports.home,
+        {
+          ...{ kind: 'approvals', nowMs, sinceMs, limit: count },
+          ...(status && { status }),
+          ...(tool && { tool }),
+          ...(after && { after }),
+        },
+        AbortSignal.any([context.req.raw.signal, AbortSignal.timeout(MAX_READING_MS)]),
+      );
+      if (isDenial(page)) return denialProblem(page, { detail: page.detail });
+      const { requests, next } = page;
+      return answerJson(context, { approvals: requests.map(describeRequest), next });
     },
   });
 

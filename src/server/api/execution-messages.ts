@@ -3,7 +3,12 @@ import { type Presentation, parsePresentation } from '../../artifact/index.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../codec/index.ts';
 import type { Action } from '../../decision/index.ts';
 import { type Denial, deny } from '../../denial/index.ts';
-import { MAX_WRITTEN_FILES, type ProcessReport, type StreamFacts } from '../../receipt/index.ts';
+import {
+  MAX_WRITTEN_FILES,
+  type ProcessReport,
+  RECORDED_DESTINATION,
+  type StreamFacts,
+} from '../../receipt/index.ts';
 import type { ExecutionEnd } from '../daemon/point-session.ts';
 import { digest, reasonCode } from './shapes.ts';
 
@@ -34,7 +39,7 @@ const streamFacts = z.union([
 ]);
 const networkFacts = z
   .strictObject({
-    to: z.string().max(300),
+    to: z.string().regex(RECORDED_DESTINATION),
     allowed: z.int().min(0),
     refused: z.int().min(0),
     bytesOut: z.int().min(0),

@@ -176,7 +176,12 @@ test('a measurement that is none ends its session, and no other', async () => {
   const tools = Array.from({ length: 4097 }, (_, at) => ({ id: `mcp://web/tools/t${at}`, digest }));
   expect(await other.ask({ id: 1, tools })).toMatchObject({ status: 400 });
   const bootless = { components: [], measuredAtSeconds: nowSeconds(), bootId: 'yesterday' };
-  expect(await other.ask({ id: 3, ...bootless })).toMatchObject({ status: 400 });
+  expect(await other.ask({ id: 5, ...bootless })).toMatchObject({ status: 400 });
+  // As many as a gateway lists are measured beside everything else, and decided on.
+  const program = { kind: 'program', name: 'p', digest };
+  const measured = { components: [program], measuredAtSeconds: nowSeconds() };
+  expect(await other.ask({ id: 3, ...measured })).toMatchObject({ status: 200 });
+  expect(await other.ask({ id: 4, tools: tools.slice(1) })).toMatchObject({ status: 200 });
   const mine = await opened();
   // The second of one name gets a number: this one has no room for it.
   const name = 'n'.repeat(1024);

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { isBootId, isComponent, MAX_COMPONENTS } from '../../environment/index.ts';
+import { isBootId, isComponent, MAX_MEASURED, MAX_TOOLS } from '../../environment/index.ts';
 import { actionMessage, outcomeMessage } from './execution-messages.ts';
 import { digest } from './shapes.ts';
 
@@ -15,7 +15,7 @@ const measured = {
         })
         .refine(isComponent, 'is no component of a measurement'),
     )
-    .max(MAX_COMPONENTS),
+    .max(MAX_MEASURED),
   measuredAtSeconds: z.int().min(0),
   bootId: z.string().refine(isBootId, 'is no boot id').exactOptional(),
 };
@@ -40,5 +40,5 @@ export const concludeRequest = z.strictObject({
 });
 export const toolsRequest = z.strictObject({
   id: requestId,
-  tools: z.array(z.strictObject({ id: z.string().min(1).max(1024), digest })).max(MAX_COMPONENTS),
+  tools: z.array(z.strictObject({ id: z.string().min(1).max(1024), digest })).max(MAX_TOOLS),
 });

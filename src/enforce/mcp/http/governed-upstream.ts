@@ -18,6 +18,8 @@ export interface GovernedUpstreamOptions {
   readonly presenter: Presenter;
   readonly pinnedDigest?: (tool: string) => Digest | undefined;
   readonly onDefinitions?: (tools: readonly ListedTool[]) => void;
+  /** Where people approve: clients that can show a URL are sent there. */
+  readonly consoleUrl?: string;
   readonly diagnose: Diagnose;
   readonly limits?: Partial<SessionLimits>;
 }
@@ -58,6 +60,7 @@ class GovernedUpstream implements Channel {
       digestOf: toolDefinitionDigest,
       pinnedDigest: options.pinnedDigest ?? (() => undefined),
       onDefinitions: options.onDefinitions ?? (() => {}),
+      consoleUrl: options.consoleUrl,
       killUpstream: () => this.#link.kill?.(),
       presenterOf: (request) => this.#presenters.get(idKey(request)),
       toClient: (line) => {
