@@ -1,40 +1,36 @@
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { parseConstraint } from '../artifact/index.ts';
-import { isJsonObject, type JsonObject } from '../codec/index.ts';
+import { resolve } from 'node:path';
+import type { WritClaim } from '../artifact/index.ts';
 import { isDenial } from '../denial/index.ts';
 import {
   type Account,
   accountOf,
   accountText,
   confinerComponents,
-  DEFAULT_ENVIRONMENT,
   destinationText,
   type Effects,
   execPointName,
   execTool,
   findConfiner,
-  type Limits,
-  type Program,
   parseNetwork,
   readProgram,
-  sortEnvironment,
 } from '../enforce/exec/index.ts';
 import { CONFINEMENT_LAYERS, type Component, confinementComponent } from '../environment/index.ts';
-import { isLocalName, issueArtifact, writeFileDurably } from '../governor/index.ts';
+import { type Home, isLocalName, issueArtifact } from '../governor/index.ts';
+import type { VerificationKey } from '../key/index.ts';
 import { writeArtifact } from './artifact-file.ts';
 import { denied, failure, usageError } from './cli-error.ts';
 import { collect, type Define, examples } from './command.ts';
 import { parseDuration } from './duration.ts';
+import { argvOf, constraintsOf, stdinOf } from './exec-grant.ts';
 import { addExecOptions, type ExecOptions, environmentOf, limitsOf } from './exec-options.ts';
+import { pinTool } from './exec-pin.ts';
 import { realPath } from './exec-program.ts';
-import { changesSince, ensureAgent, ensurePolicy, policyFolder } from './init-steps.ts';
-import { orUsage, readJsonFile } from './input-file.ts';
-import { readToolManifest, toolManifest } from './policy-folder.ts';
+import { type By, ensureAgent } from './init-steps.ts';
 import { type StoredProgram, writeProgram } from './program-file.ts';
 import type { Session } from './session.ts';
 import { findExecutable } from './surroundings.ts';
 import { faint, good } from './text.ts';
+import type { ToolGrants } from './tool-grants.ts';
 
 interface Options extends ExecOptions {
   readonly effects: string;
@@ -46,10 +42,10 @@ interface Options extends ExecOptions {
   readonly account?: string;
   readonly stdin?: string;
   readonly weaker?: readonly string[];
+  readonly pinOnly?: boolean;
 }
 
 const EFFECTS: readonly Effects[] = ['read', 'write', 'destructive'];
-const MAX_GRAMMAR_BYTES = 256 * 1024;
 
 export const define: Define = (command, act) => {
   addExecOptions(
@@ -84,6 +80,7 @@ more. Adopt it anew when the program was updated: until then it is denied (envir
       'a layer of the confinement that is known not to hold here: network=leaks, limits=absent (repeatable)',
       collect,
     )
+    .option('--pin-only', 'grant nothing: the artifact is issued apart, by "writ artifact issue"')
     .addHelpText(
       'after',
       examples(
@@ -130,38 +127,27 @@ async function adopt(session: Session, name: string, file: string, options: Opti
         argv: argvOf(surroundings.cwd, options),
         account: accountText(accountOf(confiner)),
       }),
-      ...stdinOf(options),
+      ...stdinOf(options.stdin),
     },
   };
   const by = { actor: session.actor(home), atSeconds: session.nowSeconds };
   const agent = await ensureAgent(home, options.agent, by);
   const point = execPointName(name);
-  const manifest = join(policyFolder(home), 'tools', `${point}.json`);
-  const before = existsSync(manifest) ? readToolManifest(manifest) : undefined;
-  writeFileDurably(manifest, toolManifest(name, [tool]), 0o644);
-  const policy = await ensurePolicy(home, by);
+  const { policy, changes } = await pinTool(home, tool, by);
   writeProgram(home, name, asked);
-  const expSeconds = by.atSeconds + ttlSeconds;
-  const issued = await issueArtifact(
-    home,
-    {
-      holder: agent.key,
-      tools,
-      audiences: [home.audience(point)],
-      iatSeconds: by.atSeconds,
-      expSeconds,
-      writ: {
-        initiator: { id: by.actor, kind: 'human' },
-        environment: { components: [...confinerComponents(confiner), ...weaker] },
-        ...(options.purpose === undefined ? {} : { governance: { purpose: options.purpose } }),
-      },
-    },
-    by,
-  );
-  if (isDenial(issued)) throw denied(issued);
-  const artifact = `${agent.name}-${point}`;
-  writeArtifact(home, artifact, [issued.compact], { replace: true });
-  const changes = changesSince(before, [tool]);
+  const writ: WritClaim = {
+    initiator: { id: by.actor, kind: 'human' },
+    environment: { components: [...confinerComponents(confiner), ...weaker] },
+    ...(options.purpose === undefined ? {} : { governance: { purpose: options.purpose } }),
+  };
+  const artifact =
+    options.pinOnly === true
+      ? undefined
+      : await grant(
+          home,
+          { name: `${agent.name}-${point}`, point, holder: agent.key, tools, writ, ttlSeconds },
+          by,
+        );
   output.answer(
     {
       name,
@@ -169,7 +155,7 @@ async function adopt(session: Session, name: string, file: string, options: Opti
       program: program.path,
       programDigest: program.digest,
       agent: agent.name,
-      artifact: { name: artifact, jti: issued.jti, expires: expSeconds, tools },
+      artifact: artifact ?? null,
       policy: { digest: policy.bundle.digest, changed: policy.changed },
       changed: changes.changed.length > 0,
     },
@@ -182,11 +168,41 @@ async function adopt(session: Session, name: string, file: string, options: Opti
           faint(` ${program.interpreter.digest}`),
         );
       }
-      output.line(good('granted '), artifact, faint(`  to ${agent.name}, for ${options.ttl}`));
+      if (artifact === undefined) {
+        output.line(faint('nothing is granted yet: writ artifact issue'));
+        return;
+      }
+      output.line(good('granted '), artifact.name, faint(`  to ${agent.name}, for ${options.ttl}`));
       output.line();
       output.line(`  writ exec -- ${name}`);
     },
   );
+}
+
+/** Signs and stores what the agent presents. */
+async function grant(
+  home: Home,
+  asked: {
+    readonly name: string;
+    readonly point: string;
+    readonly holder: VerificationKey;
+    readonly tools: ToolGrants;
+    readonly writ: WritClaim;
+    readonly ttlSeconds: number;
+  },
+  by: By,
+) {
+  const { name, point, holder, tools, writ, ttlSeconds } = asked;
+  const iatSeconds = by.atSeconds;
+  const expSeconds = iatSeconds + ttlSeconds;
+  const issued = await issueArtifact(
+    home,
+    { holder, tools, audiences: [home.audience(point)], iatSeconds, expSeconds, writ },
+    by,
+  );
+  if (isDenial(issued)) throw denied(issued);
+  writeArtifact(home, name, [issued.compact], { replace: true });
+  return { name, jti: issued.jti, expires: expSeconds, tools };
 }
 
 /** Each destination in its one spelling, as calls are compared by it. */
@@ -210,85 +226,9 @@ function weakerLayer(text: string): Component {
   return confinementComponent(layer, state);
 }
 
-/** What the artifact grants: this program with these bytes, and nothing that the options do not name. */
-function constraintsOf(
-  program: Program,
-  asked: StoredProgram,
-  { argv, account }: { readonly argv: JsonObject; readonly account: string },
-): JsonObject {
-  const exact = (value: string): JsonObject => ({ constraint_type: 'exact', value });
-  const subset = (allowed: readonly string[]): JsonObject => ({
-    constraint_type: 'subset',
-    allowed: [...allowed],
-  });
-  const environment = sortEnvironment(new Map(Object.entries(asked.env)));
-  if (isDenial(environment)) throw denied(environment);
-  const { interpreter } = program;
-  const limits = Object.entries(asked.limits satisfies Limits).map(([name, max]) => [
-    name,
-    { constraint_type: 'range', min: 0, max },
-  ]);
-  return {
-    program: exact(program.path),
-    programDigest: exact(program.digest),
-    ...(interpreter === undefined
-      ? {}
-      : { interpreter: exact(interpreter.path), interpreterDigest: exact(interpreter.digest) }),
-    argv,
-    account: exact(account),
-    cwd: { constraint_type: 'path_containment', root: '/' },
-    env: subset([
-      ...environment.safe,
-      ...[...DEFAULT_ENVIRONMENT].map(([name, value]) => `${name}=${value}`),
-    ]),
-    ...(environment.unsafe.length === 0
-      ? {}
-      : { unsafeEnv: { ...subset(environment.unsafe), optional: true } }),
-    read: pathsConstraint(asked.read),
-    write: pathsConstraint(asked.write),
-    network: subset(asked.network),
-    ...Object.fromEntries(limits),
-  };
-}
-
-function stdinOf({ stdin }: Options): JsonObject {
-  if (stdin === undefined) return {};
-  if (stdin === 'any') return { stdinDigest: { constraint_type: 'wildcard' } };
-  if (!/^sha256:[0-9a-f]{64}$/.test(stdin))
-    throw usageError(`--stdin "${stdin}" is neither sha256:… nor any`);
-  return { stdinDigest: { constraint_type: 'exact', value: stdin } };
-}
-
 function parseAccount(text: string): Account {
   const [, uid, gid = uid] = /^([1-9]\d{0,9})(?::([1-9]\d{0,9}))?$/.exec(text) ?? [];
   if (uid === undefined)
     throw usageError(`--account "${text}" is no account`, 'write numbers, not 0: 1500 or 1500:1500');
   return { uid: Number(uid), gid: Number(gid) };
-}
-
-/** These paths, some of them or none; or any number of paths beneath one of them. */
-function pathsConstraint(paths: readonly string[]): JsonObject {
-  const [first] = paths;
-  const exactly: JsonObject = { constraint_type: 'subset', allowed: [...paths] };
-  if (first === undefined) return exactly;
-  const beneath = paths.map((root): JsonObject => {
-    return { constraint_type: 'argv', rest: { constraint_type: 'path_containment', root } };
-  });
-  return { constraint_type: 'any', constraints: [exactly, ...beneath] };
-}
-
-/** The grammar of the arguments; without one, there are none. */
-function argvOf(cwd: string, { argv, anyArguments }: Options): JsonObject {
-  if (anyArguments === true) {
-    if (argv !== undefined) throw usageError('--argv and --any-arguments exclude each other');
-    return { constraint_type: 'wildcard' };
-  }
-  if (argv === undefined) return { constraint_type: 'argv' };
-  const json = orUsage(readJsonFile(cwd, argv, { maxBytes: MAX_GRAMMAR_BYTES, maxDepth: 40 }));
-  if (!isJsonObject(json)) throw usageError(`${argv} is no JSON object`);
-  const constraint = { constraint_type: 'argv', ...json };
-  const parsed = parseConstraint(constraint);
-  if (isDenial(parsed))
-    throw usageError(`${argv}: ${parsed.detail}`, 'see spec/artifact-constraints.md, argv');
-  return constraint;
 }

@@ -1,26 +1,14 @@
 import { closeSync } from 'node:fs';
-import { join } from 'node:path';
 import { createPresenter, type Presenter, readToken } from '../artifact/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
 import {
   accountOf,
-  type Confiner,
-  confinerComponents,
   type ExecAsk,
   execPointName,
   execTool,
   findConfiner,
-  programComponents,
-  runCanaries,
   runExec,
 } from '../enforce/exec/index.ts';
-import {
-  type Component,
-  confinementComponents,
-  keepDigests,
-  measureEnforcer,
-  recallDigests,
-} from '../environment/index.ts';
 import {
   type ConnectedGovernor,
   type ConnectOptions,
@@ -35,8 +23,9 @@ import { type Define, examples } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { conclude } from './exec-conclusion.ts';
 import { explainExec } from './exec-explain.ts';
+import { measureExec } from './exec-measure.ts';
 import { addExecOptions, type ExecOptions, environmentOf, limitsOf } from './exec-options.ts';
-import { type FoundProgram, findProgram } from './exec-program.ts';
+import { findProgram } from './exec-program.ts';
 import { passSignals } from './exec-signals.ts';
 import { asksForStdin, bindStdin } from './exec-stdin.ts';
 import { execStreams } from './exec-streams.ts';
@@ -50,6 +39,8 @@ interface Options extends ExecOptions {
   readonly daemon: string;
   readonly explain?: boolean;
   readonly grace: string;
+  readonly record?: boolean;
+  readonly out?: string;
 }
 
 /** As other programs that run programs have it (env, nohup, docker run). */
@@ -83,6 +74,11 @@ authority ends. Exit code: the program's own; 126 denied, 125 could not be run, 
       '10s',
     )
     .option(
+      '--record',
+      'run it once on copies, in a trust domain that is gone afterwards, and propose the narrowest artifact for what it did',
+    )
+    .option('-o, --out <file>', 'with --record: write the proposal there as JSON')
+    .option(
       '--explain',
       'show what would be asked for, what the artifact grants, and what holds; run nothing',
     )
@@ -108,6 +104,7 @@ ${examples('$ writ exec adopt echo --effects read --any-arguments -- /bin/echo',
 };
 
 async function exec(session: Session, line: readonly string[], options: Options): Promise<ExitCode> {
+  if (options.record === true) return (await import('./exec-record.ts')).recordExec(session, line, options);
   const { surroundings } = session;
   const [command = '', ...argv] = line;
   if (!DAEMON_USES.includes(options.daemon)) {
@@ -148,7 +145,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
   const opened = await openFor(options.daemon, {
     home,
     name: point,
-    components: measure(home, found, confiner),
+    components: measureExec(home, found.program, confiner),
   });
   if (isDenial(opened)) throw denied(opened, 'see what is wrong with "writ doctor"');
   try {
@@ -192,27 +189,6 @@ async function openFor(
 ): Promise<Pick<ConnectedGovernor, 'governor' | 'audience' | 'setTools' | 'close'> | Denial> {
   const connected = use === 'never' ? undefined : await connectGovernor(options);
   return connected ?? openGovernor(options);
-}
-
-/** What the program will run on, and in: known only once the canaries have come back. */
-async function measure(
-  home: Home,
-  { program }: FoundProgram,
-  confiner: Confiner | Denial,
-): Promise<readonly Component[]> {
-  const file = join(home.folder, 'cache', 'digests.json');
-  const recalled = await recallDigests(file);
-  const [enforcer, canaries] = await Promise.all([
-    measureEnforcer(),
-    isDenial(confiner) ? { states: new Map() } : runCanaries(confiner),
-  ]);
-  await keepDigests(file, recalled);
-  return [
-    ...enforcer,
-    ...confinementComponents(canaries.states),
-    ...(isDenial(confiner) ? [] : confinerComponents(confiner)),
-    ...programComponents(program),
-  ];
 }
 
 function artifactFileOf(home: Home, cwd: string, point: string, { artifact, agent }: Options): string {

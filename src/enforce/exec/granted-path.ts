@@ -9,6 +9,8 @@ import { type Denial, deny, isDenial } from '../../denial/index.ts';
 export interface GrantedPath {
   /** Without symbolic links. */
   readonly path: string;
+  /** What is bound there, where that is not what lies there: a copy, of a recorded run. */
+  readonly source?: string;
   readonly access: 'read' | 'write';
   readonly device: bigint;
   readonly inode: bigint;
@@ -127,7 +129,7 @@ function findWrong(
 }
 
 /** Device and inode of a path and of everything above it. */
-function lineageOf(path: string): readonly string[] {
+export function lineageOf(path: string): readonly string[] {
   const lineage: string[] = [];
   for (let at = path; ; at = dirname(at)) {
     const status = statSync(at, { bigint: true, throwIfNoEntry: false });
