@@ -13,7 +13,7 @@ if (Number(process.versions.node.split('.')[0]) >= MINIMUM_MAJOR) {
   // A folder of our own: compiled code in the shared temporary folder could be another user's.
   enableCompileCache?.(join(root, 'node_modules', '.cache', 'writ'));
   const source = join(root, 'src', 'cli', 'main.ts');
-  const { main } = await import(existsSync(source) ? source : join(root, 'dist', 'src', 'cli', 'main.js'));
+  const { main } = await import(existsSync(source) ? source : join(root, 'dist', 'program', 'main.js'));
   await main(process.argv.slice(2));
 } else {
   const pinned = join(root, 'node_modules', '.bin', 'node');

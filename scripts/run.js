@@ -2,7 +2,7 @@
 // Node that the project pins.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -74,12 +74,11 @@ function test(args) {
   return code !== 0 ? code : numPassedTests > 0 ? 0 : 1;
 }
 
-/** Compiles what is published into dist/, which then looks like a package of its own. */
+/** Makes what is published in dist/: the library and its types, and the program. */
 function build() {
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   const code = run('tsc', ['-p', 'tsconfig.build.json']);
-  if (code === 0) copyFileSync(join(root, 'package.json'), join(root, 'dist', 'package.json'));
-  return code;
+  return code !== 0 ? code : run(pinnedNode, [join('scripts', 'build-package.ts')]);
 }
 
 const [task = '', ...args] = process.argv.slice(2);

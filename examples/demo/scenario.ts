@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Answer, GatewayClient } from '../support/gateway-client.ts';
+import { PROGRAM } from '../support/program.ts';
 import { filesystemServer, SERVER, type World } from './world.ts';
 
 /** One call of the demo: what was asked, what came of it, and what the disk says. */
@@ -24,8 +25,6 @@ export interface CommandResult {
   readonly stdout: string;
 }
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const WRIT = join(root, 'bin', 'writ.js');
 const HOSTILE = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? './hostile-gateway.ts' : './hostile-gateway.js', import.meta.url),
 );
@@ -43,7 +42,7 @@ export async function playScenario(world: World, told: (step: Step) => void): Pr
 /** `writ` as a person would type it. */
 export function writ(...args: string[]): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [WRIT, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
     let stdout = '';
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       stdout += chunk;
@@ -72,7 +71,7 @@ class Stage {
   connect(artifact: string, upstream: World['upstream'] = this.world.upstream): Promise<GatewayClient> {
     const { home } = this.world;
     return GatewayClient.connect(process.execPath, [
-      WRIT,
+      PROGRAM,
       'mcp',
       ...['--home', home.folder, '--name', SERVER, '--agent', artifact, '--artifact', artifact],
       // Each gateway by itself: the demo leaves no process behind.

@@ -20,6 +20,7 @@ import { commandLine, type Ran } from './command-line.ts';
 import { freshFolder } from './fresh-folder.ts';
 import { GatewayClient } from './gateway-client.ts';
 import { must } from './must.ts';
+import { PROGRAM } from './program.ts';
 
 export interface PlayOptions {
   /** Made anew, with everything the story needs in it. */
@@ -68,7 +69,6 @@ export interface Report {
 }
 
 const MARKER = 'this-folder-is-made-by-a-writ-example';
-const WRIT = join(import.meta.dirname, '..', '..', 'bin', 'writ.js');
 const SSH_KEYGEN = 'ssh-keygen';
 
 /**
@@ -268,7 +268,7 @@ export class Scenario {
     server: readonly string[],
   ): Promise<GatewayClient> {
     const client = await GatewayClient.connect(process.execPath, [
-      ...[WRIT, 'mcp', '--home', this.home.folder, '--name', name, '--daemon', 'never'],
+      ...[PROGRAM, 'mcp', '--home', this.home.folder, '--name', name, '--daemon', 'never'],
       ...['--agent', agent, '--artifact', artifact, '--', process.execPath, ...server],
     ]);
     this.#closing.push(() => client.close());

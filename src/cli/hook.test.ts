@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PROGRAM } from '../../examples/support/program.ts';
 import { startDaemon } from '../../test/support/daemon-client.ts';
 import { must } from '../../test/support/trust-domain.ts';
 import { isDenial } from '../denial/index.ts';
@@ -17,8 +17,6 @@ import {
 import type { Daemon } from '../server/daemon/index.ts';
 import { openSqliteLogReader } from '../storage/index.ts';
 import { makeFolder, writ } from './run.test-support.ts';
-
-const PROGRAM = fileURLToPath(new URL('../../bin/writ.js', import.meta.url));
 
 /** As Claude Code 2.1 sends it. */
 const preToolUse = (tool: string, input: object): string =>

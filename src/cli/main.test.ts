@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import { PROGRAM } from '../../examples/support/program.ts';
 
 const main = new URL('./main.ts', import.meta.url).href;
 
@@ -17,4 +18,10 @@ describe('what nobody caught', () => {
     expect(stderr).not.toMatch(/\n\s+at |node:internal/);
     expect(stderr).not.toContain('\u001b');
   });
+});
+
+it('whose reader left ends quietly, as other programs do', () => {
+  const line = 'set -o pipefail; "$0" "$1" exec --help | true; echo $?';
+  const { stdout, stderr } = spawnSync('bash', ['-c', line, process.execPath, PROGRAM], { encoding: 'utf8' });
+  expect({ stdout, stderr }).toEqual({ stdout: '141\n', stderr: '' });
 });

@@ -40,24 +40,24 @@ export class Output {
 
   /** A command's answer: the JSON value, or what `people` prints. */
   answer(value: unknown, people: () => void): void {
-    if (this.json) this.#write(this.#stdout, `${printableJson(JSON.stringify(value))}\n`);
+    if (this.json) writeText(this.#stdout, `${printableJson(JSON.stringify(value))}\n`);
     else people();
   }
 
   line(...parts: readonly Part[]): void {
-    this.#write(this.#stdout, `${parts.map(this.#paint).join('')}\n`);
+    writeText(this.#stdout, `${parts.map(this.#paint).join('')}\n`);
   }
 
   /** Several lines of our own making (help, file content already made safe). */
   text(text: string): void {
-    this.#write(this.#stdout, text.endsWith('\n') ? text : `${text}\n`);
+    writeText(this.#stdout, text.endsWith('\n') ? text : `${text}\n`);
   }
 
   /** Rows under headings: drawn for a terminal, tab-separated without headings otherwise. */
   table(head: readonly string[], rows: readonly (readonly Part[])[]): void {
     const cells = rows.map((row) => row.map(this.#paint));
     if (this.#stdout.isTTY !== true) {
-      for (const row of cells) this.#write(this.#stdout, `${row.join('\t')}\n`);
+      for (const row of cells) writeText(this.#stdout, `${row.join('\t')}\n`);
       return;
     }
     const table = new Table({
@@ -66,32 +66,32 @@ export class Output {
       chars: NO_BORDERS,
     });
     table.push(...cells);
-    this.#write(this.#stdout, `${table.toString()}\n`);
+    writeText(this.#stdout, `${table.toString()}\n`);
   }
 
   /** One row of a table that grows while it is read: columns of fixed width on a terminal. */
   columns(row: readonly Part[], widths: readonly number[]): void {
     if (this.#stdout.isTTY !== true) {
-      this.#write(this.#stdout, `${row.map(this.#paint).join('\t')}\n`);
+      writeText(this.#stdout, `${row.map(this.#paint).join('\t')}\n`);
       return;
     }
     const cells = row.map((part, index) => {
       const text = printable(typeof part === 'string' ? part : part.text);
       return this.#paint(part) + ' '.repeat(Math.max(0, (widths[index] ?? 0) - text.length));
     });
-    this.#write(this.#stdout, `${cells.join('  ').trimEnd()}\n`);
+    writeText(this.#stdout, `${cells.join('  ').trimEnd()}\n`);
   }
 
   /** A remark beside the answer, on stderr; not part of the JSON. */
   note(...parts: readonly Part[]): void {
-    this.#write(this.#stderr, `${parts.map(this.#paintNote).join('')}\n`);
+    writeText(this.#stderr, `${parts.map(this.#paintNote).join('')}\n`);
   }
 
   problem({ code, message, hint }: CliProblem): void {
     if (this.json) {
       const error = { code, message, ...(hint === undefined ? {} : { hint }) };
       const stream = this.#keepsStdout ? this.#stderr : this.#stdout;
-      this.#write(stream, `${printableJson(JSON.stringify({ error }))}\n`);
+      writeText(stream, `${printableJson(JSON.stringify({ error }))}\n`);
       return;
     }
     const [first = '', ...evidence] = message.split('\n');
@@ -127,17 +127,18 @@ export class Output {
       this.#stderr.write('\r\u001b[K');
     }
   }
+}
 
-  #write(stream: Writable, text: string): void {
-    if (!watched.has(stream)) {
-      watched.add(stream);
-      stream.on('error', (error: NodeJS.ErrnoException) => {
-        // Nobody reads on: that is no error of ours, and there is no one left to tell.
-        process.exit(error.code === 'EPIPE' ? BROKEN_PIPE : 1);
-      });
-    }
-    stream.write(text);
+/** Writes what a person reads; whoever stops reading, as `head` does, ends the program. */
+export function writeText(stream: Writable, text: string): void {
+  if (!watched.has(stream)) {
+    watched.add(stream);
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      // Nobody reads on: that is no error of ours, and there is no one left to tell.
+      process.exit(error.code === 'EPIPE' ? BROKEN_PIPE : 1);
+    });
   }
+  stream.write(text);
 }
 
 const NO_BORDERS = {

@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { CliError, type CliProblem, type ExitCode } from './cli-error.ts';
 import type { Act, Action } from './command.ts';
 import { COMMANDS, type CommandEntry, type CommandGroup } from './command-table.ts';
-import { Output } from './output.ts';
+import { Output, writeText } from './output.ts';
 import { type GlobalOptions, Session } from './session.ts';
 import type { Surroundings } from './surroundings.ts';
 import { version } from './version.ts';
@@ -34,8 +34,8 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
         command === program ? [] : program.options.filter(({ long }) => long !== '--version'),
     })
     .configureOutput({
-      writeOut: (text) => surroundings.stdout.write(text),
-      writeErr: (text) => surroundings.stderr.write(text),
+      writeOut: (text) => writeText(surroundings.stdout, text),
+      writeErr: (text) => writeText(surroundings.stderr, text),
       getOutHelpWidth: () => surroundings.stdout.columns ?? 100,
       getErrHelpWidth: () => surroundings.stderr.columns ?? 100,
       getOutHasColors: () => false,

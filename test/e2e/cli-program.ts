@@ -1,11 +1,11 @@
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { PROGRAM } from '../../examples/support/program.ts';
 import { writ } from '../../src/cli/run.test-support.ts';
 import type { JsonObject } from '../../src/codec/index.ts';
 
-export const PROGRAM = fileURLToPath(new URL('../../bin/writ.js', import.meta.url));
+export { PROGRAM };
 
 export interface Ended {
   readonly code: number | null;

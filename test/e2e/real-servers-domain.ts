@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { PROGRAM } from '../../examples/support/program.ts';
 import { listTools } from '../../src/cli/list-tools.ts';
 import type { JsonObject } from '../../src/codec/index.ts';
 import { protocolDefinitions } from '../../src/enforce/mcp/index.ts';
@@ -18,7 +18,6 @@ import { must, nowSeconds } from '../support/trust-domain.ts';
 import type { Command } from './mcp-support.ts';
 
 const AGENT = 'client';
-const WRIT = fileURLToPath(new URL('../../bin/writ.js', import.meta.url));
 
 /** A trust domain that governs real servers with the real program. */
 export interface RealDomain {
@@ -93,7 +92,7 @@ export async function makeRealDomain(
       ];
       return {
         command: process.execPath,
-        args: [WRIT, 'mcp', ...options, '--', upstream.command, ...upstream.args],
+        args: [PROGRAM, 'mcp', ...options, '--', upstream.command, ...upstream.args],
       };
     },
     dispose: () => rmSync(folder, { recursive: true, force: true }),
