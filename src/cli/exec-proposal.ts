@@ -1,11 +1,9 @@
 import type { JsonObject } from '../codec/index.ts';
 import { type Denial, isDenial } from '../denial/index.ts';
 import {
-  type Confiner,
   closePaths,
   confinerComponents,
   type ExecAsk,
-  type ExecOutcome,
   execPointName,
   execToolId,
   type Limits,
@@ -13,7 +11,6 @@ import {
   type NarrowPath,
   narrowLimits,
   narrowPaths,
-  type Program,
   resolveAsk,
 } from '../enforce/exec/index.ts';
 import type { Component } from '../environment/index.ts';
@@ -24,10 +21,10 @@ import { denied, failure } from './cli-error.ts';
 import { currentCall } from './current-call.ts';
 import { commandsFor, effectsOf, type ProposedCommands, scriptOf } from './exec-commands.ts';
 import { realPath } from './exec-program.ts';
+import { notesOf } from './exec-proposal-notes.ts';
 import type { StoredProgram } from './program-file.ts';
-import type { RecordedRun } from './recorded-run.ts';
+import type { Recorded } from './recorded-call.ts';
 import type { Session } from './session.ts';
-import type { ThrowawayDomain } from './throwaway-domain.ts';
 
 /** What `writ exec --record` says: stable JSON. */
 export interface ExecProposal {
@@ -74,22 +71,6 @@ export interface ExecProposal {
   readonly script: readonly string[];
 }
 
-interface Recorded {
-  readonly domain: ThrowawayDomain;
-  /** The real one. */
-  readonly home: Home | undefined;
-  readonly excluded: readonly string[];
-  readonly name: string;
-  readonly program: Program;
-  readonly stored: StoredProgram | undefined;
-  readonly confiner: Confiner;
-  readonly ask: ExecAsk;
-  readonly run: RecordedRun & { readonly outcome: Extract<ExecOutcome, { verdict: 'permit' }> };
-  readonly agent: string | undefined;
-  readonly purpose: string;
-  readonly stdinDigest: string | undefined;
-}
-
 /** From what a program did, the narrowest artifact that would have allowed it; ends the command where none would. */
 export function proposeRecorded(session: Session, recorded: Recorded): ExecProposal {
   const { surroundings, nowSeconds } = session;
@@ -103,8 +84,8 @@ export function proposeRecorded(session: Session, recorded: Recorded): ExecPropo
   const reached = network.filter(({ allowed }) => allowed > 0);
   const limits = narrowLimits(ask.limits, {
     wallMs: run.wallMs,
-    ...pick(report, 'cpuMs'),
-    ...pick(report, 'memoryPeakBytes'),
+    ...(report.cpuMs === undefined ? {} : { cpuMs: report.cpuMs }),
+    ...(report.memoryPeakBytes === undefined ? {} : { memoryPeakBytes: report.memoryPeakBytes }),
     ...largestOf(report.written),
     ...(reached.length === 0
       ? {}
@@ -227,14 +208,6 @@ function largestOf(
   return { largestFileBytes: Math.max(0, ...written.files.map(({ bytes }) => bytes)) };
 }
 
-function pick<K extends string>(
-  from: { readonly [name in K]?: number },
-  name: K,
-): { readonly [n in K]?: number } {
-  const value = from[name];
-  return value === undefined ? {} : ({ [name]: value } as { [n in K]?: number });
-}
-
 function onlyAgent(home: Home | undefined): string {
   const [only, ...others] = home === undefined ? [] : localAgents(home);
   return only !== undefined && others.length === 0 ? only : 'agent';
@@ -251,40 +224,4 @@ function impossible({ detail }: Denial): Error {
     `no artifact can grant what it used: ${detail}`,
     'let it use less, or keep what must not be granted elsewhere',
   );
-}
-
-function notesOf(
-  { run, ask, stdinDigest, home }: Recorded,
-  { was, cwd }: { readonly was: string; readonly cwd: string },
-): readonly string[] {
-  const { end, report } = run.outcome;
-  const { secret, other } = run.leftOut;
-  const changed = run.uses.filter(({ access, isChanged }) => access === 'read' && isChanged);
-  return [
-    ...(end.exitCode === 0
-      ? []
-      : [
-          `it ended with ${end.exitCode ?? 'no exit code'}: what it would have used after that is not in here`,
-        ]),
-    ...(report.outOfMemory === true ? ['it ran out of memory: record it again with more --memory'] : []),
-    ...(changed.length === 0
-      ? []
-      : [
-          `it changed what it may only read (${changed[0]?.path}): that will fail; record it again with --write`,
-        ]),
-    ...(cwd === was ? [] : [`nothing that it used brings its working folder ${was}: it is run in /`]),
-    ...secret.map((path) => `${path} is a trust domain, and was not there for it`),
-    ...(other === 0 ? [] : [`${other} files were not there for it: sockets, devices, or not readable`]),
-    ...(ask.network.length === 0 ? [] : ['what it sent over the network was really sent']),
-    ...(ask.environment.size === 0
-      ? []
-      : [
-          'variables are proposed as they were given, used or not: their values stand in the artifact in clear',
-        ]),
-    ...(stdinDigest === undefined ? ['standard input was a terminal, and is not bound'] : []),
-    ...(report.memoryPeakBytes === undefined
-      ? ['its memory could not be measured here: those limits are as they were asked for']
-      : []),
-    ...(home === undefined ? ['there is no trust domain here yet: make one with "writ init" first'] : []),
-  ];
 }
