@@ -22,6 +22,7 @@ export { type Counter, requiredCounters } from './counters.ts';
 export { createProof, type Invocation } from './create-proof.ts';
 export { type ArtifactLimits, DEFAULT_LIMITS } from './limits.ts';
 export { type DerivedGrant, deriveToken, mintRoot, type RootGrant } from './mint.ts';
+export { type NamedWorkload, workloadNamedBy } from './named-workload.ts';
 export { type Presentation, parsePresentation, parseWorkloadMembers } from './presentation.ts';
 export { createPresenter, grantedTools, type Presenter, type PresenterOptions } from './presenter.ts';
 export { type ProofContext, type VerifiedProof, verifyProof } from './proof.ts';

@@ -20,8 +20,11 @@ export interface PresenterOptions {
   readonly signer: Signer;
   /** The enforcement point that proofs are for. */
   readonly audience: string;
-  /** What shows, with the proof of possession of one call, which workload calls (spec/workload.md). Default: nothing. */
-  readonly workload?: (pop: string) => { readonly wit: string; readonly wpt: string };
+  /**
+   * What shows, with the proof of possession of one call, which workload calls (spec/workload.md); a denial, which is then what
+   * is presented; or undefined for nothing. Default: nothing.
+   */
+  readonly workload?: (pop: string) => { readonly wit: string; readonly wpt: string } | Denial | undefined;
   /** Unix time; default: the system clock. */
   readonly nowSeconds?: () => number;
 }
@@ -53,7 +56,8 @@ export function createPresenter(options: PresenterOptions): Presenter | Denial {
         iatSeconds: Math.floor(nowSeconds()),
         ...(parent === undefined ? {} : { parent }),
       });
-      return { aat_chain: chain, aat_pop: pop, ...workload?.(pop) };
+      const shown = workload?.(pop);
+      return isDenial(shown) ? shown : { aat_chain: chain, aat_pop: pop, ...shown };
     },
   };
 }

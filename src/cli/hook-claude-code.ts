@@ -11,15 +11,16 @@ import {
   type Writ,
   WritDenied,
 } from '../enforce/sdk/index.ts';
-import { findExecution, type Home, readEvidenceKey } from '../governor/index.ts';
+import { findExecution, type Home, readEvidenceKey, type WorkloadFrom } from '../governor/index.ts';
 import { executionSalt, saltedDigest } from '../receipt/index.ts';
 import { CliError, type ExitCode } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { HookTickets } from './hook-tickets.ts';
 import type { Session } from './session.ts';
+import { addWorkloadOptions, type WorkloadOptions, workloadFrom } from './workload-options.ts';
 
-interface Options {
+interface Options extends WorkloadOptions {
   readonly agent?: string;
   readonly artifact?: string;
   readonly timeout: string;
@@ -35,7 +36,7 @@ const TELLS = 1;
 const CHANGED = 'the tool ran with other arguments than were permitted';
 
 export const define: Define = (command, act) => {
-  command
+  addWorkloadOptions(command)
     .description(
       `Answer a hook of Claude Code. PreToolUse: its JSON on stdin is one use of a tool, hook://claude-code/<tool>, which is
 decided and recorded as every other call. A permit allows it, a denial tells the model why. Whatever goes wrong here
@@ -75,11 +76,14 @@ async function hook(session: Session, options: Options): Promise<ExitCode> {
     if (isDenial(use)) throw new Error(use.detail);
     if (use.event !== 'PreToolUse') {
       failed = TELLS;
-      await late.unless(withWrit(session, options, timeoutMs, (writ, home) => tell(writ, home, use)));
+      // Nothing is presented, so no workload need be shown.
+      const unshown = { timeoutMs, workload: 'none' } as const;
+      await late.unless(withWrit(session, options, unshown, (writ, home) => tell(writ, home, use)));
       return 0;
     }
+    const shown = { timeoutMs, workload: workloadFrom(session, options) };
     const answer = await late.unless(
-      withWrit(session, options, timeoutMs, (writ, home) => decide(writ, home, use, options)),
+      withWrit(session, options, shown, (writ, home) => decide(writ, home, use, options)),
     );
     if (answer.decision === 'allow' && options.keepPrompts === true) return 0;
     const hookSpecificOutput = {
@@ -108,7 +112,7 @@ interface Answer {
 async function withWrit<T>(
   session: Session,
   { agent, artifact }: Options,
-  timeoutMs: number,
+  { timeoutMs, workload }: { readonly timeoutMs: number; readonly workload: WorkloadFrom | undefined },
   act: (writ: Writ, home: Home) => Promise<T>,
 ): Promise<T> {
   // A repository could bring a domain of its own, in which everything is permitted.
@@ -121,6 +125,8 @@ async function withWrit<T>(
     // Hooks run side by side and are gone at once: one log, and its counters, serve them all in turn. Waiting for it holds
     // this thread, its timers too, so that there must be time left afterwards.
     lockTimeoutMs: timeoutMs / 2,
+    workload,
+    workloadWithinMs: timeoutMs / 4,
     // What the agent itself is cannot be told from here.
     measure: async () => [],
     ...(agent === undefined ? {} : { agent }),

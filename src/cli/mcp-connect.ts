@@ -12,8 +12,9 @@ import { openHttp, upstreamUrl } from './mcp-upstreams.ts';
 import type { Session } from './session.ts';
 import { readTokenFile } from './token-file.ts';
 import { withSignals } from './with-signals.ts';
+import { addWorkloadOptions, shownWorkload, showOrTell, type WorkloadOptions } from './workload-options.ts';
 
-interface Options {
+interface Options extends WorkloadOptions {
   readonly name?: string;
   readonly agent?: string;
   readonly artifact?: string;
@@ -26,7 +27,7 @@ const MAX_METADATA_BYTES = 64 * 1024;
 const METADATA_TIMEOUT_MS = 10_000;
 
 export const define: Define = (command, act) => {
-  command
+  addWorkloadOptions(command)
     .description(
       `Stand beside an agent, on stdin and stdout, and present its calls to a gateway that runs
 "writ mcp serve --require-presentation": each call gets the artifact and a proof for exactly that call. The holder key
@@ -47,6 +48,7 @@ stays here; the gateway decides.`,
       examples(
         '$ writ mcp connect http://127.0.0.1:7390/mcp --agent agent',
         '$ writ mcp connect https://tools.example/mcp --artifact agent.json --key agent.jwk --token-file token',
+        '$ writ mcp connect https://tools.example/mcp --agent web --workload-api unix:///run/spire/agent.sock',
       ),
     )
     .action(act(connect));
@@ -60,7 +62,13 @@ async function connect(session: Session, address: string, options: Options): Pro
   const name = options.name === undefined ? gateway.name : serverNameOf(options.name);
   const { chain, key } = await holder(session, name, options);
   const audience = options.audience ?? onlyAudience(chain);
-  const presenter = createPresenter({ chain, signer: key, audience });
+  const diagnose = createDiagnose(surroundings.stderr, name);
+  const workload = await shownWorkload(session, chain, options);
+  const presenter = createPresenter({
+    ...{ chain, signer: key, audience },
+    // What the artifact asks for and is not shown, the gateway denies and records.
+    ...(workload && { workload: showOrTell(workload, audience, diagnose) }),
+  });
   if (isDenial(presenter)) throw denied(presenter, 'see it with "writ artifact inspect"');
   const reason = await withSignals((signal) =>
     runConnector({
@@ -69,11 +77,11 @@ async function connect(session: Session, address: string, options: Options): Pro
       presenter,
       chain,
       server: options.name ?? (gateway.upstreams.length === 1 ? gateway.upstreams[0] : undefined),
-      diagnose: createDiagnose(surroundings.stderr, name),
+      diagnose,
       maxMessageBytes: HTTP_SESSION_LIMITS.maxClientMessageBytes,
       signal,
     }),
-  );
+  ).finally(() => workload?.close());
   surroundings.stdin.destroy();
   return reason === 'gateway_gone' ? 1 : 0;
 }

@@ -12,8 +12,6 @@ interface Options {
   readonly out?: string;
 }
 
-const WITHIN_MS = 10_000;
-
 export const define: Define = (command, act) => {
   command
     .description(
@@ -39,7 +37,6 @@ async function fetchIdentities({ output, surroundings }: Session, options: Optio
   const api = await WorkloadApi.open({ endpoint }).catch((error: unknown) => {
     throw unavailable(error);
   });
-  const late = setTimeout(() => api.close(), WITHIN_MS);
   try {
     const x509 = await api.first<readonly X509Identity[]>((watcher) => api.watchX509(watcher));
     // A profile that few endpoints have.
@@ -59,7 +56,6 @@ async function fetchIdentities({ output, surroundings }: Session, options: Optio
   } catch (error) {
     throw unavailable(error);
   } finally {
-    clearTimeout(late);
     api.close();
   }
 }

@@ -76,3 +76,18 @@ test('keys that are replaced are their owner’s alone, whatever was there, and 
   expect(linked.err).toContain('EEXIST');
   expect(readdirSync(place.folder)).not.toContain('nowhere');
 });
+
+test.each([[['mcp', 'connect', 'http://127.0.0.1:1/mcp']], [['hook', 'claude-code']]])(
+  '%j says how it shows a workload, and takes no half of one',
+  async (command) => {
+    const { out } = await run(...command, '--help');
+    for (const option of [
+      '--workload-api <uri>',
+      '--wit <file>',
+      '--wit-key <file>',
+      'SPIFFE_ENDPOINT_SOCKET',
+    ]) {
+      expect(out).toContain(option);
+    }
+  },
+);

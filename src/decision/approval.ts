@@ -2,6 +2,7 @@ import { canonicalize, type Digest } from '../codec/index.ts';
 import { type Denial, deny } from '../denial/index.ts';
 import type { SaltedDigest } from '../receipt/index.ts';
 import { assignPeople, findVacancies } from './assign-people.ts';
+import { bySubject, type PersonOf } from './person.ts';
 
 /** How many distinct people of a role must consent. */
 export interface ApprovalRequirement {
@@ -36,6 +37,8 @@ export interface ApprovalsOfAction {
 /** What stage 9 went by, for the receipt. */
 export interface ApprovalFindings {
   readonly actionDigest: SaltedDigest;
+  /** Who counted as one person; undefined where each name did by itself. */
+  readonly people: 'same-name' | undefined;
   /** Each role once, with the most people that anything asks for, in order of role. */
   readonly required: readonly ApprovalRequirement[];
   /** The shortest time that anything gives a request; undefined for the usual one. */
@@ -51,6 +54,8 @@ const BREAK_GLASS = 'break-glass';
 export interface Requesters {
   readonly subjects: readonly string[];
   readonly keyThumbprints: readonly string[];
+  /** Who had the artifact issued, where that is on record: does not consent either, whoever it is said to be for. */
+  readonly issuedBy?: string | undefined;
 }
 
 /** Every role asked for, each with its highest threshold. */
@@ -72,15 +77,22 @@ export function tightestWithin(requirements: readonly ApprovalRequirement[]): nu
   return given.length === 0 ? undefined : Math.min(...given);
 }
 
-/** What was said by others than those who ask, in order of nonce. */
+/**
+ * What was said by others than those who ask, in order of nonce. A rejection counts unless it is by who asks under that very name:
+ * being one person with them takes consent away, and nothing else.
+ */
 export function approvalsOfOthers(
   given: readonly ApprovalFact[],
-  { subjects, keyThumbprints }: Requesters,
+  { subjects, keyThumbprints, issuedBy }: Requesters,
+  personOf: PersonOf = bySubject,
 ): ApprovalFact[] {
+  const people = new Set([...subjects, ...(issuedBy === undefined ? [] : [issuedBy])].map(personOf));
   return given
     .filter(
-      ({ approver, keyThumbprint }) =>
-        !subjects.includes(approver) && !keyThumbprints.includes(keyThumbprint),
+      ({ approver, keyThumbprint, decision }) =>
+        !subjects.includes(approver) &&
+        !keyThumbprints.includes(keyThumbprint) &&
+        (decision === 'reject' || !people.has(personOf(approver))),
     )
     .sort((left, right) => (left.nonce < right.nonce ? -1 : 1));
 }
@@ -96,6 +108,7 @@ export function checkApprovals(
   given: readonly ApprovalFact[],
   nowSeconds: number,
   withinSeconds = Number.POSITIVE_INFINITY,
+  personOf: PersonOf = bySubject,
 ): Denial | undefined {
   if (requirements.length === 0) return undefined;
   if (given.some(({ decision }) => decision === 'reject')) {
@@ -103,9 +116,9 @@ export function checkApprovals(
   }
   const begun = given.filter(({ nbfSeconds }) => nbfSeconds <= nowSeconds);
   const standing = begun.filter((fact) => isInTime(fact, nowSeconds, withinSeconds));
-  const missing = findMissing(requirements, standing);
+  const missing = findMissing(requirements, standing, personOf);
   if (missing === undefined) return undefined;
-  if (findMissing(requirements, begun) === undefined) {
+  if (findMissing(requirements, begun, personOf) === undefined) {
     return deny('approval.expired', 'the approvals have expired');
   }
   const { role, threshold } = missing;
@@ -118,6 +131,7 @@ export function missingApprovals(
   given: readonly ApprovalFact[],
   nowSeconds: number,
   withinSeconds = Number.POSITIVE_INFINITY,
+  personOf: PersonOf = bySubject,
 ): { readonly role: string; readonly people: number }[] {
   const standing = given.filter(
     (fact) =>
@@ -126,7 +140,9 @@ export function missingApprovals(
       isInTime(fact, nowSeconds, withinSeconds),
   );
   if (standing.some(({ role }) => role === BREAK_GLASS)) return [];
-  return findVacancies(requirements, standing).map(({ requirement: { role }, people }) => ({ role, people }));
+  return findVacancies(requirements, consentsOf(standing, personOf)).map(
+    ({ requirement: { role }, people }) => ({ role, people }),
+  );
 }
 
 function isInTime(
@@ -141,9 +157,14 @@ function isInTime(
 function findMissing(
   requirements: readonly ApprovalRequirement[],
   given: readonly ApprovalFact[],
+  personOf: PersonOf,
 ): ApprovalRequirement | undefined {
   if (given.some(({ role }) => role === BREAK_GLASS)) return undefined;
-  return assignPeople(requirements, given);
+  return assignPeople(requirements, consentsOf(given, personOf));
+}
+
+function consentsOf(given: readonly ApprovalFact[], personOf: PersonOf) {
+  return given.map(({ approver, role }) => ({ approver: personOf(approver), role }));
 }
 
 /**

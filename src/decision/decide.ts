@@ -9,7 +9,6 @@ import {
   verifyProof,
 } from '../artifact/index.ts';
 import { type Denial, deny, isDenial, STAGES, type Stage } from '../denial/index.ts';
-import type { GovernanceState } from '../governance/index.ts';
 import { checkLineage, type LineagePosition, type ParentFact } from '../lineage/index.ts';
 import type { PolicyPermit } from '../policy/index.ts';
 import type { StageVerdict } from '../receipt/index.ts';
@@ -23,6 +22,7 @@ import {
   tightestWithin,
 } from './approval.ts';
 import { issuePermit, type Permit } from './permit.ts';
+import { bySameName, bySubject } from './person.ts';
 import { type ProvenWorkload, proveWorkload } from './proven-workload.ts';
 import { type Action, type Request, requestOf } from './request.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -173,9 +173,11 @@ const CHECKS: Readonly<Record<Stage, StageCheck>> = {
         ...{ artifactDigest: chain.digest, policyDigest: governance.policy.digest },
       }),
     );
-    const others = approvalsOfOthers(given, requestersOf(chain, governance, workload));
-    findings.approvals = { actionDigest, required, withinSeconds, given: others };
-    return checkApprovals(required, others, nowSeconds, withinSeconds);
+    const people = snapshot.people === 'by-subject' ? undefined : 'same-name';
+    const personOf = people === undefined ? bySubject : bySameName(governance.domain);
+    const others = approvalsOfOthers(given, requestersOf(chain, snapshot, workload), personOf);
+    findings.approvals = { actionDigest, people, required, withinSeconds, given: others };
+    return checkApprovals(required, others, nowSeconds, withinSeconds, personOf);
   },
 
   replay(_action, { replay, keepsCounters }, { counters }) {
@@ -227,10 +229,13 @@ function refusalAt(stage: Stage, { refusal }: Action): Denial | undefined {
   return own === stage ? refusal : undefined;
 }
 
-/** Who asks: the initiator, the workload that calls and everybody who holds a link of the chain. None of them approves it. */
+/**
+ * Who asks: the initiator, the workload that calls, everybody who holds a link of the chain, and who had it issued. None of them
+ * approves it.
+ */
 function requestersOf(
   { root, tokens }: VerifiedChain,
-  governance: GovernanceState,
+  { governance, people }: Snapshot,
   workload: ProvenWorkload | undefined,
 ): Requesters {
   const initiator = root.writ.initiator?.id;
@@ -241,6 +246,7 @@ function requestersOf(
       ...tokens.flatMap(({ holder }) => governance.subjectsOf(holder.thumbprint)),
     ],
     keyThumbprints: tokens.map(({ holder }) => holder.thumbprint),
+    issuedBy: people === 'by-subject' ? undefined : governance.issuedArtifact(root.jti)?.actor,
   };
 }
 

@@ -34,6 +34,11 @@ export interface Snapshot {
    * Must answer alike for one snapshot.
    */
   readonly findApprovals: (canonicalAction: string) => ApprovalsOfAction;
+  /**
+   * Who is one person: `same-name` (default) as `bySameName` has it, and who had an artifact issued asks. `by-subject`: each name by itself,
+   * and the issuance does not count; so decisions went whose receipts do not say `people`, and so they are derived again.
+   */
+  readonly people?: 'same-name' | 'by-subject';
   /** Whether this proof is new and the counters are in range; settled by the log's transaction. */
   readonly replay: 'fresh' | 'used' | 'exhausted' | 'unavailable';
   /** Whether the decision can be made durable. */

@@ -127,3 +127,9 @@ export type { Change, ChangeGroup, NewVerdict, SimulationReport } from './simula
 export { type CallerTrace, parseCallerTrace } from './tracing/caller-trace.ts';
 export { DecisionTracer } from './tracing/decision-tracer.ts';
 export { cosignerFor, readWitnessPolicy } from './witness-policy-file.ts';
+export {
+  chooseWorkload,
+  type ShownWorkload,
+  type WorkloadChoice,
+  type WorkloadFrom,
+} from './workload-source/choose-workload.ts';

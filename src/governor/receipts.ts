@@ -109,13 +109,14 @@ function workloadFacts({ id, kind, credential, expSeconds, bundle }: ProvenWorkl
 
 /** A denial for want of approvals is the request for them. */
 function approvalsSeen(
-  { actionDigest, required, withinSeconds = REQUEST_SECONDS, given }: ApprovalFindings,
+  { actionDigest, people, required, withinSeconds = REQUEST_SECONDS, given }: ApprovalFindings,
   code: ReasonCode | undefined,
   atMs: number,
 ): ApprovalsSeen {
   const isRequest = code === 'approval.required' || code === 'approval.expired';
   return {
     action: actionDigest,
+    ...(people && { people }),
     required,
     given: given.map(({ nonce, approver, role, decision }) => ({ nonce, approver, role, decision })),
     ...(isRequest ? { requestExpiresAtMs: atMs + withinSeconds * 1000 } : {}),

@@ -61,6 +61,8 @@ export interface WorkloadFacts {
 export interface ApprovalsSeen {
   /** Keyed digest of exactly this action: what approvals name. */
   readonly action: SaltedDigest;
+  /** Who counted as one person (spec/receipt.md); absent in receipts from before that was looked at. */
+  readonly people?: 'same-name';
   readonly required: readonly { readonly role: string; readonly threshold: number }[];
   /** What counted, for or against; a permit spent the consents among it. */
   readonly given: readonly {
@@ -269,6 +271,7 @@ const OPTIONAL: Readonly<Record<string, (value: JsonValue) => boolean>> = {
   approvals: (value) =>
     isJsonObject(value) &&
     isSaltedDigest(value.action) &&
+    (value.people === undefined || value.people === 'same-name') &&
     isAbsentOr(Number.isSafeInteger, value.requestExpiresAtMs) &&
     Array.isArray(value.required) &&
     value.required.every(

@@ -1,5 +1,6 @@
 export { DevelopmentIssuer, type IssuerState, pemOfCertificates, publicJwk } from './development/issuer.ts';
 export { parseIssuer, serializeIssuer } from './development/issuer-state.ts';
+export { type HeldWit, holdWit, proveHeldWit, type WorkloadCall, type WorkloadSource } from './held-wit.ts';
 export { isTrustDomain, parseSpiffeId, parseWorkloadId, type SpiffeId } from './spiffe-id.ts';
 export { parseTrustBundle, type TrustBundle, type TrustBundles, trustBundleOf } from './trust-bundle.ts';
 export { TrustBundleStore } from './trust-bundle-store.ts';

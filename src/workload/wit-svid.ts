@@ -14,11 +14,11 @@ export interface VerifiedWit {
 }
 
 export const WIT_TYPE = 'wit+jwt';
-const MAX_CHARACTERS = 16 * 1024;
+export const MAX_WIT_CHARACTERS = 16 * 1024;
 
 /** The trust domain that a token claims to be of: what bundle it has to be verified with. Nothing is verified. */
 export function claimedTrustDomainOfWit(wit: string): string | undefined {
-  const jwt = parseCompactJwt(wit, WIT_TYPE, MAX_CHARACTERS);
+  const jwt = parseCompactJwt(wit, WIT_TYPE, MAX_WIT_CHARACTERS);
   return typeof jwt === 'string' ? undefined : subjectOf(jwt.claims.sub)?.trustDomain;
 }
 
@@ -29,7 +29,7 @@ export function claimedTrustDomainOfWit(wit: string): string | undefined {
  * @returns what is wrong with it, as a text.
  */
 export function verifyWitSvid(wit: string, bundles: TrustBundles, nowSeconds: number): VerifiedWit | string {
-  const jwt = parseCompactJwt(wit, WIT_TYPE, MAX_CHARACTERS);
+  const jwt = parseCompactJwt(wit, WIT_TYPE, MAX_WIT_CHARACTERS);
   if (typeof jwt === 'string') return jwt;
   const { header, claims } = jwt;
   const id = subjectOf(claims.sub);

@@ -14,7 +14,7 @@ const MAX_CHARACTERS = 8 * 1024;
 const MAX_JTI_CHARACTERS = 256;
 /** Farthest that a proof may end in the future. */
 export const MAX_PROOF_SECONDS = 300;
-const DEFAULT_PROOF_SECONDS = 60;
+export const DEFAULT_PROOF_SECONDS = 60;
 /** The member of `oth` that the proof of possession goes by: that of the presentation. */
 const POP_MEMBER = 'aat_pop';
 

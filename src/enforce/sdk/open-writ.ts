@@ -11,6 +11,7 @@ import {
 import {
   artifactPath,
   chooseGovernor,
+  chooseWorkload,
   type DaemonUse,
   findHolderKey,
   findHomeFolder,
@@ -21,6 +22,8 @@ import {
   measureProfile,
   openHome,
   readArtifactFile,
+  type ShownWorkload,
+  type WorkloadFrom,
 } from '../../governor/index.ts';
 import { Writ } from './writ.ts';
 import { WritDenied } from './writ-denied.ts';
@@ -43,6 +46,15 @@ export interface WritOptions
    * next call starts another one.
    */
   readonly daemon?: DaemonUse;
+  /**
+   * The workload that this program is, shown with each call (docs/workload-identity.md): `{ endpoint: 'unix:///…' }` of a SPIFFE
+   * Workload API, `{ witFile, keyFile }` that something else keeps up to date, or `'none'`. Default: where the artifact names a
+   * workload, the Workload API at `SPIFFE_ENDPOINT_SOCKET`. Only a daemon knows trust bundles: without one, calls that need a
+   * workload are denied.
+   */
+  readonly workload?: WorkloadFrom | undefined;
+  /** How long to wait for the Workload API. Default: 10 s. */
+  readonly workloadWithinMs?: number;
   /** Scheme of the tool identifiers. */
   readonly scheme?: string;
   /** What is measured besides Writ and Node. Default: the script that this process runs, and its lockfile. */
@@ -59,8 +71,9 @@ export async function openWrit(options: WritOptions): Promise<Writ> {
   const home = mustOpen(openDomain(options.home));
   const chain = readArtifact(home, options);
   const components = measure(home, options.measure ?? measureProgram);
-  const opened = mustOpen(
-    await chooseGovernor(options.daemon ?? 'found', {
+  const [workload, governor] = await Promise.all([
+    isDenial(chain) ? undefined : shownWorkload(chain, options),
+    chooseGovernor(options.daemon ?? 'found', {
       home,
       name,
       components,
@@ -69,18 +82,34 @@ export async function openWrit(options: WritOptions): Promise<Writ> {
       ...(maxLineageDepth === undefined ? {} : { maxLineageDepth }),
       ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
     }),
-  );
+  ]);
+  if (isDenial(governor)) workload?.close();
+  const opened = mustOpen(governor);
+  const presenter = isDenial(chain)
+    ? chain
+    : presenterOf({ home, chain, audience: opened.audience, workload, wallMs: clock?.wallMs });
   return new Writ({
     governor: opened.governor,
-    presenter: isDenial(chain) ? chain : presenterOf(home, chain, opened.audience, clock?.wallMs),
+    presenter,
     home: home.folder,
     name,
     scheme,
     pinnedDigest: (id) => opened.pinnedDigest(id),
     onTools: (tools) => opened.setTools(tools),
     concludeLater: (executionId, end) => opened.concludeLater(executionId, end),
-    close: () => opened.close(),
+    close: () => {
+      workload?.close();
+      return opened.close();
+    },
   });
+}
+
+function shownWorkload(
+  chain: readonly string[],
+  { workload: from, workloadWithinMs: withinMs }: WritOptions,
+): Promise<ShownWorkload | undefined> {
+  const endpoint = process.env.SPIFFE_ENDPOINT_SOCKET;
+  return chooseWorkload(chain, { from, endpoint, ...(withinMs === undefined ? {} : { withinMs }) });
 }
 
 function openDomain(named: string | undefined): Home | Denial {
@@ -114,20 +143,32 @@ function defaultAgent(home: Home): string {
   return only !== undefined && others.length === 0 ? only : 'agent';
 }
 
-function presenterOf(
-  home: Home,
-  chain: readonly string[],
-  audience: string,
-  wallMs: (() => number) | undefined,
-): Presenter | Denial {
+interface Presented {
+  readonly home: Home;
+  readonly chain: readonly string[];
+  readonly audience: string;
+  readonly workload: ShownWorkload | undefined;
+  readonly wallMs: (() => number) | undefined;
+}
+
+function presenterOf({
+  home,
+  chain,
+  audience,
+  workload,
+  wallMs = () => Date.now(),
+}: Presented): Presenter | Denial {
   const leaf = readToken(chain.at(-1) ?? '');
   if (isDenial(leaf)) return leaf;
   const holder = findHolderKey(home, leaf.holder.thumbprint);
   if (holder === undefined) {
     return deny('identity.mismatch', `no agent of ${home.domain} holds the key of the artifact`);
   }
-  const nowSeconds = wallMs === undefined ? undefined : () => wallMs() / 1000;
-  return createPresenter({ chain, signer: holder.key, audience, ...(nowSeconds && { nowSeconds }) });
+  const nowSeconds = () => wallMs() / 1000;
+  return createPresenter({
+    ...{ chain, signer: holder.key, audience, nowSeconds },
+    ...(workload && { workload: workload.for(audience, nowSeconds) }),
+  });
 }
 
 async function measure(

@@ -1,8 +1,10 @@
 import {
   type ApprovalFact,
   approvalsOfOthers,
+  bySameName,
   checkApprovals,
   missingApprovals,
+  type PersonOf,
 } from '../../decision/index.ts';
 import { type GivenApproval, type GovernanceState, REQUEST_SECONDS } from '../../governance/index.ts';
 import type { ApprovalsSeen, DecisionReceipt } from '../../receipt/index.ts';
@@ -32,6 +34,25 @@ export interface ApprovalRequest {
   readonly missing: readonly { readonly role: string; readonly people: number }[];
   /** Subjects that ask, and so do not approve. */
   readonly requesters: readonly string[];
+  /** Who had the artifact issued, where that is on record, and so does not approve either. */
+  readonly issuedBy: string | undefined;
+}
+
+/** Why somebody's word on a request would not count: they are who asks, under that name or another (spec/governance.md §5). */
+export function findOwnRequest(
+  { requesters, issuedBy }: Pick<ApprovalRequest, 'requesters' | 'issuedBy'>,
+  { approver, decision }: { readonly approver: string; readonly decision: 'approve' | 'reject' },
+  domain: string | undefined,
+): string | undefined {
+  if (requesters.includes(approver)) return `${approver} asks for this action, and does not approve it`;
+  if (decision === 'reject') return undefined;
+  const personOf = bySameName(domain);
+  const own = [...requesters, ...(issuedBy === undefined ? [] : [issuedBy])].find(
+    (subject) => personOf(subject) === personOf(approver),
+  );
+  if (own === undefined) return undefined;
+  const as = own === approver ? '' : ` as ${own}`;
+  return `${approver} asks for this action, or issued its artifact,${as} and does not approve it`;
 }
 
 /** What a denial says as a request; undefined for a receipt that is none. */
@@ -47,7 +68,9 @@ export function requestOfReceipt(
 ): ApprovalRequest | undefined {
   const { approvals, artifact, id, atMs } = receipt;
   if (approvals?.requestExpiresAtMs === undefined || artifact === undefined) return undefined;
-  const { holders, initiator } = artifact;
+  const { holders, initiator, tokenIds } = artifact;
+  const issuedBy = state.issuedArtifact(tokenIds[0] ?? '')?.actor;
+  const personOf = bySameName(state.domain);
   const subjects = [
     ...(initiator === undefined ? [] : [initiator.id]),
     ...holders.flatMap((thumbprint) => state.subjectsOf(thumbprint)),
@@ -57,9 +80,11 @@ export function requestOfReceipt(
     ({ statement }) => statement.decision === 'reject' || !isSpent(reader, statement.nonce),
   );
   const others: ReadonlySet<string> = new Set(
-    approvalsOfOthers(unspent.map(factOfApproval), { subjects, keyThumbprints: holders }).map(
-      ({ nonce }) => nonce,
-    ),
+    approvalsOfOthers(
+      unspent.map(factOfApproval),
+      { subjects, keyThumbprints: holders, issuedBy },
+      personOf,
+    ).map(({ nonce }) => nonce),
   );
   const given = unspent.filter(({ statement }) => others.has(statement.nonce));
   const ranAfter = standing.some(({ statement }) =>
@@ -70,12 +95,13 @@ export function requestOfReceipt(
   const facts = given.map(factOfApproval);
   const status = ranAfter
     ? 'used'
-    : statusOf(approvals.required, facts, { nowMs, expiresAtMs, withinSeconds });
-  const missing = missingApprovals(approvals.required, facts, nowMs / 1000, withinSeconds);
+    : statusOf(approvals.required, facts, { nowMs, expiresAtMs, withinSeconds, personOf });
+  const missing = missingApprovals(approvals.required, facts, nowMs / 1000, withinSeconds, personOf);
   return {
     ...{ id, log, index, status, atMs, expiresAtMs, receipt, given, missing },
     required: approvals.required,
     requesters: [...new Set(subjects)],
+    issuedBy,
   };
 }
 
@@ -86,9 +112,15 @@ function statusOf(
     nowMs,
     expiresAtMs,
     withinSeconds,
-  }: { readonly nowMs: number; readonly expiresAtMs: number; readonly withinSeconds: number },
+    personOf,
+  }: {
+    readonly nowMs: number;
+    readonly expiresAtMs: number;
+    readonly withinSeconds: number;
+    readonly personOf: PersonOf;
+  },
 ): RequestStatus {
-  const denial = checkApprovals(required, given, nowMs / 1000, withinSeconds);
+  const denial = checkApprovals(required, given, nowMs / 1000, withinSeconds, personOf);
   if (denial === undefined) return 'approved';
   if (denial.code === 'approval.rejected') return 'rejected';
   return nowMs < expiresAtMs ? 'open' : 'expired';

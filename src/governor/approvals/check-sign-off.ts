@@ -6,18 +6,19 @@ import {
   type StatementSignature,
   statementBytes,
 } from '../../governance/index.ts';
-import type { ApprovalRequest } from './approval-request.ts';
+import { type ApprovalRequest, findOwnRequest } from './approval-request.ts';
 
 /**
  * Why a signed statement cannot be recorded about a request: it is about something else, the request no longer waits, or
  * it is not its approver's. What it says beside that, the governance log itself checks as it takes it.
  */
 export function findSignOffProblem(
-  { id, receipt, status, requesters }: ApprovalRequest,
+  request: ApprovalRequest,
   statement: ApprovalStatement,
   signature: StatementSignature,
   state: GovernanceState,
 ): Denial | undefined {
+  const { id, receipt, status } = request;
   const { approvals, artifact, policy } = receipt;
   // INVARIANT (spec/governance.md §5): what is signed is this action under this artifact and policy, asked for by this request.
   if (
@@ -32,9 +33,8 @@ export function findSignOffProblem(
   if (status === 'used') return deny('approval.expired', 'the action has run: ask again');
   if (status === 'rejected') return deny('approval.rejected', 'an approver has rejected this action');
   const { approver, role } = statement;
-  if (requesters.includes(approver)) {
-    return deny('identity.mismatch', `${approver} asks for this action, and does not approve it`);
-  }
+  const own = findOwnRequest(request, statement, state.domain);
+  if (own !== undefined) return deny('identity.mismatch', own);
   const enrolled = state.approvals.approver(approver);
   if (enrolled === undefined) return deny('identity.mismatch', `${approver} is not enrolled as an approver`);
   const bytes = statementBytes(statement);

@@ -15,7 +15,7 @@ import {
 import type { NewGovernanceEvent } from '../governance-event.ts';
 import { appendGovernance } from '../governance-writer.ts';
 import type { Home } from '../home.ts';
-import type { ApprovalRequest } from './approval-request.ts';
+import { type ApprovalRequest, findOwnRequest } from './approval-request.ts';
 
 interface By {
   readonly actor: string;
@@ -40,7 +40,7 @@ export function statementFor(
   { approver, role, decision, reason, seconds }: Verdict,
   nowSeconds: number,
 ): ApprovalStatement | Denial {
-  const { id, receipt, status, requesters } = request;
+  const { id, receipt, status } = request;
   const { approvals, artifact, policy } = receipt;
   if (approvals === undefined || artifact === undefined || policy === undefined) {
     return deny('request.malformed', `execution ${id} does not wait for approval`);
@@ -49,9 +49,8 @@ export function statementFor(
     return deny('approval.expired', 'the request has expired: it has to be made again');
   if (status === 'used') return deny('request.malformed', 'the action has run: it has to be asked for again');
   if (status === 'rejected') return deny('approval.rejected', 'an approver has rejected this action');
-  if (requesters.includes(approver)) {
-    return deny('request.malformed', `${approver} asks for this action, and does not approve it`);
-  }
+  const own = findOwnRequest(request, { approver, decision }, home.domain);
+  if (own !== undefined) return deny('request.malformed', own);
   const longest = role === BREAK_GLASS ? MAX_BREAK_GLASS_SECONDS : REQUEST_SECONDS;
   const { atMs, expiresAtMs } = request;
   // Where less time is given than usual, that is the end of it: nothing longer would count.

@@ -153,6 +153,7 @@ export function snapshotOfReceipt(receipt: DecisionReceipt, parts: SnapshotParts
     maxLineageDepth: receipt.bounds.maxLineageDepth,
     replay: receipt.code === 'replay.unavailable' ? 'unavailable' : 'fresh',
     record: 'available',
+    people: receipt.approvals?.people ?? 'by-subject',
     limits: DEFAULT_LIMITS,
     ...parts,
   };

@@ -85,8 +85,9 @@ export function x509KeysOf(message: unknown, onUnreadable: OnUnreadable): Bundle
 export function witKeysOf(
   message: unknown,
   onUnreadable: OnUnreadable,
-): { readonly keys: BundleKeys; readonly more: boolean } {
+): { readonly keys: BundleKeys; readonly more: boolean; readonly characters: number } {
   const { bundles, more } = witBundles.parse(message);
+  const characters = Object.values(bundles).reduce((sum, text) => sum + text.length, 0);
   const keys = byTrustDomain(bundles, onUnreadable, (text) => {
     const { keys: list } = objectOf(text);
     if (!Array.isArray(list)) throw new Error('a bundle has no keys');
@@ -95,7 +96,7 @@ export function witKeysOf(
       .filter(({ use }) => use === undefined || use === 'wit-svid')
       .map((jwk) => ({ ...jwk, use: 'wit-svid' }));
   });
-  return { keys, more };
+  return { keys, more, characters };
 }
 
 /** The bundles that both kinds of keys make, each of its own trust domain. */

@@ -1,8 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { loadPackageDefinition, Server, ServerCredentials, type ServerWritableStream } from '@grpc/grpc-js';
-import { fromJSON } from '@grpc/proto-loader';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { JsonObject } from '../../codec/index.ts';
 import { isDenial } from '../../denial/index.ts';
@@ -12,10 +7,10 @@ import {
   type TrustBundle,
   verifyWorkload,
 } from '../../workload/index.ts';
-import { WORKLOAD_API } from './descriptor.ts';
 import { workloadApiTarget } from './endpoint.ts';
 import type { WitIdentity, X509Identity } from './identities.ts';
 import { splitDer } from './split-der.ts';
+import { TestWorkloadApi } from './workload-api.test-support.ts';
 import { type Watcher, WorkloadApi } from './workload-api.ts';
 
 const PROD = 'prod.example';
@@ -24,39 +19,15 @@ const NOW = Math.floor(Date.now() / 1000);
 const day = { nowSeconds: NOW, ttlSeconds: 86_400 };
 const issuer = DevelopmentIssuer.create(PROD, day);
 
-/** A Workload API that says what a test has it say. */
-type Stream = ServerWritableStream<object, object>;
-const answers: Record<string, (stream: Stream) => void> = {};
-const calls: string[] = [];
-const server = new Server();
-let folder: string;
-let endpoint: string;
+let server: TestWorkloadApi;
+let answers: TestWorkloadApi['answers'];
+let calls: string[];
 let api: WorkloadApi;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'writ-spiffe-'));
-  endpoint = `unix://${join(folder, 'agent.sock')}`;
-  const { SpiffeWorkloadAPI: service } = loadPackageDefinition(fromJSON(WORKLOAD_API, { keepCase: true }));
-  if (service === undefined || !('service' in service)) throw new Error('no service');
-  const handle = (method: string) => (stream: Stream) => {
-    calls.push(method);
-    if (stream.metadata.get('workload.spiffe.io')[0] !== 'true') {
-      stream.emit('error', { code: 3, details: 'security header missing' });
-    } else
-      (answers[method] ?? ((one: Stream) => one.emit('error', { code: 12, details: 'not here' })))(stream);
-  };
-  const methods = ['FetchX509SVID', 'FetchX509Bundles', 'FetchWITSVID', 'FetchWITBundles'];
-  server.addService(
-    service.service as never,
-    Object.fromEntries(methods.map((name) => [name, handle(name)])),
-  );
-  await new Promise<void>((resolve, reject) => {
-    const target = workloadApiTarget(endpoint) ?? '';
-    server.bindAsync(target, ServerCredentials.createInsecure(), (error) =>
-      error ? reject(error) : resolve(),
-    );
-  });
-  api = await WorkloadApi.open({ endpoint, firstBackoffMs: 5, maxBackoffMs: 20 });
+  server = await TestWorkloadApi.start();
+  ({ answers, calls } = server);
+  api = await WorkloadApi.open({ endpoint: server.endpoint, firstBackoffMs: 5, maxBackoffMs: 20 });
 });
 beforeEach(() => {
   for (const name of Object.keys(answers)) delete answers[name];
@@ -64,8 +35,7 @@ beforeEach(() => {
 });
 afterAll(() => {
   api.close();
-  server.forceShutdown();
-  rmSync(folder, { recursive: true, force: true });
+  server.close();
 });
 
 const der = (certificates: readonly string[]) =>
@@ -256,6 +226,43 @@ test('what a stream told in part before it broke off is not taken for told by th
   stop();
   expect(typeof told === 'string' ? told : told.map(({ trustDomain }) => trustDomain)).toEqual([PROD]);
   expect(opened).toBe(3);
+});
+
+test('an endpoint that tells bundles in parts without end is left, whatever the parts are', async () => {
+  const many = (count: number, text: string) =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`spiffe://d${at}.example`, text]));
+  const padding = JSON.stringify({ keys: [], padding: 'x'.repeat(500_000) });
+  for (const bundles of [many(300, '{"keys":[]}'), many(7, padding)]) {
+    let opened = 0;
+    answers.FetchWITBundles = (stream) => {
+      opened += 1;
+      if (opened > 1) {
+        stream.write({ bundles: { [`spiffe://${PROD}`]: JSON.stringify(witBundle()) }, more: false });
+        return;
+      }
+      for (let at = 0; at < 5; at += 1) stream.write({ bundles, more: true });
+    };
+    const { until, stop, seen } = recording<readonly TrustBundle[]>((watcher) =>
+      api.watchTrustBundles(watcher),
+    );
+    const told = await until((what) => typeof what !== 'string');
+    stop();
+    expect(seen).toContainEqual(expect.stringMatching(/FetchWITBundles: more than 1024 bundles, or/));
+    expect(typeof told === 'string' ? told : told.map(({ trustDomain }) => trustDomain)).toEqual([PROD]);
+  }
+});
+
+test('bundles that this process may not have any more are taken back', async () => {
+  let refuse = () => {};
+  answers.FetchX509Bundles = (stream) => {
+    refuse = () => stream.emit('error', { code: 7, details: 'not entitled' });
+    stream.write({ bundles: { [`spiffe://${PROD}`]: der(root()) } });
+  };
+  const { until, stop } = recording<readonly TrustBundle[]>((watcher) => api.watchTrustBundles(watcher));
+  await until((what) => typeof what !== 'string' && what.length === 1);
+  refuse();
+  await until((what) => typeof what !== 'string' && what.length === 0);
+  stop();
 });
 
 test('endpoints are absolute paths of Unix sockets', () => {

@@ -17,8 +17,11 @@ import {
 export interface Watcher<T> {
   /** Told of everything at once, anew with every rotation. */
   readonly onUpdate: (update: T) => void;
-  /** Why there is nothing new for now, or less than all; it goes on trying, unless it says that it does not. */
-  readonly onProblem?: (problem: string) => void;
+  /**
+   * Why there is nothing new for now, or less than all; it goes on trying. `not_entitled`: what was told before is taken back
+   * (Workload API §5.2.1, §7.2.1). `not_served`: it does not go on, the endpoint does not have what is asked for (§7).
+   */
+  readonly onProblem?: (problem: string, why?: 'not_entitled' | 'not_served') => void;
 }
 
 export interface WorkloadApiOptions {
@@ -34,7 +37,12 @@ type Method = 'FetchX509SVID' | 'FetchX509Bundles' | 'FetchWITSVID' | 'FetchWITB
 const SERVICE = 'SpiffeWorkloadAPI';
 const FIRST_BACKOFF_MS = 1000;
 const MAX_BACKOFF_MS = 30_000;
+const FIRST_WITHIN_MS = 10_000;
+/** Of one answer that comes in parts. */
+const MAX_TRUST_DOMAINS = 1024;
+const MAX_PART_CHARACTERS = 16 * 1024 * 1024;
 const INVALID_ARGUMENT = 3;
+const PERMISSION_DENIED = 7;
 const UNIMPLEMENTED = 12;
 
 /**
@@ -99,6 +107,11 @@ export class WorkloadApi {
     let x509: BundleKeys | undefined;
     let wit: BundleKeys | undefined;
     let part: [string, readonly JsonObject[]][] = [];
+    let partCharacters = 0;
+    const forget = () => {
+      part = [];
+      partCharacters = 0;
+    };
     const unreadableIn = (method: Method) => (problem: string) =>
       watcher.onProblem?.(`${method}: left out: ${problem}`);
     const tell = (method: Method) => watcher.onUpdate(trustBundlesOf([x509, wit], unreadableIn(method)));
@@ -109,24 +122,40 @@ export class WorkloadApi {
           x509 = x509KeysOf(message, unreadableIn('FetchX509Bundles'));
           tell('FetchX509Bundles');
         },
-        watcher,
+        {
+          onUpdate: watcher.onUpdate,
+          onProblem: (problem, why) => {
+            watcher.onProblem?.(problem, why);
+            if (why !== 'not_entitled') return;
+            x509 = undefined;
+            tell('FetchX509Bundles');
+          },
+        },
       ),
       this.#watch(
         'FetchWITBundles',
         (message) => {
-          const { keys, more } = witKeysOf(message, unreadableIn('FetchWITBundles'));
+          const { keys, more, characters } = witKeysOf(message, unreadableIn('FetchWITBundles'));
+          partCharacters += characters;
+          // INVARIANT: an endpoint that never comes to an end costs no more memory than this.
+          if (part.length + keys.size > MAX_TRUST_DOMAINS || partCharacters > MAX_PART_CHARACTERS) {
+            throw new Error(`more than ${MAX_TRUST_DOMAINS} bundles, or ${MAX_PART_CHARACTERS} characters`);
+          }
           part.push(...keys);
           if (more) return;
           wit = new Map(part);
-          part = [];
+          forget();
           tell('FetchWITBundles');
         },
         {
           onUpdate: watcher.onUpdate,
-          onProblem: (problem) => {
+          onProblem: (problem, why) => {
             // The next stream tells everything anew: what this one had told in part is not of it.
-            part = [];
-            watcher.onProblem?.(problem);
+            forget();
+            watcher.onProblem?.(problem, why);
+            if (why !== 'not_entitled') return;
+            wit = undefined;
+            tell('FetchWITBundles');
           },
         },
       ),
@@ -136,18 +165,24 @@ export class WorkloadApi {
     };
   }
 
-  /** The first answer of a stream. @throws Error where the first thing that happens is a problem. */
-  first<T>(watch: (watcher: Watcher<T>) => () => void): Promise<T> {
+  /** The first answer of a stream. @throws Error where the first thing that happens is a problem, or nothing does in time. */
+  first<T>(watch: (watcher: Watcher<T>) => () => void, withinMs = FIRST_WITHIN_MS): Promise<T> {
     return new Promise((resolve, reject) => {
+      const end = () => {
+        clearTimeout(late);
+        setImmediate(() => stop());
+      };
+      const fail = (problem: string) => {
+        reject(new Error(problem));
+        end();
+      };
+      const late = setTimeout(() => fail(`no answer within ${withinMs / 1000} s`), withinMs);
       const stop = watch({
         onUpdate: (update) => {
           resolve(update);
-          setImmediate(() => stop());
+          end();
         },
-        onProblem: (problem) => {
-          reject(new Error(problem));
-          setImmediate(() => stop());
-        },
+        onProblem: fail,
       });
     });
   }
@@ -181,14 +216,15 @@ export class WorkloadApi {
         this.#metadata,
       );
       stream = own;
-      const again = (problem: string, forGood = false) => {
+      const again = (problem: string, code?: number) => {
         if (over || stopped) return;
         over = true;
-        onProblem?.(`${method}: ${problem}`);
-        if (forGood) {
-          stop();
-          return;
-        }
+        // Asking again would not help.
+        const isServed = code !== INVALID_ARGUMENT && code !== UNIMPLEMENTED;
+        if (!isServed) stop();
+        const why = code === PERMISSION_DENIED ? 'not_entitled' : isServed ? undefined : 'not_served';
+        onProblem?.(`${method}: ${problem}`, why);
+        if (stopped) return;
         timer = setTimeout(start, backoffMs * (0.5 + Math.random() / 2)).unref();
         backoffMs = Math.min(backoffMs * 2, maxBackoffMs);
       };
@@ -204,9 +240,7 @@ export class WorkloadApi {
         }
       });
       own.on('error', (error: Error & { readonly code?: number; readonly details?: string }) => {
-        // Workload API §4.4 and §6: asking again would not help.
-        const forGood = error.code === INVALID_ARGUMENT || error.code === UNIMPLEMENTED;
-        again(error.details ?? 'lost', forGood);
+        again(error.details ?? 'lost', error.code);
       });
       own.on('end', () => again('the stream ended'));
     };

@@ -10,7 +10,7 @@ import {
   NOT_GRANTED,
   parseObject,
 } from '../session.test-support.ts';
-import { governedUpstream } from './governed-upstream.ts';
+import { type GovernedUpstreamOptions, governedUpstream } from './governed-upstream.ts';
 import { type EndpointLimits, type EndpointOptions, McpEndpoint } from './mcp-endpoint.ts';
 import { multiplexer } from './multiplexer.ts';
 import type { LinkEvents, OpenLink } from './upstream-link.ts';
@@ -52,6 +52,8 @@ export interface HarnessOptions {
   readonly limits?: Partial<EndpointLimits>;
   readonly presentations?: EndpointOptions['presentations'];
   readonly decide?: (action: Action) => Denial | undefined;
+  /** Decides in place of the one that only notes what it is asked. */
+  readonly real?: Pick<GovernedUpstreamOptions, 'governor' | 'pinnedDigest' | 'onDefinitions'>;
   /** Answers a request; undefined leaves it open. */
   readonly answer?: (message: JsonObject, upstream: ScriptedUpstream) => JsonObject | undefined;
 }
@@ -133,6 +135,7 @@ export async function startEndpoint(options: HarnessOptions = {}): Promise<Endpo
       governor,
       presenter: options.presentations === undefined ? fakePresenter() : NOBODY,
       diagnose: () => {},
+      ...options.real,
     });
   const hosts = new Set<string>();
   const endpoint: McpEndpoint = new McpEndpoint({
@@ -141,6 +144,7 @@ export async function startEndpoint(options: HarnessOptions = {}): Promise<Endpo
     resource: () => ({
       resource: `http://127.0.0.1:${port}/mcp`,
       authorizationServers: ['https://as.example'],
+      ...(options.presentations && { more: { writ: { name: 'fs', upstreams: [...names] } } }),
     }),
     open:
       names.length === 1
