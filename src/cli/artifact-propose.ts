@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import type { JsonObject } from '../codec/index.ts';
 import { isDenial } from '../denial/index.ts';
 import {
-  currentInputs,
   type Home,
   issueArtifact,
   type Proposal,
@@ -15,11 +14,10 @@ import { agentName } from './agents.ts';
 import { checkArtifactName, writeArtifact } from './artifact-file.ts';
 import { denied, type ExitCode, failure } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
+import { currentCall } from './current-call.ts';
 import { formatDuration, parseDuration } from './duration.ts';
 import { readGovernance } from './governance.ts';
 import type { Output } from './output.ts';
-import { mustFindExecution } from './receipt-show.ts';
-import { openRecorded } from './recorded.ts';
 import type { Session } from './session.ts';
 import { bad, faint, good, strong, warn } from './text.ts';
 import { visibleJson } from './visible-json.ts';
@@ -81,23 +79,10 @@ async function propose(session: Session, id: string, options: Options): Promise<
 }
 
 function proposalFor({ surroundings }: Session, home: Home, id: string): Proposal {
-  const found = mustFindExecution(home, id);
-  const { log, record } = found;
-  found.reader.close();
-  const recorded = openRecorded(home, log);
-  try {
-    const sources = recorded.wanted.get(log);
-    if (sources === undefined) throw failure('not_found', `log ${log} cannot be read`);
-    const view = readGovernance(home);
-    const { decision: receipt, decisionIndex: index } = record;
-    const inputs = currentInputs(sources, { receipt, index }, view, surroundings.clockMs() / 1000);
-    if (isDenial(inputs)) throw denied(inputs);
-    const proposal = proposeChange(receipt, inputs.action, inputs.snapshot, home.issuer);
-    if (isDenial(proposal)) throw denied(proposal);
-    return proposal;
-  } finally {
-    recorded.close();
-  }
+  const { receipt, action, snapshot } = currentCall(home, id, surroundings.clockMs() / 1000);
+  const proposal = proposeChange(receipt, action, snapshot, home.issuer);
+  if (isDenial(proposal)) throw denied(proposal);
+  return proposal;
 }
 
 interface Signed {

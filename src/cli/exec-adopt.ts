@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
+import type { WritClaim } from '../artifact/index.ts';
 import { isDenial } from '../denial/index.ts';
 import {
   type Account,
@@ -15,22 +15,24 @@ import {
   readProgram,
 } from '../enforce/exec/index.ts';
 import { CONFINEMENT_LAYERS, type Component, confinementComponent } from '../environment/index.ts';
-import { isLocalName, issueArtifact, writeFileDurably } from '../governor/index.ts';
+import { type Home, isLocalName, issueArtifact } from '../governor/index.ts';
+import type { VerificationKey } from '../key/index.ts';
 import { writeArtifact } from './artifact-file.ts';
 import { changeablePlaces } from './changeable-places.ts';
 import { denied, failure, usageError } from './cli-error.ts';
 import { collect, type Define, examples } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { addExecOptions, type ExecOptions, environmentOf, limitsOf } from './exec-options.ts';
+import { pinTool } from './exec-pin.ts';
 import { realPath } from './exec-program.ts';
 import { addUseOptions, type GrantOptions, writClaimOf } from './grant-options.ts';
-import { changesSince, ensureAgent, ensurePolicy, policyFolder } from './init-steps.ts';
-import { readToolManifest, toolManifest } from './policy-folder.ts';
+import { type By, ensureAgent } from './init-steps.ts';
 import { argvOf, constraintsOf, stdinOf } from './program-constraints.ts';
 import { type StoredProgram, writeProgram } from './program-file.ts';
 import type { Session } from './session.ts';
 import { findExecutable } from './surroundings.ts';
 import { faint, good } from './text.ts';
+import type { ToolGrants } from './tool-grants.ts';
 
 interface Options extends ExecOptions, Pick<GrantOptions, 'maxUses' | 'window' | 'reference'> {
   readonly effects: string;
@@ -42,6 +44,7 @@ interface Options extends ExecOptions, Pick<GrantOptions, 'maxUses' | 'window' |
   readonly account?: string;
   readonly stdin?: string;
   readonly weaker?: readonly string[];
+  readonly pinOnly?: boolean;
 }
 
 const EFFECTS: readonly Effects[] = ['read', 'write', 'destructive'];
@@ -80,6 +83,7 @@ more. Adopt it anew when the program was updated: until then it is denied (envir
       'a layer of the confinement that is known not to hold here: network=leaks, limits=absent (repeatable)',
       collect,
     )
+    .option('--pin-only', 'grant nothing: the artifact is issued apart, by "writ artifact issue"')
     .addHelpText(
       'after',
       examples(
@@ -140,32 +144,21 @@ async function adopt(session: Session, name: string, file: string, options: Opti
   const by = { actor: session.actor(home), atSeconds: session.nowSeconds };
   const agent = await ensureAgent(home, options.agent, by);
   const point = execPointName(name);
-  const manifest = join(policyFolder(home), 'tools', `${point}.json`);
-  const before = existsSync(manifest) ? readToolManifest(manifest) : undefined;
-  writeFileDurably(manifest, toolManifest(name, [tool]), 0o644);
-  const policy = await ensurePolicy(home, by);
+  const { policy, changes } = await pinTool(home, tool, by);
   writeProgram(home, name, asked);
-  const expSeconds = by.atSeconds + ttlSeconds;
-  const issued = await issueArtifact(
-    home,
-    {
-      holder: agent.key,
-      tools,
-      audiences: [home.audience(point)],
-      iatSeconds: by.atSeconds,
-      expSeconds,
-      writ: {
-        initiator: { id: by.actor, kind: 'human' },
-        environment: { components: [...confinerComponents(confiner), ...weaker] },
-        ...claim,
-      },
-    },
-    by,
-  );
-  if (isDenial(issued)) throw denied(issued);
-  const artifact = `${agent.name}-${point}`;
-  writeArtifact(home, artifact, [issued.compact], { replace: true });
-  const changes = changesSince(before, [tool]);
+  const writ: WritClaim = {
+    initiator: { id: by.actor, kind: 'human' },
+    environment: { components: [...confinerComponents(confiner), ...weaker] },
+    ...claim,
+  };
+  const artifact =
+    options.pinOnly === true
+      ? undefined
+      : await grant(
+          home,
+          { name: `${agent.name}-${point}`, point, holder: agent.key, tools, writ, ttlSeconds },
+          by,
+        );
   output.answer(
     {
       name,
@@ -173,7 +166,7 @@ async function adopt(session: Session, name: string, file: string, options: Opti
       program: program.path,
       programDigest: program.digest,
       agent: agent.name,
-      artifact: { name: artifact, jti: issued.jti, expires: expSeconds, tools },
+      artifact: artifact ?? null,
       policy: { digest: policy.bundle.digest, changed: policy.changed },
       changed: changes.changed.length > 0,
       changeable,
@@ -192,11 +185,41 @@ async function adopt(session: Session, name: string, file: string, options: Opti
           `others can change ${place}: let only root or your own account write there (chown, chmod go-w)`,
         );
       }
-      output.line(good('granted '), artifact, faint(`  to ${agent.name}, for ${options.ttl}`));
+      if (artifact === undefined) {
+        output.line(faint('nothing is granted yet: writ artifact issue'));
+        return;
+      }
+      output.line(good('granted '), artifact.name, faint(`  to ${agent.name}, for ${options.ttl}`));
       output.line();
       output.line(`  writ exec -- ${name}`);
     },
   );
+}
+
+/** Signs and stores what the agent presents. */
+async function grant(
+  home: Home,
+  asked: {
+    readonly name: string;
+    readonly point: string;
+    readonly holder: VerificationKey;
+    readonly tools: ToolGrants;
+    readonly writ: WritClaim;
+    readonly ttlSeconds: number;
+  },
+  by: By,
+) {
+  const { name, point, holder, tools, writ, ttlSeconds } = asked;
+  const iatSeconds = by.atSeconds;
+  const expSeconds = iatSeconds + ttlSeconds;
+  const issued = await issueArtifact(
+    home,
+    { holder, tools, audiences: [home.audience(point)], iatSeconds, expSeconds, writ },
+    by,
+  );
+  if (isDenial(issued)) throw denied(issued);
+  writeArtifact(home, name, [issued.compact], { replace: true });
+  return { name, jti: issued.jti, expires: expSeconds, tools };
 }
 
 /** Each destination in its one spelling, as calls are compared by it. */

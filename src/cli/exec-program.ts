@@ -1,10 +1,11 @@
-import { realpathSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { type Denial, isDenial } from '../denial/index.ts';
-import { DEFAULT_LIMITS, type Program, readProgram } from '../enforce/exec/index.ts';
-import type { Home } from '../governor/index.ts';
+import { DEFAULT_LIMITS, execPointName, type Program, readProgram } from '../enforce/exec/index.ts';
+import { type Home, isLocalName } from '../governor/index.ts';
+import { localAgents } from './agents.ts';
 import { CliError } from './cli-error.ts';
-import { findStoredName, readStoredProgram, type StoredProgram } from './program-file.ts';
+import { findStoredName, listProgramNames, readStoredProgram, type StoredProgram } from './program-file.ts';
 import type { Surroundings } from './surroundings.ts';
 import { findExecutable } from './surroundings.ts';
 
@@ -17,6 +18,8 @@ export interface FoundProgram {
 }
 
 const UNADOPTED = 'unadopted';
+/** With a number behind it, it still is a name. */
+const MAX_NAME_CHARACTERS = 48;
 /** Conventional exit code of a program that is not there. */
 const NOT_FOUND = 127;
 
@@ -30,8 +33,12 @@ export interface LocatedProgram {
 }
 
 /** Finds the program of a command line by the name it was adopted under, else by its path, and reads nothing of it. */
-export function locateProgram(home: Home, command: string, surroundings: Surroundings): LocatedProgram {
-  const named = readStoredProgram(home, command);
+export function locateProgram(
+  home: Home | undefined,
+  command: string,
+  surroundings: Surroundings,
+): LocatedProgram {
+  const named = home && readStoredProgram(home, command);
   const path = named?.path ?? findExecutable(command, surroundings.path, surroundings.cwd);
   if (path === undefined) {
     throw new CliError({
@@ -42,8 +49,8 @@ export function locateProgram(home: Home, command: string, surroundings: Surroun
     });
   }
   const real = realPath(surroundings.cwd, path);
-  const name = named === undefined ? findStoredName(home, real) : command;
-  const stored = named ?? (name === undefined ? undefined : readStoredProgram(home, name));
+  const name = named === undefined ? home && findStoredName(home, real) : command;
+  const stored = named ?? (name === undefined ? undefined : home && readStoredProgram(home, name));
   return { name, path: real, stored };
 }
 
@@ -76,4 +83,26 @@ export function realPath(cwd: string, path: string): string {
   } catch {
     return resolve(cwd, path);
   }
+}
+
+/** A name for a program that nothing in the trust domain is called by yet. */
+export function freeName(home: Home | undefined, path: string): string {
+  const plain = basename(path)
+    .replace(/[^A-Za-z0-9._~-]+/g, '-')
+    .replace(/^[^A-Za-z0-9]+|\.{2,}/g, '')
+    .slice(0, MAX_NAME_CHARACTERS);
+  const base = isLocalName(plain) ? plain : 'program';
+  for (let count = 1; ; count += 1) {
+    const name = count === 1 ? base : `${base}-${count}`;
+    if (home === undefined || !isTaken(home, name)) return name;
+  }
+}
+
+function isTaken(home: Home, name: string): boolean {
+  const point = execPointName(name);
+  return (
+    listProgramNames(home).includes(name) ||
+    existsSync(join(home.folder, 'policy', 'tools', `${point}.json`)) ||
+    localAgents(home).some((agent) => existsSync(home.artifactFile(`${agent}-${point}`)))
+  );
 }

@@ -41,6 +41,8 @@ interface Options extends ExecOptions {
   readonly daemon: string;
   readonly explain?: boolean;
   readonly grace: string;
+  readonly record?: boolean;
+  readonly out?: string;
 }
 
 /** As other programs that run programs have it (env, nohup, docker run). */
@@ -74,6 +76,11 @@ authority ends. Exit code: the program's own; 126 denied, 125 could not be run, 
       '10s',
     )
     .option(
+      '--record',
+      'run it once on copies, in a trust domain that is gone afterwards, and propose the narrowest artifact for what it did',
+    )
+    .option('-o, --out <file>', 'with --record: write the proposal there as JSON')
+    .option(
       '--explain',
       'show what would be asked for, what the artifact grants, and what holds; run nothing',
     )
@@ -83,7 +90,7 @@ authority ends. Exit code: the program's own; 126 denied, 125 could not be run, 
 Others that start with it:
   writ exec adopt   pin a program, and grant it to an agent
   writ exec shell   run a line of shell, every command of it confined
-${examples('$ writ exec adopt echo --effects read --any-arguments -- /bin/echo', '$ writ exec -- echo hi')}`,
+${examples('$ writ exec adopt echo --effects read --any-arguments -- /bin/echo', '$ writ exec -- echo hi', '$ writ exec --record --write . -- ./build.sh', '  runs it on copies, proposes what to grant, and changes nothing')}`,
     )
     .action(
       act(async (session, line: readonly string[], options: Options): Promise<ExitCode> => {
@@ -99,6 +106,7 @@ ${examples('$ writ exec adopt echo --effects read --any-arguments -- /bin/echo',
 };
 
 async function exec(session: Session, line: readonly string[], options: Options): Promise<ExitCode> {
+  if (options.record === true) return (await import('./exec-record.ts')).recordExec(session, line, options);
   const { surroundings } = session;
   const [command = '', ...argv] = line;
   if (!DAEMON_USES.includes(options.daemon)) {

@@ -36,6 +36,11 @@ export class Session {
     return this.#options.home !== undefined;
   }
 
+  /** `--home` as it was given. */
+  get homeOption(): string | undefined {
+    return this.#options.home;
+  }
+
   /** `--home`, the nearest `.writ` at or above the working directory, or `WRIT_HOME`. */
   async findHomeFolder(): Promise<string | undefined> {
     const { findHomeFolder } = await import('../governor/index.ts');
@@ -69,7 +74,7 @@ export class Session {
   }
 
   /** Who acts, as governance events name it. */
-  actor(home: Home): string {
+  actor(home: Pick<Home, 'domain'>): string {
     return `spiffe://${home.domain}/user/${this.userName}`;
   }
 

@@ -104,6 +104,7 @@ export type { GovernorPorts } from './ports.ts';
 export { programFile, programVersion } from './program.ts';
 export { currentInputs } from './proposal/current-snapshot.ts';
 export { type Proposal, proposeChange } from './proposal/propose-change.ts';
+export { type NarrowProposal, proposeNarrow } from './proposal/propose-narrow.ts';
 export { type LogPublication, publishLogs } from './publish-logs.ts';
 export { readInThread } from './reading/read-in-thread.ts';
 export { findInOtherLogs } from './replay/find-in-other-logs.ts';

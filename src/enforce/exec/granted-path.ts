@@ -9,6 +9,8 @@ import { findUngrantable, type OpenedPath } from './ungrantable-path.ts';
  * this very file, whatever the path leads to by then; it being open keeps its inode from being reused.
  */
 export interface GrantedPath extends OpenedPath {
+  /** What is bound there, where that is not what lies there: a copy, of a recorded run. */
+  readonly source?: string;
   readonly device: bigint;
   readonly inode: bigint;
 }

@@ -19,7 +19,18 @@ export { destinationText, parseNetwork } from './network-grant.ts';
 export { PROXY_VARIABLES } from './network-launch.ts';
 export { type Program, programComponents, readProgram } from './program.ts';
 export { isChangeableByOthers, ROOT } from './program-place.ts';
-export { type ExecOutcome, runExec } from './run-exec.ts';
+export {
+  copyPaths,
+  findPathUse,
+  type NarrowLimit,
+  type NarrowPath,
+  narrowLimits,
+  narrowPaths,
+  notesAccessTimes,
+  type PathCopies,
+  type PathUse,
+} from './recording/index.ts';
+export { type ExecCall, type ExecOutcome, type ExecPorts, runExec } from './run-exec.ts';
 export {
   type Pipeline,
   parseShellLine,

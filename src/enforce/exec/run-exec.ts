@@ -26,6 +26,8 @@ export interface ExecPorts {
   readonly cwd: string;
   /** How the proxy finds hosts, where not as the system does. */
   readonly network?: Pick<NetworkProxyOptions, 'resolve' | 'dial'>;
+  /** What is bound in place of what was granted, where that is not to be touched: copies, which are closed with it. */
+  readonly standIn?: (paths: readonly GrantedPath[]) => Promise<readonly GrantedPath[] | Denial>;
 }
 
 export interface ExecCall {
@@ -36,6 +38,8 @@ export interface ExecCall {
   readonly parent?: string;
   /** Told when the program runs, to pass signals and streams on: at once, or what it says is lost. */
   readonly onStart?: (running: HeldProcess) => void;
+  /** Told when all that it started is dead, and before anything is looked at. */
+  readonly onEnd?: () => void;
   /** The operator's: aborting it kills the program. */
   readonly signal?: AbortSignal;
 }
@@ -64,7 +68,11 @@ const KILLED = 'the operator stopped the program';
  */
 export async function runExec(ports: ExecPorts, call: ExecCall): Promise<ExecOutcome> {
   const { tool, ask } = call;
-  const request = resolveAsk(ask, ports.cwd, ports.hidden);
+  const resolved = resolveAsk(ask, ports.cwd, ports.hidden);
+  const request =
+    isDenial(resolved) || ports.standIn === undefined
+      ? resolved
+      : await replacePaths(resolved, ports.standIn);
   const base = { tool: tool.id, toolDigest: tool.digest };
   if (isDenial(request)) {
     const outcome = await ports.governor.run(
@@ -104,6 +112,18 @@ export async function runExec(ports: ExecPorts, call: ExecCall): Promise<ExecOut
       held.kill();
       await held.ended;
     }
+    closePaths(request.paths);
+  }
+}
+
+async function replacePaths(
+  request: ExecRequest,
+  standIn: NonNullable<ExecPorts['standIn']>,
+): Promise<ExecRequest | Denial> {
+  try {
+    const paths = await standIn(request.paths);
+    return isDenial(paths) ? paths : { ...request, paths };
+  } finally {
     closePaths(request.paths);
   }
 }
@@ -159,7 +179,7 @@ async function perform(
   { holding, proxy, call, execution, paths }: Performance,
   onRelease: () => void,
 ): Promise<EffectResult<Performed | Denial>> {
-  const { ask, onStart, signal } = call;
+  const { ask, onStart, onEnd, signal } = call;
   const held = await holding;
   if (isDenial(held)) return stopped(held);
   let why: 'revoked' | 'operator' | Denial | undefined;
@@ -185,6 +205,7 @@ async function perform(
   }
   const timer = setTimeout(() => kill(OVERTIME), Math.min(ask.limits.wallSeconds * 1000, 2 ** 31 - 1));
   const end = await held.ended;
+  onEnd?.();
   proxy?.close();
   clearTimeout(timer);
   execution.signal.removeEventListener('abort', onRevoked);

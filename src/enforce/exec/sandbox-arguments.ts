@@ -95,7 +95,11 @@ export function sandboxArguments(plan: SandboxPlan, inherited: number): SandboxA
     ...['--proc', '/proc', '--dev', '/dev', '--remount-ro', '/dev'],
     ...['--size', tmpBytes, '--perms', '1777', '--tmpfs', '/dev/shm'],
     ...['--size', tmpBytes, '--perms', '1777', '--tmpfs', '/tmp'],
-    ...paths.flatMap(({ path, access }) => [access === 'read' ? '--ro-bind' : '--bind', path, path]),
+    ...paths.flatMap(({ path, access, source = path }) => [
+      access === 'read' ? '--ro-bind' : '--bind',
+      source,
+      path,
+    ]),
     ...(program.interpreter === undefined ? [] : run(program.interpreter)),
     ...run(program),
     ...(launch?.options ?? []),

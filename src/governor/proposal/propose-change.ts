@@ -7,7 +7,7 @@ import type { DecisionReceipt } from '../../receipt/index.ts';
 import { exactGrant } from './exact-grant.ts';
 import { type ExactPolicy, exactPolicy } from './exact-policy.ts';
 import { neighboursOf } from './neighbours.ts';
-import { type ProposedGrant, Trial } from './trial.ts';
+import { PASSES, type ProposedGrant, Trial } from './trial.ts';
 
 /** The narrowest change under which a denied call would pass scope and policy. */
 export interface Proposal {
@@ -109,8 +109,6 @@ export function proposeChange(
     ...{ asked, neighbours },
   };
 }
-
-const PASSES: ReadonlySet<string> = new Set(['permit', 'approval.required']);
 
 /** The active bundle with one policy more. */
 function addPolicy(

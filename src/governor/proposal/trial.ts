@@ -20,6 +20,9 @@ export interface TriedCall {
 
 const LIFETIME_SECONDS = 3600;
 
+/** What a trial says of a call that the grant is enough for. */
+export const PASSES: ReadonlySet<string> = new Set(['permit', 'approval.required']);
+
 /**
  * Decides calls under an artifact and a policy that do not exist yet. Everything else is as it stands. The keys are made up for the
  * trial: issuer and holder have others, and nothing that is signed here counts anywhere.
