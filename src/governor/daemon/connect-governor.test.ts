@@ -113,9 +113,12 @@ test('what is measured while a lost session is opened again is told before anyth
   if (connected === undefined) throw new Error('not connected');
   onOpen = () => connected.setComponents(named('after'), 2);
   last?.terminate();
-  const asked = await connected.governor.run({ tool: 'mcp://fs/tools/x', args: {}, presentation: undefined }, () => {
-    throw new Error('it ran');
-  });
+  const asked = await connected.governor.run(
+    { tool: 'mcp://fs/tools/x', args: {}, presentation: undefined },
+    () => {
+      throw new Error('it ran');
+    },
+  );
   expect(asked).toMatchObject({ verdict: 'deny' });
   expect(told).toEqual(['open before', 'open before', 'components after', 'ask']);
   await connected.close();
