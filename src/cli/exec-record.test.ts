@@ -135,6 +135,15 @@ describe.skipIf(testConfiner() === undefined)('writ exec --record', () => {
     expect(ran.err).toContain('no file of yours was changed');
   });
 
+  it('runs as the example of the help has it', async () => {
+    const example = /\$ writ (exec --record .*)/.exec((await writ({ cwd: work }, 'exec', '--help')).out)?.[1];
+    const project = join(folder, 'project');
+    for (const path of ['', 'src', 'out']) mkdirSync(join(project, path));
+    writeFileSync(join(project, 'build.sh'), '#!/bin/sh\necho built\n', { mode: 0o755 });
+    const ran = await writ({ cwd: project }, '--home', home, ...(example ?? '').split(' '));
+    expect(ran).toMatchObject({ code: 0, out: 'built\n' });
+  });
+
   it('gives commands that a shell reads word for word', async () => {
     const argument = `it's "$HOME" \`id\`\n; <<TOOLS`;
     const ran = await record(

@@ -90,7 +90,7 @@ authority ends. Exit code: the program's own; 126 denied, 125 could not be run, 
 Others that start with it:
   writ exec adopt   pin a program, and grant it to an agent
   writ exec shell   run a line of shell, every command of it confined
-${examples('$ writ exec adopt echo --effects read --any-arguments -- /bin/echo', '$ writ exec -- echo hi', '$ writ exec --record --write . -- ./build.sh', '  runs it on copies, proposes what to grant, and changes nothing')}`,
+${examples('$ writ exec adopt echo --effects read --any-arguments -- /bin/echo', '$ writ exec -- echo hi', '$ writ exec --record --read src --write out -- ./build.sh', '  runs it on copies, proposes what to grant, and changes nothing')}`,
     )
     .action(
       act(async (session, line: readonly string[], options: Options): Promise<ExitCode> => {
