@@ -198,4 +198,19 @@ describe.skipIf(testConfiner() === undefined)('writ exec --record', () => {
     expect(readdirSync(temporary)).toEqual([]);
     rmSync(join(work, 'proposal.json'), { force: true });
   });
+
+  it('leaves nothing behind where nobody reads what the program says', async () => {
+    const line = 'echo up; while sleep 0.1; do echo on; done';
+    const child = spawn(
+      process.execPath,
+      [WRIT, '--json', 'exec', '--record', '--read', join(work, 'data'), '--', '/bin/sh', '-c', line],
+      { cwd: folder, env: { ...process.env, TMPDIR: temporary }, stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    const ended = new Promise((exited) => child.once('exit', exited));
+    await new Promise((said) => child.stderr.once('data', said));
+    expect(readdirSync(temporary).filter((name) => name.startsWith('writ-record-'))).toHaveLength(1);
+    child.stderr.destroy();
+    expect(await ended).not.toBe(0);
+    expect(readdirSync(temporary)).toEqual([]);
+  });
 });
