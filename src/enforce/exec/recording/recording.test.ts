@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -91,5 +99,22 @@ describe('copies', () => {
       expect(await copyInto(name, bounds)).toMatchObject({ code: 'request.too_large' });
     }
     closePaths(granted);
+  });
+
+  it('are not made of what lies in a trust domain, whoever it belongs to', async () => {
+    const domain = join(folder, 'elsewhere');
+    mkdirSync(join(domain, 'keys'), { recursive: true });
+    for (const name of ['domain.json', 'keys/issuer.pem']) writeFileSync(join(domain, name), 'x');
+    for (const [index, path] of [domain, join(domain, 'keys'), join(domain, 'keys/issuer.pem')].entries()) {
+      const granted = openPaths({ read: [path], write: [], cwd: '/', hidden: [] });
+      if (isDenial(granted)) throw new Error(granted.detail);
+      const into = join(folder, `into-${index}`);
+      mkdirSync(into);
+      expect(await copyPaths(granted, { folder: into, excluded: [] })).toMatchObject({
+        code: 'scope.arguments_not_granted',
+      });
+      expect(readdirSync(into)).toEqual([]);
+      closePaths(granted);
+    }
   });
 });

@@ -168,10 +168,7 @@ export class TreeCopy {
   /** A trust domain: one that is named, or any other that looks like one. */
   #isSecret(folder: number): boolean {
     const { dev, ino } = fstatSync(folder, { bigint: true });
-    if (this.#secret.has(`${dev}:${ino}`)) return true;
-    const isThere = (name: string): boolean =>
-      lstatSync(`/proc/self/fd/${folder}/${name}`, { throwIfNoEntry: false }) !== undefined;
-    return isThere('domain.json') && isThere('keys');
+    return this.#secret.has(`${dev}:${ino}`) || looksLikeDomain(`/proc/self/fd/${folder}`);
   }
 
   #add(source: number | BigIntStats, at: At, kind: CopiedEntry['kind']): Denial | undefined {
@@ -188,6 +185,13 @@ export class TreeCopy {
         `${maxEntries} files or ${maxDepth} levels: name less of it`,
     );
   }
+}
+
+/** Whether a folder holds what every trust domain does. */
+export function looksLikeDomain(folder: string): boolean {
+  const isThere = (name: string): boolean =>
+    lstatSync(`${folder}/${name}`, { throwIfNoEntry: false }) !== undefined;
+  return isThere('domain.json') && isThere('keys');
 }
 
 /** Copies become the caller's own, who may then write what is not theirs. As root, they keep their owner. */
