@@ -165,6 +165,14 @@ describe.skipIf(testConfiner() === undefined)('writ exec --record', () => {
     expect(words.slice(expected.length + 1, -1)).toEqual(call.slice(1));
   });
 
+  it('shows no commands that hold what nobody sees', async () => {
+    for (const unseen of ['\u3164', '\u{e0100}', '\u00a0']) {
+      const { err } = await run('exec', '--record', '--', '/bin/echo', `a${unseen}b`);
+      expect(err).toContain('the commands hold what a terminal does not show');
+      expect(err).not.toContain('exec adopt');
+    }
+  });
+
   it('leaves nothing behind where it fails, and where it is interrupted', async () => {
     const missing = await record('--read', join(work, 'absent'), '--', '/bin/cat');
     expect(missing).toMatchObject({ code: 126, out: '' });
