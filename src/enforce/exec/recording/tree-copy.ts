@@ -111,6 +111,11 @@ export class TreeCopy {
 
   copyFile(source: number, at: At): Denial | undefined {
     const status = fstatSync(source);
+    if (!status.isFile()) {
+      // Swapped since it was looked at: a pipe without a writer would be waited for, and nothing could end that.
+      this.#leftOut += 1;
+      return undefined;
+    }
     this.#bytes += status.size;
     if (this.#bytes > this.#bounds.maxBytes) return this.#tooLarge();
     // Opened anew, but the same file.
