@@ -180,6 +180,8 @@ describe.skipIf(testConfiner() === undefined)('writ exec --record', () => {
     expect(refused).toMatchObject({ code: 126, out: '' });
     expect(refused.err).toContain('lies in a trust domain');
     expect(await record('--explain', '--', '/bin/cat')).toMatchObject({ code: 125 });
+    // Forgotten, --record must not be what keeps a program from being run for real.
+    expect(await run('exec', '--out', 'x.json', '--', '/bin/cat')).toMatchObject({ code: 125 });
     expect(readdirSync(temporary)).toEqual([]);
     const child = spawn(
       process.execPath,

@@ -107,6 +107,9 @@ ${examples('$ writ exec adopt echo --effects read --any-arguments -- /bin/echo',
 
 async function exec(session: Session, line: readonly string[], options: Options): Promise<ExitCode> {
   if (options.record === true) return (await import('./exec-record.ts')).recordExec(session, line, options);
+  if (options.out !== undefined) {
+    throw usageError('--out goes with --record', 'add --record, or redirect what the program says');
+  }
   const { surroundings } = session;
   const [command = '', ...argv] = line;
   if (!DAEMON_USES.includes(options.daemon)) {
