@@ -212,7 +212,7 @@ describe.skipIf(testConfiner() === undefined)('writ exec --record', () => {
     const line = 'echo up; while sleep 0.1; do echo on; done';
     const child = spawn(
       process.execPath,
-      [WRIT, '--json', 'exec', '--record', '--read', join(work, 'data'), '--', '/bin/sh', '-c', line],
+      [PROGRAM, '--json', 'exec', '--record', '--read', join(work, 'data'), '--', '/bin/sh', '-c', line],
       { cwd: folder, env: { ...process.env, TMPDIR: temporary }, stdio: ['ignore', 'ignore', 'pipe'] },
     );
     const ended = new Promise((exited) => child.once('exit', exited));
