@@ -12,13 +12,12 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PROGRAM } from '../../examples/support/program.ts';
 import { testConfiner } from '../enforce/exec/confined.test-support.ts';
 import type { ExecProposal } from './exec-proposal.ts';
 import { makeFolder, writ } from './run.test-support.ts';
-
-const WRIT = resolve(import.meta.dirname, '../../bin/writ.js');
 
 describe.skipIf(testConfiner() === undefined)('writ exec --record', () => {
   const { folder, remove } = makeFolder();
@@ -167,7 +166,7 @@ describe.skipIf(testConfiner() === undefined)('writ exec --record', () => {
     const child = spawn(
       process.execPath,
       [
-        WRIT,
+        PROGRAM,
         '--home',
         home,
         'exec',
