@@ -7,6 +7,7 @@ import {
   joinComponents,
   type Measurement,
   measurementOf,
+  type PolicyInForce,
   policyComponents,
   toolComponents,
   wantsOwnQuote,
@@ -66,6 +67,15 @@ export interface PointSession {
 export interface MeasuredTool {
   readonly id: string;
   readonly digest: Digest;
+}
+
+/** Everything that a session's measurement is made of. */
+interface Known {
+  readonly components: readonly Component[];
+  readonly tools: readonly MeasuredTool[];
+  readonly policy: PolicyInForce | undefined;
+  readonly atSeconds: number;
+  readonly bootId: string | undefined;
 }
 
 const DEFAULT_MAX_STALENESS_SECONDS = 10;
@@ -144,19 +154,18 @@ export class EnforcementPoint {
     const { maxLineageDepth = DEFAULT_MAX_LINEAGE_DEPTH } = this.#options;
     const { log, primary } = this.#instance;
     const audiences = primary ? [this.audience] : [home.audience(name), this.audience];
-    let components = measured;
-    let atSeconds = measuredAtSeconds;
-    let bootId = firstBootId;
-    let tools: readonly MeasuredTool[] = [];
     /** Which policy is in force is the governor's to say, where this domain measures it: it sees what it decides by. */
     const profile = readEnvironmentFile(home.environmentFile);
     const knowsPolicy = !isDenial(profile) && profile.measure.includes('policy');
-    let policy = knowsPolicy ? follower.view.policy?.bundle : undefined;
-    const measureNow = (listed = tools) => {
+    const measureNow = ({ components, tools, policy, atSeconds, bootId }: Known) => {
       const nowSeconds = Math.floor(clock.wallMs() / 1000);
-      return measure([components, policyComponents(policy, nowSeconds)], listed, atSeconds, bootId);
+      return measure([components, policyComponents(policy, nowSeconds)], tools, atSeconds, bootId);
     };
-    let measurement = measureNow();
+    let known: Known = {
+      ...{ components: measured, atSeconds: measuredAtSeconds, bootId: firstBootId, tools: [] },
+      policy: knowsPolicy ? follower.view.policy?.bundle : undefined,
+    };
+    let measurement = measureNow(known);
     const quotes = isHere
       ? this.#openQuotes(measurement.digest, {
           isRunning: (artifact) => governor.isRunning(artifact),
@@ -167,8 +176,10 @@ export class EnforcementPoint {
         })
       : undefined;
     const asSeen = supervisedMeasurement(supervisor);
-    const measureAgain = () => {
-      const again = measureNow();
+    /** INVARIANT: it throws on what it cannot measure, and nothing has changed then: what was measured is never taken for what is. */
+    const take = (next: Known) => {
+      const again = measureNow(next);
+      known = next;
       quotes?.setEnvironment(again.digest);
       measurement = withQuotes(again, quotes?.all ?? []);
       void governor.reverify();
@@ -187,10 +198,7 @@ export class EnforcementPoint {
       }),
       surroundings: () => {
         const inForce = knowsPolicy ? follower.view.policy?.bundle : undefined;
-        if (inForce?.digest !== policy?.digest) {
-          policy = inForce;
-          measureAgain();
-        }
+        if (inForce?.digest !== known.policy?.digest) take({ ...known, policy: inForce });
         return {
           ...{ audiences, maxStalenessSeconds, maxLineageDepth, cache: this.#cache },
           measurement: asSeen(measurement),
@@ -202,17 +210,13 @@ export class EnforcementPoint {
     });
     return {
       governor,
-      setTools(listed) {
-        // It throws on what it cannot measure, and nothing has changed then.
-        const { digest } = measureNow(listed);
-        tools = listed;
-        if (digest !== measurement.digest) measureAgain();
+      setTools(tools) {
+        const next = { ...known, tools };
+        if (measureNow(next).digest === measurement.digest) known = next;
+        else take(next);
       },
-      setComponents(changed, changedAtSeconds, changedBootId) {
-        components = changed;
-        atSeconds = changedAtSeconds;
-        bootId = changedBootId;
-        measureAgain();
+      setComponents(components, atSeconds, bootId) {
+        take({ ...known, components, atSeconds, bootId });
       },
       end: async () => {
         quotes?.stop();

@@ -100,11 +100,20 @@ export class StandingWatch {
   }
 
   #start(): void {
-    if (this.#pass !== undefined || this.#entries.size === 0 || !this.#isDue()) return;
+    if (this.#pass !== undefined || this.#entries.size === 0 || !this.#isDueOrUnknown()) return;
     const pass = this.#decideAgain().finally(() => {
       this.#pass = undefined;
     });
     this.#pass = pass;
+  }
+
+  /** INVARIANT: a look that fails ends no process, as one of a timer would: it is due, and the pass stops what cannot be decided. */
+  #isDueOrUnknown(): boolean {
+    try {
+      return this.#isDue();
+    } catch {
+      return true;
+    }
   }
 
   #isDue(): boolean {
@@ -178,7 +187,7 @@ export class StandingWatch {
     for (const entry of [...this.#entries.values()]) {
       if (slice.isOver()) {
         await slice.next();
-        if (asked > 0 && this.#isDue()) return false;
+        if (asked > 0 && this.#isDueOrUnknown()) return false;
       }
       const { watched, begunOn } = entry;
       const inputs = policyInputs(watched.ground, snapshot, common);

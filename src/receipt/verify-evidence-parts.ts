@@ -91,9 +91,10 @@ function verifyMeasurement({ environment }: DecisionReceipt, json: Part, finding
   }
 }
 
-/** Receipts from before there were boots say nothing of the whole. */
-function isStated({ bootId }: Measurement, json: Part, statement: string | undefined): boolean {
-  return statement === undefined ? bootId === undefined : digestOf(canonicalize(json)) === statement;
+/** Receipts from before there were boots say nothing of the whole; no supervisor had seen anything by then. */
+function isStated({ bootId, supervision }: Measurement, json: Part, statement: string | undefined): boolean {
+  if (statement === undefined) return bootId === undefined && supervision === undefined;
+  return digestOf(canonicalize(json)) === statement;
 }
 
 /** What is proven of itself; or what its quotes and its supervisor may prove, which whoever decides again can tell. */

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
@@ -315,13 +315,19 @@ test.runIf(isLinux)('what becomes of a process is noticed', async () => {
   const nap = join(domain.folder, 'nap.cjs');
   const honest = 'setTimeout(() => {}, 30_000);';
   writeFileSync(nap, honest);
-  const node = { ...shell(''), command: process.execPath, args: [nap] };
+  const node = { ...shell('', ['lib']), command: process.execPath, args: [nap] };
   const three = must(await SupervisedProcess.start(node, options));
   // Put back, it is the same again.
   writeFileSync(nap, 'evil();');
   writeFileSync(nap, honest);
   await three.examine();
   expect(three.look()?.changed).toEqual(['process/script']);
+  const library = join(domain.folder, 'lib', 'a.cjs');
+  renameSync(library, `${library}.away`);
+  writeFileSync(library, 'evil();');
+  renameSync(`${library}.away`, library);
+  await three.examine();
+  expect(three.look()?.changed).toEqual(['process/script', 'process/files/lib']);
   three.child.kill('SIGKILL');
 });
 

@@ -50,9 +50,12 @@ export function nowSeconds(): number {
   return Math.floor(Date.now() / 1000);
 }
 
-export function testBundle(policyText = 'permit (principal, action, resource);'): PolicyBundle {
+export function testBundle(
+  policyText = 'permit (principal, action, resource);',
+  id = 'default',
+): PolicyBundle {
   const bundle = buildPolicyBundle({
-    id: 'default',
+    id,
     policies: [{ path: 'test.cedar', text: policyText }],
     tools: Object.entries(DEFINITIONS).map(([id, definition]) => ({ server: 'fs', id, definition })),
   });

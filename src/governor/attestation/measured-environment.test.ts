@@ -160,3 +160,25 @@ describe('what runs is stopped, and nothing starts any more, when of what it is 
     expect(asked).toMatchObject({ verdict: 'deny', denial: { code: MISMATCH } });
   });
 });
+
+it('what was measured again is as old as the beginning of its measuring', async () => {
+  let seconds = 100;
+  const began: number[] = [];
+  const slow = must(
+    measureEnvironment({
+      ...{ home: domain.home, folder: project, containerImage: undefined, nowSeconds: () => seconds },
+      measureProgram: async () => {
+        began.push(seconds);
+        seconds += 50;
+        return [];
+      },
+    }),
+  );
+  await slow.components;
+  const told = Promise.withResolvers<readonly [at: number, began: readonly number[]]>();
+  slow.follow({ setComponents: (_components, at) => told.resolve([at, [...began]]) });
+  write('deep/er/settings', 'measured again');
+  const [at, before] = await told.promise;
+  slow.stop();
+  expect(before).toContain(at);
+});

@@ -27,7 +27,7 @@ export interface MeasuredRuntime {
 /** A runtime's environment, and how it is kept true while the runtime lasts. */
 export interface MeasuredEnvironment {
   readonly components: Promise<readonly Component[]>;
-  /** Tells whoever decides of every later measuring; of the last one at once, where there were some before. */
+  /** Tells whoever decides of every later measuring, and when it began; of the last one at once, where there were some before. */
   follow(governor: { setComponents(components: readonly Component[], atSeconds: number): void }): void;
   stop(): void;
 }
@@ -49,18 +49,21 @@ export function measureEnvironment(runtime: MeasuredRuntime): MeasuredEnvironmen
   let followed: Parameters<MeasuredEnvironment['follow']>[0] | undefined;
   /** What was found anew before anybody followed. */
   let latest: readonly [components: readonly Component[], atSeconds: number] | undefined;
+  /** One measuring at a time; what it reads first may have changed long before it has read all. */
+  let begunSeconds = nowSeconds();
   const watch = new EnvironmentWatch({
     measure: async (onRead) => {
+      begunSeconds = nowSeconds();
       const [measured, around] = await Promise.all([
         measureProgram(onRead),
-        measureSurroundings(profile.measure, surroundings, nowSeconds(), onRead),
+        measureSurroundings(profile.measure, surroundings, begunSeconds, onRead),
       ]);
       return joinComponents(measured, around);
     },
     ...(paths && { paths }),
     everyMs: MEASURE_EVERY_MS,
     onMeasured: (components) => {
-      latest = [components, nowSeconds()];
+      latest = [components, begunSeconds];
       followed?.setComponents(...latest);
     },
   });

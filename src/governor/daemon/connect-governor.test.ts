@@ -2,11 +2,14 @@ import { cpSync, mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { TestDomain } from '../../../test/support/trust-domain.ts';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { must, TestDomain } from '../../../test/support/trust-domain.ts';
+import type { JsonObject } from '../../codec/index.ts';
 import { isDenial } from '../../denial/index.ts';
 import { Home } from '../home.ts';
 import { programVersion } from '../program.ts';
 import { connectGovernor } from './connect-governor.ts';
+import { SESSION_PROTOCOL } from './session-protocol.ts';
 
 /** What answers on the socket of a domain, as a daemon does. */
 let domain: TestDomain;
@@ -77,4 +80,47 @@ test('one that cannot be started is not tried again at once, and never replaced 
     expect(isDenial(refused) && refused.code).toBe('log.unavailable');
     expect(starts).toBe(1);
   }
+});
+
+test('what is measured while a lost session is opened again is told before anything is asked', async () => {
+  const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => SESSION_PROTOCOL });
+  const told: string[] = [];
+  let last: WebSocket | undefined;
+  let onOpen = () => {};
+  server.on('upgrade', (upgrade, socket, head) => {
+    sockets.handleUpgrade(upgrade, socket, head, (connected) => {
+      last = connected;
+      connected.on('message', (data) => {
+        for (const { id, open, components = open?.components, ask } of JSON.parse(String(data))) {
+          const names = (components as JsonObject[] | undefined)?.map(({ name }) => name).join();
+          told.push(open ? `open ${names}` : ask ? 'ask' : `components ${names}`);
+          if (open) onOpen();
+          const body = { session: 's', log: 'fs', audience: 'a', pins: {}, code: 'policy.denied' };
+          connected.send(JSON.stringify([{ id, status: ask ? 403 : 200, body }]));
+        }
+      });
+    });
+  });
+  const named = (name: string) => [{ kind: 'x', name, digest: `sha256:${'0a'.repeat(32)}` as const }];
+  const connected = must(
+    await connectGovernor({
+      home: domain.home,
+      name: 'fs',
+      components: named('before'),
+      measuredAtSeconds: 1,
+    }),
+  );
+  if (connected === undefined) throw new Error('not connected');
+  onOpen = () => connected.setComponents(named('after'), 2);
+  last?.terminate();
+  const asked = await connected.governor.run(
+    { tool: 'mcp://fs/tools/x', args: {}, presentation: undefined },
+    () => {
+      throw new Error('it ran');
+    },
+  );
+  expect(asked).toMatchObject({ verdict: 'deny' });
+  expect(told).toEqual(['open before', 'open before', 'components after', 'ask']);
+  await connected.close();
+  sockets.close();
 });

@@ -268,11 +268,14 @@ export class RemoteGovernor {
           }),
         closed: (closed) => this.#lose(closed),
       });
+      const told = this.#measured;
       const answer = await channel.send({ open: this.#measuredBody() });
       if (answer.status !== OK) throw new Error(denialOf(answer).detail);
       const session: Session = { ...openedOf(answer.body), channel };
       this.#opened = session;
-      this.#telling = this.#tellTools(session);
+      // What was measured while it was opened could be told to nobody.
+      const components = this.#measured === told ? undefined : this.#tellComponents(session);
+      this.#telling = Promise.all([components, this.#tellTools(session)]).then(() => undefined);
       await this.#telling;
       return session;
     } catch (error) {

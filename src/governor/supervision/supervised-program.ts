@@ -1,6 +1,6 @@
-import { stat } from 'node:fs/promises';
+import { lstat, readdir, realpath } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
-import { basename, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { canonicalize, type Digest, digestOf } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
 import {
@@ -29,10 +29,13 @@ export interface MeasuredProgram {
   /** The file that is started; an interpreter, where the command is a script. */
   readonly executable: Digest;
   readonly scriptName?: string;
-  /** Which state of which file the script was, before it was read: it differs after any write, also one that was undone. */
-  readonly scriptState?: string;
+  /** By component, which state of which files it was, before they were read: it differs after any write, also one that was undone. */
+  readonly states: ReadonlyMap<string, string>;
   readonly components: readonly Component[];
 }
+
+/** More than any tree has that is measured. */
+const MAX_STATES = 32_768;
 
 /** Where programs are looked up; another one is the owner's to configure. */
 const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -79,7 +82,8 @@ export async function measureSupervised(
     ['arguments', digestOf(canonicalize([...args]))],
     ['environment', digestOf(canonicalize(environment))],
   ]);
-  const scriptState = entryPath === undefined ? undefined : await stateOf(entryPath);
+  const states = new Map<string, string>();
+  if (entryPath !== undefined) states.set('script', await stateOf(entryPath));
   const script = entryPath === undefined ? undefined : await digestFile(entryPath);
   if (entryPath !== undefined && script === undefined) {
     return deny('environment.unmeasured', 'the script of a supervised program cannot be read');
@@ -90,6 +94,7 @@ export async function measureSupervised(
   }
   for (const file of files) {
     const path = resolve(cwd, file);
+    states.set(`files/${file}`, await stateOf(path));
     const digest = (await digestFile(path)) ?? (await digestTree(path));
     if (digest === undefined) {
       return deny('environment.unmeasured', 'a file of a supervised program cannot be measured');
@@ -103,7 +108,7 @@ export async function measureSupervised(
   return {
     executable,
     ...(scriptName === undefined ? {} : { scriptName }),
-    ...(scriptState === undefined ? {} : { scriptState }),
+    states,
     components: [...digests].map(([name, digest]) => ({
       ...{ kind: SUPERVISED_KIND, name, digest },
       ...{ collector: SUPERVISOR_COLLECTOR, at: atSeconds },
@@ -116,16 +121,34 @@ export function changedBetween(before: MeasuredProgram, after: MeasuredProgram):
   const digests = new Map(after.components.map(({ name, digest }) => [name, digest]));
   const changed = before.components.filter(({ name, digest }) => digests.get(name) !== digest);
   const names = new Set(changed.map(({ kind, name }) => `${kind}/${name}`));
-  if (before.scriptState !== after.scriptState) names.add(`${SUPERVISED_KIND}/script`);
+  for (const [name, state] of before.states) {
+    if (after.states.get(name) !== state) names.add(`${SUPERVISED_KIND}/${name}`);
+  }
   return [...names];
 }
 
+/** Of a file, or of everything in a folder: of that digests bound the size. */
+async function stateOf(path: string): Promise<string> {
+  const states: string[] = [];
+  const open = [await realpath(path).catch(() => path)];
+  for (let at = open.pop(); at !== undefined && states.length < MAX_STATES; at = open.pop()) {
+    states.push(await identityOf(at));
+    const entries = await readdir(at, { withFileTypes: true }).catch(() => []);
+    for (const entry of entries) {
+      const below = join(at, entry.name);
+      if (entry.isDirectory()) open.push(below);
+      else states.push(await identityOf(below));
+    }
+  }
+  return digestOf(states.sort().join('\n'));
+}
+
 /** Change time is the kernel's own: whoever rewrites a file, or puts another in its place, cannot set it. */
-async function stateOf(path: string): Promise<string | undefined> {
+async function identityOf(path: string): Promise<string> {
   try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    const { dev, ino, size, mtimeNs, ctimeNs } = await lstat(path, { bigint: true });
     return [dev, ino, size, mtimeNs, ctimeNs].join(':');
   } catch {
-    return undefined;
+    return '-';
   }
 }

@@ -59,6 +59,15 @@ test('YAML that says more than what stands there is refused', () => {
   ]);
 });
 
+test('a supervised file that no measurement could name is refused, since nobody could replay what was decided on it', () => {
+  const program = (file: string) =>
+    `supervised: [{ name: a, command: /bin/sh, cwd: /, files: [${JSON.stringify(file)}] }]\n`;
+  expect(read(program('l'.repeat(1000)))).toMatchObject({ config: { supervised: [{ name: 'a' }] } });
+  for (const file of ['l'.repeat(1019), '\ud800']) {
+    expect(read(program(file))).toMatchObject([{ key: 'supervised.0.files.0' }]);
+  }
+});
+
 test('the environment overrides keys, typed; a variable without a key is refused', () => {
   expect(
     read('log: { level: warn }\nlisten: { port: 1 }\n', {

@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
+import { isComponentName } from '../../environment/index.ts';
 import { isLocalName } from '../../governor/index.ts';
 
 /**
@@ -33,7 +34,7 @@ export const supervisedProgram = z.strictObject({
     .default({})
     .describe('All of its environment but PATH, HOME and what Writ adds. Nothing of the daemon’s own.'),
   files: z
-    .array(path)
+    .array(path.refine((file) => isComponentName(`files/${file}`), 'is too long, or no text, to be recorded'))
     .max(64)
     .default([])
     .describe('Files and folders with code that it loads, measured besides, relative to cwd.'),

@@ -48,18 +48,26 @@ export class PointSessions {
   }
 
   async open(asked: NewSession): Promise<{ session: PointSession; point: EnforcementPoint } | Denial> {
-    if (this.#draining) return GOING_DOWN;
-    if (this.#sessions.size >= MAX_SESSIONS) {
-      return deny('log.unavailable', `this daemon has ${MAX_SESSIONS} sessions already`);
-    }
+    const refused = this.#refusal();
+    if (refused !== undefined) return refused;
     const point = await this.#points.open(asked.name);
     if (isDenial(point)) return point;
     const { components, measuredAtSeconds, runtime, bootId } = asked;
     await runtime.supervisor?.examine();
+    // Others were opened meanwhile, or it goes down by now.
+    const refusedSince = this.#refusal();
+    if (refusedSince !== undefined) return refusedSince;
     const opened = point.openSession(components, measuredAtSeconds, { ...runtime, bootId });
     const session = new PointSession(newUuidV7(), opened, asked.onTerminated);
     this.#sessions.set(session.id, session);
     return { session, point };
+  }
+
+  #refusal(): Denial | undefined {
+    if (this.#draining) return GOING_DOWN;
+    return this.#sessions.size < MAX_SESSIONS
+      ? undefined
+      : deny('log.unavailable', `this daemon has ${MAX_SESSIONS} sessions already`);
   }
 
   /** The outcome of an execution that was left, at the enforcement point of this name. It is durable when this resolves. */

@@ -14,7 +14,15 @@ export function relayStreams(socket: WebSocket, supervised: SupervisedProcess): 
   const { child } = supervised;
   const { stdin, stdout, stderr } = child;
   socket.on('error', () => undefined);
-  socket.on('close', () => supervised.end());
+  socket.on('close', () => {
+    supervised.end();
+    // Whatever it started may hold the other ends for ever.
+    const release = () => {
+      for (const stream of [stdin, stdout, stderr]) stream?.destroy();
+    };
+    if (child.exitCode === null && child.signalCode === null) child.once('exit', release);
+    else release();
+  });
   stdin?.on('error', () => undefined);
   socket.on('message', (data, isBinary) => {
     if (!isBinary || !(data instanceof Buffer) || data[0] !== STREAMS.stdin || stdin === null) {
