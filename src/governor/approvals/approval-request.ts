@@ -1,12 +1,16 @@
 import {
   type ApprovalFact,
   approvalsOfOthers,
-  bySameName,
   checkApprovals,
   missingApprovals,
-  type PersonOf,
 } from '../../decision/index.ts';
-import { type GivenApproval, type GovernanceState, REQUEST_SECONDS } from '../../governance/index.ts';
+import {
+  bySameName,
+  type GivenApproval,
+  type GovernanceState,
+  type PersonOf,
+  REQUEST_SECONDS,
+} from '../../governance/index.ts';
 import type { ApprovalsSeen, DecisionReceipt } from '../../receipt/index.ts';
 import type { LogReader } from '../../tlog/index.ts';
 import { factOfApproval, isSpent, spentAt } from './find-approvals.ts';
