@@ -77,6 +77,7 @@ export function requestOfReceipt(
   const personOf = bySameName(state.domain);
   const subjects = [
     ...(initiator === undefined ? [] : [initiator.id]),
+    ...(receipt.workload === undefined ? [] : [receipt.workload.id]),
     ...holders.flatMap((thumbprint) => state.subjectsOf(thumbprint)),
   ];
   const standing = state.approvalsOf(approvals.action);

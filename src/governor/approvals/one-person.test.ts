@@ -1,9 +1,15 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TestApprover } from '../../../test/support/test-approver.ts';
 import { must, nowSeconds, TestDomain, WRITE } from '../../../test/support/trust-domain.ts';
+import { digestOf } from '../../codec/index.ts';
 import { isDenial } from '../../denial/index.ts';
 import { GOVERNANCE_EVENT } from '../../governance/index.ts';
-import { type DecisionReceipt, parseDecisionReceipt, serializeReceipt } from '../../receipt/index.ts';
+import {
+  type DecisionReceipt,
+  parseDecisionReceipt,
+  serializeReceipt,
+  type WorkloadFacts,
+} from '../../receipt/index.ts';
 import { openSqliteLogReader } from '../../storage/index.ts';
 import {
   type ApprovalRequest,
@@ -14,6 +20,7 @@ import {
   replayLog,
 } from '../index.ts';
 import type { OpenedGovernor } from '../open.ts';
+import { findOwnRequest, requestOfReceipt } from './approval-request.ts';
 import { recordApproval, recordReview, reviewStatementFor, statementFor } from './sign-off.ts';
 
 const POLICY = '@approval("operator:2") permit (principal, action, resource);';
@@ -165,6 +172,28 @@ it('who broke the glass does not review that under another name; what was record
   const others = reviewBy(bob);
   expect(await recordReview(domain.home, others.statement, others.signature, by())).toBeUndefined();
   expect(waiting()).toEqual([]);
+});
+
+it('the workload that called does not approve: its consent is not shown as one that counts', async () => {
+  const { id } = await call(artifactOf(caller('dora')));
+  for (const approver of [ada, bob]) expect(await say(id, approver, 'approve')).toBe('recorded');
+  const { log, index, receipt } = requestOf(id);
+  const workload: WorkloadFacts = {
+    ...{ id: bob.subject, kind: 'wit-svid', expSeconds: nowSeconds() + 60 },
+    ...{ credential: digestOf('token'), bundle: digestOf('bundle') },
+  };
+  const follower = must(openGovernanceFollower(domain.home));
+  follower.close();
+  const reader = openSqliteLogReader(domain.home.executionLogFolder('fs'));
+  const asked = { log, index, receipt: { ...receipt, workload } };
+  const request = requestOfReceipt(asked, reader, follower.view.state, Date.now());
+  reader.close();
+  if (request === undefined) throw new Error('no request');
+  // As it is decided: spec/governance.md §5.
+  expect(request).toMatchObject({ status: 'open', missing: [{ role: 'operator', people: 1 }] });
+  expect(findOwnRequest(request, { approver: bob.subject, decision: 'approve' }, 'test.local')).toMatch(
+    /asks for/,
+  );
 });
 
 it('others of that name are others: in another trust domain, an agent, a longer path', async () => {
