@@ -155,6 +155,7 @@ const NOT_CODES = new Set<string>([
   'environment.enrolled',
   'environment.retired',
   'environment.json',
+  'environment.statement',
   'policy.cedarschema',
   'approval.given',
   'approval.reviewed',
