@@ -2,7 +2,7 @@ import type { JsonObject } from '../codec/index.ts';
 import { accountText, DEFAULT_ACCOUNT, type Effects, type Limits } from '../enforce/exec/index.ts';
 import type { Component } from '../environment/index.ts';
 import type { StoredProgram } from './program-file.ts';
-import { visibleJson } from './visible-json.ts';
+import { isVisible, visibleJson } from './visible-json.ts';
 
 /** A call that a proposal is for, as the person who signs it will have it. */
 export interface ProposedCall {
@@ -73,7 +73,7 @@ export function scriptOf({ adopt, issue, call }: ProposedCommands, tools: JsonOb
 
 /** Whether lines would come out of a terminal as they went in. */
 export function isPlain(line: string): boolean {
-  return line.length <= 4096 && !/[\p{C}\p{Zl}\p{Zp}]/u.test(line);
+  return line.length <= 4096 && isVisible(line);
 }
 
 /** One line for each option. */

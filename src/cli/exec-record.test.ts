@@ -12,13 +12,12 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PROGRAM } from '../../examples/support/program.ts';
 import { testConfiner } from '../enforce/exec/confined.test-support.ts';
 import type { ExecProposal } from './exec-proposal.ts';
 import { makeFolder, writ } from './run.test-support.ts';
-
-const WRIT = resolve(import.meta.dirname, '../../bin/writ.js');
 
 describe.skipIf(testConfiner() === undefined)('writ exec --record', () => {
   const { folder, remove } = makeFolder();
@@ -135,6 +134,15 @@ describe.skipIf(testConfiner() === undefined)('writ exec --record', () => {
     expect(ran.err).toContain('no file of yours was changed');
   });
 
+  it('runs as the example of the help has it', async () => {
+    const example = /\$ writ (exec --record .*)/.exec((await writ({ cwd: work }, 'exec', '--help')).out)?.[1];
+    const project = join(folder, 'project');
+    for (const path of ['', 'src', 'out']) mkdirSync(join(project, path));
+    writeFileSync(join(project, 'build.sh'), '#!/bin/sh\necho built\n', { mode: 0o755 });
+    const ran = await writ({ cwd: project }, '--home', home, ...(example ?? '').split(' '));
+    expect(ran).toMatchObject({ code: 0, out: 'built\n' });
+  });
+
   it('gives commands that a shell reads word for word', async () => {
     const argument = `it's "$HOME" \`id\`\n; <<TOOLS`;
     const ran = await record(
@@ -156,18 +164,28 @@ describe.skipIf(testConfiner() === undefined)('writ exec --record', () => {
     expect(words.slice(expected.length + 1, -1)).toEqual(call.slice(1));
   });
 
+  it('shows no commands that hold what nobody sees', async () => {
+    for (const unseen of ['\u3164', '\u{e0100}', '\u00a0']) {
+      const { err } = await run('exec', '--record', '--', '/bin/echo', `a${unseen}b`);
+      expect(err).toContain('the commands hold what a terminal does not show');
+      expect(err).not.toContain('exec adopt');
+    }
+  });
+
   it('leaves nothing behind where it fails, and where it is interrupted', async () => {
     const missing = await record('--read', join(work, 'absent'), '--', '/bin/cat');
     expect(missing).toMatchObject({ code: 126, out: '' });
     const refused = await record('--read', join(home, 'keys'), '--', '/bin/cat', join(home, 'marker'));
     expect(refused).toMatchObject({ code: 126, out: '' });
-    expect(refused.err).toContain('lies in the trust domain');
+    expect(refused.err).toContain('lies in a trust domain');
     expect(await record('--explain', '--', '/bin/cat')).toMatchObject({ code: 125 });
+    // Forgotten, --record must not be what keeps a program from being run for real.
+    expect(await run('exec', '--out', 'x.json', '--', '/bin/cat')).toMatchObject({ code: 125 });
     expect(readdirSync(temporary)).toEqual([]);
     const child = spawn(
       process.execPath,
       [
-        WRIT,
+        PROGRAM,
         '--home',
         home,
         'exec',
@@ -188,5 +206,20 @@ describe.skipIf(testConfiner() === undefined)('writ exec --record', () => {
     expect(await ended).not.toBe(0);
     expect(readdirSync(temporary)).toEqual([]);
     rmSync(join(work, 'proposal.json'), { force: true });
+  });
+
+  it('leaves nothing behind where nobody reads what the program says', async () => {
+    const line = 'echo up; while sleep 0.1; do echo on; done';
+    const child = spawn(
+      process.execPath,
+      [PROGRAM, '--json', 'exec', '--record', '--read', join(work, 'data'), '--', '/bin/sh', '-c', line],
+      { cwd: folder, env: { ...process.env, TMPDIR: temporary }, stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    const ended = new Promise((exited) => child.once('exit', exited));
+    await new Promise((said) => child.stderr.once('data', said));
+    expect(readdirSync(temporary).filter((name) => name.startsWith('writ-record-'))).toHaveLength(1);
+    child.stderr.destroy();
+    expect(await ended).not.toBe(0);
+    expect(readdirSync(temporary)).toEqual([]);
   });
 });

@@ -75,6 +75,13 @@ export async function recordExec(
     const { name, program, confiner } = subject;
     const by = { actor: session.actor({ domain: 'recording' }), atSeconds: session.nowSeconds };
     const domain = await makeThrowawayDomain(by, confiner.account?.gid);
+    let held: HeldProcess | undefined;
+    // Whoever ends this process at once, because it cannot write what was said, leaves nothing behind either.
+    const onExit = (): void => {
+      held?.kill();
+      domain.remove();
+    };
+    process.once('exit', onExit);
     try {
       if (!notesAccessTimes(domain.folder)) {
         throw failure(
@@ -97,6 +104,7 @@ export async function recordExec(
           streams: [input?.descriptor ?? streams.streams[0], streams.streams[1], streams.streams[2]],
           signal: abort.signal,
           onStart(running: HeldProcess) {
+            held = running;
             passing.to(running);
             relayed = streams.connect(running);
           },
@@ -124,6 +132,7 @@ export async function recordExec(
       else tellProposal(output, proposal, file);
       return outcome.end.exitCode ?? KILLED;
     } finally {
+      process.off('exit', onExit);
       domain.remove();
     }
   } finally {

@@ -90,7 +90,7 @@ authority ends. Exit code: the program's own; 126 denied, 125 could not be run, 
 Others that start with it:
   writ exec adopt   pin a program, and grant it to an agent
   writ exec shell   run a line of shell, every command of it confined
-${examples('$ writ exec adopt echo --effects read --any-arguments -- /bin/echo', '$ writ exec -- echo hi', '$ writ exec --record --write . -- ./build.sh', '  runs it on copies, proposes what to grant, and changes nothing')}`,
+${examples('$ writ exec adopt echo --effects read --any-arguments -- /bin/echo', '$ writ exec -- echo hi', '$ writ exec --record --read src --write out -- ./build.sh', '  runs it on copies, proposes what to grant, and changes nothing')}`,
     )
     .action(
       act(async (session, line: readonly string[], options: Options): Promise<ExitCode> => {
@@ -107,6 +107,9 @@ ${examples('$ writ exec adopt echo --effects read --any-arguments -- /bin/echo',
 
 async function exec(session: Session, line: readonly string[], options: Options): Promise<ExitCode> {
   if (options.record === true) return (await import('./exec-record.ts')).recordExec(session, line, options);
+  if (options.out !== undefined) {
+    throw usageError('--out goes with --record', 'add --record, or redirect what the program says');
+  }
   const { surroundings } = session;
   const [command = '', ...argv] = line;
   if (!DAEMON_USES.includes(options.daemon)) {

@@ -14,6 +14,11 @@ export function visibleJson(value: JsonValue): string {
     .join('\n');
 }
 
+/** Whether every character of a text is seen for what it is. */
+export function isVisible(text: string): boolean {
+  return (text.match(UNSEEN) ?? []).every((character) => character === ' ');
+}
+
 function escaped(character: string): string {
   return Array.from(
     { length: character.length },

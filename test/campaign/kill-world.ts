@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { PROGRAM } from '../../examples/support/program.ts';
 import { mcpToolId } from '../../src/enforce/mcp/index.ts';
 import {
   createDomain,
@@ -29,7 +30,6 @@ when { context.input has label && context.input.label == "${FORBIDDEN_LABEL}" };
 `;
 
 const AGENT = 'worker';
-const WRIT = fileURLToPath(new URL('../../bin/writ.js', import.meta.url));
 const EFFECTS_SERVER = fileURLToPath(new URL('../fixtures/effects-server.ts', import.meta.url));
 
 /** A trust domain on disk, the effects file of its server, and how its gateway is started. */
@@ -84,7 +84,7 @@ export async function makeKillWorld(): Promise<KillWorld> {
     chain: [compact],
     effectsFile,
     gatewayArgs: [
-      WRIT,
+      PROGRAM,
       'mcp',
       ...[
         '--home',
@@ -109,7 +109,7 @@ export async function makeKillWorld(): Promise<KillWorld> {
 
 /** What a person would run on the home afterwards: exit code and output of `writ log verify`. */
 export function runLogVerify(home: Home): { readonly code: number; readonly output: string } {
-  const args = [WRIT, 'log', 'verify', '--home', home.folder, '--json'];
+  const args = [PROGRAM, 'log', 'verify', '--home', home.folder, '--json'];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   return { code: status ?? -1, output: `${stdout}${stderr}` };
 }

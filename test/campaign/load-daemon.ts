@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { PROGRAM } from '../../examples/support/program.ts';
 import type { Home } from '../../src/governor/index.ts';
 
-const WRIT = fileURLToPath(new URL('../../bin/writ.js', import.meta.url));
 const PROBE = new URL('./daemon-probe.ts', import.meta.url).href;
 const MIB = 2 ** 20;
 
@@ -39,7 +38,7 @@ export class LoadDaemon {
 
   /** @throws where it does not come to listen. */
   static async start(home: Home, { files }: LoadDaemonOptions = {}): Promise<LoadDaemon> {
-    const up = [process.execPath, '--import', PROBE, WRIT, '--json', '--home', home.folder, 'up'];
+    const up = [process.execPath, '--import', PROBE, PROGRAM, '--json', '--home', home.folder, 'up'];
     const [program = '', ...args] = files === undefined ? up : ['prlimit', `--nofile=${files}`, ...up];
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     const errors: string[] = [];

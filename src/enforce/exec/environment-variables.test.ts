@@ -63,6 +63,15 @@ describe('variables that change what a call means', () => {
       'SVN_SSH',
     ],
     ...[
+      'RM',
+      'CCACHE_PREFIX',
+      'RIPGREP_CONFIG_PATH',
+      'CLOUDSDK_PYTHON',
+      'GIO_EXTRA_MODULES',
+      'ODBCSYSINI',
+      'RUSTFLAGS',
+    ],
+    ...[
       'http_proxy',
       'HTTPS_PROXY',
       'no_proxy',

@@ -1,9 +1,9 @@
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Denial, deny, isDenial } from '../../../denial/index.ts';
 import { closePaths, type GrantedPath } from '../granted-path.ts';
 import { lineageOf } from '../path-lineage.ts';
-import { type CopiedEntry, type CopyBounds, type LeftOut, TreeCopy } from './tree-copy.ts';
+import { type CopiedEntry, type CopyBounds, type LeftOut, looksLikeDomain, TreeCopy } from './tree-copy.ts';
 
 /** Copies of granted paths, which a recorded run has in their place. */
 export interface PathCopies {
@@ -47,9 +47,9 @@ export async function copyPaths(
   const standIns: GrantedPath[] = [];
   try {
     for (const [index, granted] of paths.entries()) {
-      if (lineageOf(granted.path).some((own) => secret.has(own))) {
+      if (lineageOf(granted.path).some((own) => secret.has(own)) || liesInDomain(granted)) {
         closePaths(standIns);
-        return deny('scope.arguments_not_granted', 'a granted path lies in the trust domain');
+        return deny('scope.arguments_not_granted', 'a granted path lies in a trust domain');
       }
       const copy = join(folder, `${index}`);
       const refused = await copyOne(tree, granted, copy);
@@ -64,6 +64,16 @@ export async function copyPaths(
     closePaths(standIns);
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
     return deny('request.malformed', `a granted path cannot be copied: ${code}`);
+  }
+}
+
+/** Also where nobody named that domain: its keys are no more for the program to see. */
+function liesInDomain({ path, file }: GrantedPath): boolean {
+  const own = `/proc/self/fd/${file}`;
+  if (fstatSync(file).isDirectory() && looksLikeDomain(own)) return true;
+  for (let at = dirname(path); ; at = dirname(at)) {
+    if (looksLikeDomain(at)) return true;
+    if (at === dirname(at)) return false;
   }
 }
 

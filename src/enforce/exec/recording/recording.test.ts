@@ -1,14 +1,28 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { isDenial } from '../../../denial/index.ts';
 import { closePaths, openPaths } from '../granted-path.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
-import { copyPaths } from './copy-paths.ts';
+import { COPY_BOUNDS, copyPaths } from './copy-paths.ts';
 import { narrowLimits } from './narrow-limits.ts';
 import { MAX_NARROW_PATHS, narrowPaths } from './narrow-paths.ts';
 import { findPathUse, type PathUse } from './path-use.ts';
+import { TreeCopy } from './tree-copy.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'writ-recording-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -91,5 +105,33 @@ describe('copies', () => {
       expect(await copyInto(name, bounds)).toMatchObject({ code: 'request.too_large' });
     }
     closePaths(granted);
+  });
+
+  it('are not made of a pipe that took the place of a file', () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const source = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+    const tree = new TreeCopy({ secret: new Set(), bounds: COPY_BOUNDS });
+    const copy = join(folder, 'copy-of-pipe');
+    expect(tree.copyFile(source, { path: pipe, copy, access: 'read', depth: 0 })).toBeUndefined();
+    expect([existsSync(copy), tree.leftOut.other]).toEqual([false, 1]);
+    closeSync(source);
+  });
+
+  it('are not made of what lies in a trust domain, whoever it belongs to', async () => {
+    const domain = join(folder, 'elsewhere');
+    mkdirSync(join(domain, 'keys'), { recursive: true });
+    for (const name of ['domain.json', 'keys/issuer.pem']) writeFileSync(join(domain, name), 'x');
+    for (const [index, path] of [domain, join(domain, 'keys'), join(domain, 'keys/issuer.pem')].entries()) {
+      const granted = openPaths({ read: [path], write: [], cwd: '/', hidden: [] });
+      if (isDenial(granted)) throw new Error(granted.detail);
+      const into = join(folder, `into-${index}`);
+      mkdirSync(into);
+      expect(await copyPaths(granted, { folder: into, excluded: [] })).toMatchObject({
+        code: 'scope.arguments_not_granted',
+      });
+      expect(readdirSync(into)).toEqual([]);
+      closePaths(granted);
+    }
   });
 });

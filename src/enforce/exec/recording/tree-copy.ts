@@ -111,6 +111,11 @@ export class TreeCopy {
 
   copyFile(source: number, at: At): Denial | undefined {
     const status = fstatSync(source);
+    if (!status.isFile()) {
+      // Swapped since it was looked at: a pipe without a writer would be waited for, and nothing could end that.
+      this.#leftOut += 1;
+      return undefined;
+    }
     this.#bytes += status.size;
     if (this.#bytes > this.#bounds.maxBytes) return this.#tooLarge();
     // Opened anew, but the same file.
@@ -168,10 +173,7 @@ export class TreeCopy {
   /** A trust domain: one that is named, or any other that looks like one. */
   #isSecret(folder: number): boolean {
     const { dev, ino } = fstatSync(folder, { bigint: true });
-    if (this.#secret.has(`${dev}:${ino}`)) return true;
-    const isThere = (name: string): boolean =>
-      lstatSync(`/proc/self/fd/${folder}/${name}`, { throwIfNoEntry: false }) !== undefined;
-    return isThere('domain.json') && isThere('keys');
+    return this.#secret.has(`${dev}:${ino}`) || looksLikeDomain(`/proc/self/fd/${folder}`);
   }
 
   #add(source: number | BigIntStats, at: At, kind: CopiedEntry['kind']): Denial | undefined {
@@ -188,6 +190,13 @@ export class TreeCopy {
         `${maxEntries} files or ${maxDepth} levels: name less of it`,
     );
   }
+}
+
+/** Whether a folder holds what every trust domain does. */
+export function looksLikeDomain(folder: string): boolean {
+  const isThere = (name: string): boolean =>
+    lstatSync(`${folder}/${name}`, { throwIfNoEntry: false }) !== undefined;
+  return isThere('domain.json') && isThere('keys');
 }
 
 /** Copies become the caller's own, who may then write what is not theirs. As root, they keep their owner. */
