@@ -4,8 +4,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { must } from '../../test/support/trust-domain.ts';
 import { digestOf } from '../codec/index.ts';
 import { DEFAULT_LIMITS, readProgram } from '../enforce/exec/index.ts';
+import { CONFINEMENT_LAYERS } from '../environment/index.ts';
 import { openHome } from '../governor/index.ts';
 import { confineUpstream } from './confined-upstream.ts';
+import { measureUpstreams, stdioUpstream } from './mcp-upstreams.ts';
 import { writeProgram } from './program-file.ts';
 import { makeFolder, writ } from './run.test-support.ts';
 import { processSurroundings } from './surroundings.ts';
@@ -40,6 +42,13 @@ describe('the confinement around a server', () => {
       expect(confined.measured).toEqual({ command: path, args: server.args, cwd: folder });
       expect(confined.command.args.slice(-4)).toEqual(['--', 'files', '--root', '/srv']);
     }
+    // As writ mcp has it, writ mcp serve measures what confines its servers, too.
+    const served = stdioUpstream('fs', { command: 'files', args: [], cwd: folder }, home, surroundings, {
+      daemon: 'never',
+    });
+    const measured = await measureUpstreams(home, surroundings, [{ ...served, command: undefined }]);
+    expect(measured.filter(({ kind }) => kind === 'confinement')).toHaveLength(CONFINEMENT_LAYERS.length);
+    expect(measured.map(({ kind }) => kind)).toContain('writ');
     const other = { command: '/bin/cat', args: [], cwd: folder };
     expect(() => confineUpstream(home, surroundings, other, { daemon: 'never' })).toThrow('was adopted');
   });

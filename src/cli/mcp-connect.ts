@@ -69,7 +69,10 @@ async function connect(session: Session, address: string, options: Options): Pro
     // What the artifact asks for and is not shown, the gateway denies and records.
     ...(workload && { workload: showOrTell(workload, audience, diagnose) }),
   });
-  if (isDenial(presenter)) throw denied(presenter, 'see it with "writ artifact inspect"');
+  if (isDenial(presenter)) {
+    workload?.close();
+    throw denied(presenter, 'see it with "writ artifact inspect"');
+  }
   const reason = await withSignals((signal) =>
     runConnector({
       client: { input: surroundings.stdin, output: surroundings.stdout },

@@ -7,7 +7,6 @@ import {
   createDiagnose,
   createPresenter,
   governedUpstream,
-  type ListedTool,
   McpEndpoint,
   multiplexer,
   type OpenChannel,
@@ -42,6 +41,7 @@ import {
   upstreamOf,
   warnOfArtifact,
 } from './gateway-choice.ts';
+import { ListedTools } from './listed-tools.ts';
 import { isLoopback, parseListen, urlOf } from './listen-address.ts';
 import {
   measureUpstreams,
@@ -176,7 +176,7 @@ async function serve(session: Session, command: readonly string[], options: Opti
       follower !== undefined && standsNow(follower, chain, session.nowSeconds);
     const diagnose = createDiagnose(surroundings.stderr, name);
     const consoleUrl = consoleAsked ?? opened.approvalsUrl;
-    const listed = new Map<string, readonly ListedTool[]>();
+    const listed = new ListedTools(upstreams.length, (tools) => opened.setTools(tools));
     const governed = upstreams.map(({ id, open: openLink }): [string, OpenChannel] => [
       id,
       governedUpstream({
@@ -185,10 +185,7 @@ async function serve(session: Session, command: readonly string[], options: Opti
         governor: opened.governor,
         presenter,
         pinnedDigest: (tool) => opened.pinnedDigest(tool),
-        onDefinitions: (tools) => {
-          listed.set(id, tools);
-          opened.setTools([...listed.values()].flat());
-        },
+        onDefinitions: (tools) => listed.list(id, tools),
         ...(consoleUrl === undefined ? {} : { consoleUrl }),
         diagnose,
         limits: { denialStyle },

@@ -23,6 +23,8 @@ export interface Upstream {
   readonly open: OpenLink;
   /** How it is started, where it is a process of ours. */
   readonly command: StoredServer | undefined;
+  /** What it is confined by, tried, where it is. */
+  readonly measureConfinement?: () => Promise<readonly Component[]>;
 }
 
 export const UPSTREAM_HELP =
@@ -78,6 +80,7 @@ export function stdioUpstream(
       maxMessageBytes,
       stderr,
     }),
+    ...(confined && { measureConfinement: confined.measureConfinement }),
   };
 }
 
@@ -136,11 +139,15 @@ export async function measureUpstreams(
   const digests = join(home.folder, 'cache', 'digests.json');
   const components: Component[] = [];
   // One after the other: they share a file of digests.
-  for (const { command } of upstreams) {
+  for (const { command, measureConfinement } of upstreams) {
     if (command !== undefined)
       components.push(...(await measure({ ...command, searchPath }, digests, onRead)));
+    if (measureConfinement !== undefined) components.push(...(await measureConfinement()));
   }
-  if (components.length === 0) return measureEnforcer(onRead);
+  // With a server that is a process, the enforcer has been measured.
+  if (upstreams.every(({ command }) => command === undefined)) {
+    components.push(...(await measureEnforcer(onRead)));
+  }
   const seen = new Set<string>();
   return components.filter(({ kind, name, digest }) => {
     const key = `${kind} ${name} ${digest}`;

@@ -1,8 +1,8 @@
 import { canonicalize, type Digest } from '../codec/index.ts';
 import { type Denial, deny } from '../denial/index.ts';
+import { bySubject, type PersonOf } from '../governance/index.ts';
 import type { SaltedDigest } from '../receipt/index.ts';
 import { assignPeople, findVacancies } from './assign-people.ts';
-import { bySubject, type PersonOf } from './person.ts';
 
 /** How many distinct people of a role must consent. */
 export interface ApprovalRequirement {

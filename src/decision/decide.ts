@@ -9,6 +9,7 @@ import {
   verifyProof,
 } from '../artifact/index.ts';
 import { type Denial, deny, isDenial, STAGES, type Stage } from '../denial/index.ts';
+import { bySameName, bySubject } from '../governance/index.ts';
 import { checkLineage, type LineagePosition, type ParentFact } from '../lineage/index.ts';
 import type { PolicyPermit } from '../policy/index.ts';
 import type { StageVerdict } from '../receipt/index.ts';
@@ -22,7 +23,6 @@ import {
   tightestWithin,
 } from './approval.ts';
 import { issuePermit, type Permit } from './permit.ts';
-import { bySameName, bySubject } from './person.ts';
 import { type ProvenWorkload, proveWorkload } from './proven-workload.ts';
 import { type Action, type Request, requestOf } from './request.ts';
 import type { Snapshot } from './snapshot.ts';

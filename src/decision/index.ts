@@ -7,7 +7,6 @@ export type {
 export { approvalsOfOthers, canonicalAction, checkApprovals, missingApprovals } from './approval.ts';
 export { type Decision, decide, type Findings } from './decide.ts';
 export { Permit } from './permit.ts';
-export { bySameName, type PersonOf } from './person.ts';
 export { type ProvenWorkload, workloadCredentialOf } from './proven-workload.ts';
 export { checkAuthority, checkPolicy, type Ground, groundOf, redecide } from './redecide.ts';
 export type { Action, Request } from './request.ts';

@@ -43,6 +43,7 @@ export {
   type LayerState,
   type LayerStates,
 } from './confinement.ts';
+export { measurableTools } from './measurable-tools.ts';
 export {
   isBootId,
   MAX_MEASURED,

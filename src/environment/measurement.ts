@@ -44,6 +44,8 @@ const MAX_ADDED = 64;
 const MAX_COMPONENTS = MAX_TOOLS + MAX_MEASURED + MAX_ADDED;
 /** Of their JCS. */
 const MAX_COMPONENT_BYTES = 4 * 1024 * 1024;
+/** Of the tools among them: what else is measured has room in the rest. */
+export const MAX_TOOL_BYTES = MAX_COMPONENT_BYTES / 2;
 /** INVARIANT: what is made here is read again by replay: quotes have room in the rest. */
 const MAX_MEASUREMENT_BYTES = 2 * MAX_COMPONENT_BYTES;
 /** A UUID as Linux writes it. */

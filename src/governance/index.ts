@@ -52,6 +52,7 @@ export {
   serializeGovernanceEvent,
 } from './event.ts';
 export { foldGovernance } from './fold.ts';
+export { bySameName, bySubject, type PersonOf } from './person.ts';
 export {
   type KeySubjects,
   type RevocableChain,

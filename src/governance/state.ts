@@ -8,11 +8,13 @@ import { type EnrolledEnvironment, environmentEnrolment, environmentRetirement }
 import type {
   AgentEnrolled,
   AgentRetired,
+  ApprovalReviewed,
   ArtifactIssued,
   GovernanceEvent,
   RevocationHandle,
   Revoked,
 } from './event.ts';
+import { bySameName } from './person.ts';
 import type { Revocation, RevocationHandles } from './revocation.ts';
 import { VersionedMap } from './versioned-map.ts';
 
@@ -200,10 +202,15 @@ export class GovernanceState {
     return earliest;
   }
 
-  /** Why an event would change nothing here; undefined where it takes effect. For whoever is about to append it. */
+  /**
+   * Why an event would change nothing here, or is no longer taken although it would; undefined where neither is so. For whoever
+   * is about to append it.
+   */
   findConflict(event: GovernanceEvent): string | undefined {
     const next = this.#effectOf(event);
-    return typeof next === 'string' ? next : undefined;
+    if (typeof next === 'string') return next;
+    // Not in the fold: what was recorded before names were compared has the effect that it had then.
+    return event.event === 'approval.reviewed' ? this.#findOwnReview(event) : undefined;
   }
 
   /** The state after one more entry. Throws `TypeError` for an event that would not parse. */
@@ -211,6 +218,14 @@ export class GovernanceState {
     const effect = this.#effectOf(event);
     const changes = typeof effect === 'string' ? {} : effect();
     return new GovernanceState({ ...this.#fields, ...changes, epoch: this.epoch + 1 });
+  }
+
+  #findOwnReview({ statement: { nonce, reviewer } }: ApprovalReviewed): string | undefined {
+    const personOf = bySameName(this.domain);
+    const approver = this.approvals.byNonce(nonce)?.statement.approver;
+    return approver !== undefined && personOf(approver) === personOf(reviewer)
+      ? `whoever broke the glass, as ${approver}, does not review it`
+      : undefined;
   }
 
   /** What an event changes, not yet done, or why it changes nothing. */

@@ -23,7 +23,7 @@ import {
   systemClock,
   writeFileDurably,
 } from '../../src/governor/index.ts';
-import { writeKeyFile } from '../../src/key/index.ts';
+import { SigningKey, writeKeyFile } from '../../src/key/index.ts';
 import { TestWorkloadApi } from '../../src/mesh/workload-api/workload-api.test-support.ts';
 import { buildPolicyBundle } from '../../src/policy/index.ts';
 import { DEFAULT_CONFIG } from '../../src/server/config/index.ts';
@@ -293,6 +293,29 @@ describe('MCP over HTTP', () => {
     expect(
       (await writ({ cwd: folder }, 'mcp', 'connect', 'http://127.0.0.1:1/', '--wit', witFile)).code,
     ).toBe(1);
+  });
+
+  test('writ mcp connect leaves no stream of the Workload API open where the key is another’s: it ends', async () => {
+    const [artifact, key] = [join(folder, 'fs.json'), join(folder, 'stranger.jwk')];
+    writeFileSync(artifact, JSON.stringify({ aat_chain: [artifactFor(ECHOED, connected.audience)] }));
+    must(writeKeyFile(key, SigningKey.generate()));
+    const api = await TestWorkloadApi.start();
+    try {
+      const ended = new Promise((resolve) => {
+        api.answers.FetchWITSVID = (stream) => {
+          stream.on('cancelled', resolve);
+          stream.write({ svids: [] });
+        };
+      });
+      const url = `http://127.0.0.1:${endpoint.port}/mcp`;
+      const held = ['--artifact', artifact, '--key', key, '--workload-api', api.endpoint];
+      expect(await writ({ cwd: folder }, 'mcp', 'connect', url, ...held)).toMatchObject({
+        ...{ code: 1, err: expect.stringContaining('not the holder key') },
+      });
+      await ended;
+    } finally {
+      api.close();
+    }
   });
 
   test('denies what was proven of other arguments', async () => {

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { digestOf, type JsonObject } from '../../codec/index.ts';
 import { environmentFileText } from '../../governor/index.ts';
+import { TestWorkloadApi } from '../../mesh/workload-api/workload-api.test-support.ts';
 import type { OutcomeReceipt } from '../../receipt/index.ts';
 import { govern } from './function.ts';
 import { SdkWorld, unopenedWrit } from './sdk.test-support.ts';
@@ -362,6 +363,31 @@ describe('openWrit', () => {
 
   it('rejects where there is no trust domain', async () => {
     await expect(world.open({ home: '/nonexistent' })).rejects.toThrow('run "writ init" first');
+  });
+
+  it('leaves nothing open where it cannot be opened: no stream of the Workload API, no log', async () => {
+    await world.grant({ [READ]: {} });
+    const api = await TestWorkloadApi.start();
+    try {
+      const ended = new Promise((resolve) => {
+        api.answers.FetchWITSVID = (stream) => {
+          stream.on('cancelled', resolve);
+          stream.write({ svids: [] });
+        };
+      });
+      const unmeasured = () => Promise.reject(new Error('unmeasured'));
+      await expect(world.open({ measure: unmeasured, workload: { endpoint: api.endpoint } })).rejects.toThrow(
+        'unmeasured',
+      );
+      await ended;
+    } finally {
+      api.close();
+    }
+    await expect(world.open({ workload: 'here' as never })).rejects.toThrow(TypeError);
+    const writ = await open();
+    await governed(writ).read({ path: '/a' });
+    // Were it still open, this would be in the log of a second instance.
+    expect((await world.entries(writ)).decisions.at(-1)).toMatchObject({ verdict: 'permit', tool: READ });
   });
 
   it.each([

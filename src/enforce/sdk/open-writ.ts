@@ -75,7 +75,7 @@ export async function openWrit(options: WritOptions): Promise<Writ> {
   const chain = readArtifact(home, options);
   const environment = environmentOf(home, options);
   const { components } = environment;
-  const [workload, governor] = await Promise.all([
+  const [shown, chosen] = await Promise.allSettled([
     isDenial(chain) ? undefined : shownWorkload(chain, options),
     chooseGovernor(options.daemon ?? 'found', {
       home,
@@ -86,34 +86,38 @@ export async function openWrit(options: WritOptions): Promise<Writ> {
       ...(maxLineageDepth === undefined ? {} : { maxLineageDepth }),
       ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
     }),
-  ]).catch((error: unknown) => {
-    environment.stop();
-    throw error;
-  });
-  if (isDenial(governor)) {
+  ]);
+  const workload = shown.status === 'fulfilled' ? shown.value : undefined;
+  const governor = chosen.status === 'fulfilled' ? chosen.value : undefined;
+  const close = async (): Promise<void> => {
     workload?.close();
     environment.stop();
+    if (governor !== undefined && !isDenial(governor)) await governor.close();
+  };
+  try {
+    if (shown.status === 'rejected') throw shown.reason;
+    if (chosen.status === 'rejected') throw chosen.reason;
+    const opened = mustOpen(chosen.value);
+    environment.follow(opened);
+    const presenter = isDenial(chain)
+      ? chain
+      : presenterOf({ home, chain, audience: opened.audience, workload, wallMs: clock?.wallMs });
+    return new Writ({
+      governor: opened.governor,
+      presenter,
+      home: home.folder,
+      name,
+      scheme,
+      pinnedDigest: (id) => opened.pinnedDigest(id),
+      onTools: (tools) => opened.setTools(tools),
+      concludeLater: (executionId, end) => opened.concludeLater(executionId, end),
+      close,
+    });
+  } catch (error) {
+    // Nobody else could: the caller has nothing to close.
+    await close();
+    throw error;
   }
-  const opened = mustOpen(governor);
-  environment.follow(opened);
-  const presenter = isDenial(chain)
-    ? chain
-    : presenterOf({ home, chain, audience: opened.audience, workload, wallMs: clock?.wallMs });
-  return new Writ({
-    governor: opened.governor,
-    presenter,
-    home: home.folder,
-    name,
-    scheme,
-    pinnedDigest: (id) => opened.pinnedDigest(id),
-    onTools: (tools) => opened.setTools(tools),
-    concludeLater: (executionId, end) => opened.concludeLater(executionId, end),
-    close: () => {
-      workload?.close();
-      environment.stop();
-      return opened.close();
-    },
-  });
 }
 
 function shownWorkload(

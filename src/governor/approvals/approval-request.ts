@@ -1,12 +1,16 @@
 import {
   type ApprovalFact,
   approvalsOfOthers,
-  bySameName,
   checkApprovals,
   missingApprovals,
-  type PersonOf,
 } from '../../decision/index.ts';
-import { type GivenApproval, type GovernanceState, REQUEST_SECONDS } from '../../governance/index.ts';
+import {
+  bySameName,
+  type GivenApproval,
+  type GovernanceState,
+  type PersonOf,
+  REQUEST_SECONDS,
+} from '../../governance/index.ts';
 import type { ApprovalsSeen, DecisionReceipt } from '../../receipt/index.ts';
 import type { LogReader } from '../../tlog/index.ts';
 import { factOfApproval, isSpent, spentAt } from './find-approvals.ts';
@@ -73,6 +77,7 @@ export function requestOfReceipt(
   const personOf = bySameName(state.domain);
   const subjects = [
     ...(initiator === undefined ? [] : [initiator.id]),
+    ...(receipt.workload === undefined ? [] : [receipt.workload.id]),
     ...holders.flatMap((thumbprint) => state.subjectsOf(thumbprint)),
   ];
   const standing = state.approvalsOf(approvals.action);

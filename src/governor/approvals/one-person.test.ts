@@ -1,8 +1,15 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TestApprover } from '../../../test/support/test-approver.ts';
 import { must, nowSeconds, TestDomain, WRITE } from '../../../test/support/trust-domain.ts';
+import { digestOf } from '../../codec/index.ts';
 import { isDenial } from '../../denial/index.ts';
-import { type DecisionReceipt, parseDecisionReceipt, serializeReceipt } from '../../receipt/index.ts';
+import { GOVERNANCE_EVENT } from '../../governance/index.ts';
+import {
+  type DecisionReceipt,
+  parseDecisionReceipt,
+  serializeReceipt,
+  type WorkloadFacts,
+} from '../../receipt/index.ts';
 import { openSqliteLogReader } from '../../storage/index.ts';
 import {
   type ApprovalRequest,
@@ -13,7 +20,8 @@ import {
   replayLog,
 } from '../index.ts';
 import type { OpenedGovernor } from '../open.ts';
-import { recordApproval, statementFor } from './sign-off.ts';
+import { findOwnRequest, requestOfReceipt } from './approval-request.ts';
+import { recordApproval, recordReview, reviewStatementFor, statementFor } from './sign-off.ts';
 
 const POLICY = '@approval("operator:2") permit (principal, action, resource);';
 
@@ -128,6 +136,64 @@ it('who had an artifact issued for somebody else does not approve what is done u
     expect(await say(id, own, 'reject')).toBe('recorded');
     expect(await call(chain)).toMatchObject({ code: 'approval.rejected', ran: false });
   }
+});
+
+it('who broke the glass does not review that under another name; what was recorded before stands', async () => {
+  const { id } = await call(artifactOf(caller('dora')));
+  const verdict = {
+    ...{ approver: ada.subject, role: 'break-glass', decision: 'approve' as const },
+    reason: 'incident 17',
+  };
+  const broken = must(statementFor(domain.home, requestOf(id), verdict, nowSeconds()));
+  expect(await recordApproval(domain.home, broken, ada.sign(broken), by())).toBeUndefined();
+  const reviewBy = (approver: TestApprover) => {
+    const said = { nonce: broken.nonce, reviewer: approver.subject, finding: 'justified' };
+    const statement = reviewStatementFor(domain.home, said, nowSeconds());
+    return { statement, signature: approver.sign(statement) };
+  };
+  const state = () => {
+    const follower = must(openGovernanceFollower(domain.home));
+    follower.close();
+    return follower.view.state;
+  };
+  const waiting = (of = state()) => of.approvals.unreviewed.map(({ statement }) => statement.nonce);
+  const own = reviewBy(token);
+  expect(await recordReview(domain.home, own.statement, own.signature, by())).toMatchObject({
+    detail: expect.stringMatching(/as .*user\/ada, does not review it/),
+  });
+  expect(waiting()).toEqual([broken.nonce]);
+  const event = {
+    type: GOVERNANCE_EVENT,
+    event: 'approval.reviewed',
+    at: nowSeconds(),
+    actor: 'test',
+  } as const;
+  expect(waiting(state().apply({ ...event, ...own }))).toEqual([]);
+  const others = reviewBy(bob);
+  expect(await recordReview(domain.home, others.statement, others.signature, by())).toBeUndefined();
+  expect(waiting()).toEqual([]);
+});
+
+it('the workload that called does not approve: its consent is not shown as one that counts', async () => {
+  const { id } = await call(artifactOf(caller('dora')));
+  for (const approver of [ada, bob]) expect(await say(id, approver, 'approve')).toBe('recorded');
+  const { log, index, receipt } = requestOf(id);
+  const workload: WorkloadFacts = {
+    ...{ id: bob.subject, kind: 'wit-svid', expSeconds: nowSeconds() + 60 },
+    ...{ credential: digestOf('token'), bundle: digestOf('bundle') },
+  };
+  const follower = must(openGovernanceFollower(domain.home));
+  follower.close();
+  const reader = openSqliteLogReader(domain.home.executionLogFolder('fs'));
+  const asked = { log, index, receipt: { ...receipt, workload } };
+  const request = requestOfReceipt(asked, reader, follower.view.state, Date.now());
+  reader.close();
+  if (request === undefined) throw new Error('no request');
+  // As it is decided: spec/governance.md §5.
+  expect(request).toMatchObject({ status: 'open', missing: [{ role: 'operator', people: 1 }] });
+  expect(findOwnRequest(request, { approver: bob.subject, decision: 'approve' }, 'test.local')).toMatch(
+    /asks for/,
+  );
 });
 
 it('others of that name are others: in another trust domain, an agent, a longer path', async () => {

@@ -1,6 +1,6 @@
 import type { Digest } from '../../codec/index.ts';
 import { type Denial, deny, isDenial } from '../../denial/index.ts';
-import { type Component, MAX_TOOLS } from '../../environment/index.ts';
+import { type Component, measurableTools } from '../../environment/index.ts';
 import type { MeasuredTool } from '../enforcement-point.ts';
 import type { ExecutionEnd } from '../execution.ts';
 import type { Governor } from '../governor.ts';
@@ -79,9 +79,9 @@ export async function connectGovernor(
         approvalsUrl: governor.approvalsUrl,
         pinnedDigest: (tool) => governor.pinnedDigest(tool),
         setTools(tools) {
-          // As where it is decided here: what cannot be measured is not listed, and what was before stands.
-          if (tools.length > MAX_TOOLS) throw new TypeError(`more than ${MAX_TOOLS} tools`);
-          governor.setTools(tools);
+          // As where it is decided here: what cannot be measured is not listed, and what was before stands. The daemon would
+          // end the session for it, and all that runs in it.
+          governor.setTools(measurableTools(tools));
         },
         setComponents: (measured, atSeconds) => governor.setComponents(measured, atSeconds),
         concludeLater: (executionId, end) => governor.concludeLater(executionId, end),

@@ -207,13 +207,28 @@ describe('a governor behind a socket', () => {
       runs += 1;
       return succeed();
     };
-    // Nameless, so it is refused: what the daemon measured last is no longer what there is.
-    connected.setTools([{ id: '', digest: `sha256:${'0'.repeat(64)}` }]);
+    // Without a digest, so it is refused: what the daemon measured last is no longer what there is.
+    connected.setTools([{ id: 'mcp://fs/tools/x', digest: 'none' as never }]);
     const denied = await connected.governor.run(call(), effect);
     expect([codeOf(denied), runs]).toEqual(['log.unavailable', 0]);
     connected.setTools([]);
     await expect.poll(async () => codeOf(await connected.governor.run(call(), effect))).toBe('permit');
     expect(runs).toBe(1);
+  });
+
+  it('a server that lists what cannot be measured does not end the session for what else there is', async () => {
+    const digest = `sha256:${'0'.repeat(64)}` as const;
+    // A name of a thousand characters, percent-encoded, is no component's.
+    connected.setTools(
+      ['x', 'é'.repeat(900)].map((name) => ({ id: `mcp://fs/tools/${encodeURIComponent(name)}`, digest })),
+    );
+    expect(codeOf(await connected.governor.run(call(), succeed))).toBe('permit');
+    const long = Array.from({ length: 4096 }, (_, at) => ({
+      id: `mcp://fs/tools/${'x'.repeat(1000)}${at}`,
+      digest,
+    }));
+    expect(() => connected.setTools(long)).toThrow(TypeError);
+    expect(codeOf(await connected.governor.run(call(), succeed))).toBe('permit');
   });
 
   it('stops what runs when what was measured of its runtime is no longer what it is bound to', async () => {
