@@ -1,15 +1,16 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
     globalSetup: 'test/support/built-package.ts',
     pool: 'forks',
-    // One a core, where the default leaves a core to nobody: much of the time goes into waiting for processes.
-    maxWorkers: '100%',
+    // More than cores: much of the time goes into waiting for processes and disks.
+    maxWorkers: Math.ceil(availableParallelism() * 1.5),
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [
-      // What is imported once is not imported by each file again: a quarter of the time. No module keeps what another test's could trip over.
+      // What one file imported the next does not load again, which would take as long as most tests: no module keeps state of tests.
       { extends: true, test: { name: 'src', include: ['src/**/*.test.ts'], isolate: false } },
       { extends: true, test: { name: 'test', include: ['test/**/*.test.ts'] } },
     ],
