@@ -5,7 +5,6 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { createPresenter, readToken } from '../src/artifact/index.ts';
 import { isDenial } from '../src/denial/index.ts';
 import {
@@ -22,12 +21,15 @@ import {
 import { confinementComponents } from '../src/environment/index.ts';
 import { openGovernor, publishPolicy, revoke } from '../src/governor/index.ts';
 import { buildPolicyBundle } from '../src/policy/index.ts';
+import { setup, teardown } from '../test/support/built-package.ts';
 import { must, nowSeconds, TestDomain } from '../test/support/trust-domain.ts';
 import { median, print } from './measure.ts';
 import { sameByHand } from './same-by-hand.ts';
 
 const rounds = Number(process.argv[2] ?? 15);
-const writ = join(import.meta.dirname, '..', 'bin', 'writ.js');
+// As it is published: bundled.
+await setup();
+const writ = must(process.env.WRIT_TEST_PROGRAM ?? '');
 const confiner = must(findConfiner());
 const shell = must(readProgram('/bin/sh'));
 const tool = execTool('shell', shell, 'read');
@@ -200,3 +202,4 @@ print(
   `adds ${(median(commands) - median(hand)).toFixed(0)} ms`,
 );
 domain.dispose();
+teardown();
