@@ -15,8 +15,6 @@ let folder = '';
 export async function setup(): Promise<void> {
   mkdirSync(CACHE, { recursive: true });
   folder = mkdtempSync(join(CACHE, 'writ-test-'));
-  // Programs run as accounts that own nothing: they must be able to read it.
-  mkdirSync(join(folder, 'dist'), { mode: 0o755 });
   await Promise.all([
     buildProgram(join(folder, 'dist', 'program')),
     buildLibrary(join(folder, 'dist', 'src')),
