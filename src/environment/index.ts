@@ -5,7 +5,7 @@ export { checkToolDefinition } from './check-tool-definition.ts';
 export { readBootId } from './collectors/boot.ts';
 export { isEnforcerKnown, measureEnforcer } from './collectors/enforcer.ts';
 export { EnvironmentWatch, type EnvironmentWatchOptions } from './collectors/environment-watch.ts';
-export { digestFile } from './collectors/file-digest.ts';
+export { digestFile, fileIdentity } from './collectors/file-digest.ts';
 export { keepDigests, recallDigests } from './collectors/kept-digests.ts';
 export {
   type ProcessFacts,

@@ -177,8 +177,7 @@ export class EnforcementPoint {
       : undefined;
     const asSeen = supervisedMeasurement(supervisor);
     /** INVARIANT: it throws on what it cannot measure, and nothing has changed then: what was measured is never taken for what is. */
-    const take = (next: Known) => {
-      const again = measureNow(next);
+    const take = (next: Known, again = measureNow(next)) => {
       known = next;
       quotes?.setEnvironment(again.digest);
       measurement = withQuotes(again, quotes?.all ?? []);
@@ -212,8 +211,9 @@ export class EnforcementPoint {
       governor,
       setTools(tools) {
         const next = { ...known, tools };
-        if (measureNow(next).digest === measurement.digest) known = next;
-        else take(next);
+        const again = measureNow(next);
+        if (again.digest === measurement.digest) known = next;
+        else take(next, again);
       },
       setComponents(components, atSeconds, bootId) {
         take({ ...known, components, atSeconds, bootId });

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import type { Component } from '../component.ts';
+import { fileIdentity } from './file-digest.ts';
 import { PathWatchers } from './path-watchers.ts';
 import type { OnRead, WatchTarget } from './watch-target.ts';
 
@@ -118,8 +119,7 @@ export class EnvironmentWatch {
     return this.#targets
       .map(({ path }) => {
         try {
-          const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
-          return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
+          return fileIdentity(statSync(path, { bigint: true }));
         } catch {
           return '-';
         }

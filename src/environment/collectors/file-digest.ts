@@ -14,10 +14,7 @@ const MAX_CACHED = 4096;
  */
 const SETTLED_MS = 2000;
 
-/**
- * Digests, or their coming, by the file's identity and times. Change time is the kernel's own: whoever rewrites a file
- * cannot set it.
- */
+/** Digests, or their coming, by {@link fileIdentity}. */
 const cache = new Map<string, Promise<Digest | undefined>>();
 
 /**
@@ -28,13 +25,13 @@ export async function digestFile(path: string | Buffer): Promise<Digest | undefi
   let file: FileHandle | undefined;
   try {
     // Hundreds of files are known at each start: looking at one takes microseconds, opening it a turn of the event loop.
-    const known = cache.get(identityOf(statSync(path, { bigint: true })));
+    const known = cache.get(fileIdentity(statSync(path, { bigint: true })));
     if (known !== undefined && (await known) !== undefined) return await known;
     // Opening a FIFO would otherwise wait for its writer.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const status = await file.stat({ bigint: true });
     if (!status.isFile() || status.size > MAX_FILE_BYTES) return undefined;
-    const identity = identityOf(status);
+    const identity = fileIdentity(status);
     const cached = cache.get(identity);
     // Whoever began it may have failed for reasons of its own: only an answer is shared.
     const shared = cached && (await cached);
@@ -55,7 +52,7 @@ export async function digestFile(path: string | Buffer): Promise<Digest | undefi
 /** Whether this file, as it now stands, was digested before. */
 export async function isDigestKnown(path: string): Promise<boolean> {
   try {
-    return cache.has(identityOf(await stat(path, { bigint: true })));
+    return cache.has(fileIdentity(await stat(path, { bigint: true })));
   } catch {
     return false;
   }
@@ -76,7 +73,11 @@ export async function knownDigests(): Promise<Record<string, Digest>> {
   return known;
 }
 
-function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+/**
+ * Of a file in one state: another one after a write, but in the same tick of its times. Change time is the kernel's own: whoever
+ * rewrites a file, or puts another in its place, cannot set it.
+ */
+export function fileIdentity({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return [dev, ino, size, mtimeNs, ctimeNs].join(':');
 }
 
@@ -84,7 +85,7 @@ function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
 async function digestUnchanged(file: FileHandle, identity: string): Promise<Digest | undefined> {
   try {
     const digest = await digestHandle(file);
-    return identityOf(await file.stat({ bigint: true })) === identity ? digest : undefined;
+    return fileIdentity(await file.stat({ bigint: true })) === identity ? digest : undefined;
   } catch {
     return undefined;
   }

@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 
 /** What the kernel says of a process (proc_pid_stat(5), proc_pid_status(5), namespaces(7)). */
 export interface ProcessFacts {
@@ -10,6 +10,7 @@ export interface ProcessFacts {
    */
   readonly image: string;
   readonly parentPid: number;
+  /** Who traces it, or a thread of it; 0: nobody. */
   readonly tracerPid: number;
   readonly uid: number;
   readonly gid: number;
@@ -18,6 +19,8 @@ export interface ProcessFacts {
 }
 
 const NAMESPACES = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'user', 'uts'] as const;
+/** Each costs a file to read, some ten microseconds: of a process with more nobody tells whether it is traced. */
+const MAX_THREADS = 512;
 /** Of proc_pid_stat(5), from the third on, which follows the name. */
 const FIELD = { state: 0, parentPid: 1, startTicks: 19, startStack: 25, argStart: 45, envStart: 47 } as const;
 
@@ -41,7 +44,7 @@ export function readProcessFacts(pid: number): ProcessFacts | undefined {
     const facts = {
       startTicks: Number(fields[FIELD.startTicks]),
       parentPid: Number(fields[FIELD.parentPid]),
-      tracerPid: numberOf(status, /^TracerPid:\t(\d+)$/m),
+      tracerPid: tracerOf(folder),
       // The effective one.
       uid: numberOf(status, /^Uid:\t\d+\t(\d+)\t/m),
       gid: numberOf(status, /^Gid:\t\d+\t(\d+)\t/m),
@@ -57,6 +60,29 @@ export function readProcessFacts(pid: number): ProcessFacts | undefined {
     return { ...facts, image: [...layout, dev, ino].join(':'), foreignNamespaces };
   } catch {
     return undefined;
+  }
+}
+
+/** INVARIANT: every thread is looked at: each is traced for itself (ptrace(2)), and all of them share their memory. */
+function tracerOf(folder: string): number {
+  const threads = readdirSync(`${folder}/task`);
+  if (threads.length > MAX_THREADS) return Number.NaN;
+  for (const thread of threads) {
+    const status = statusOf(`${folder}/task/${thread}`);
+    const tracer = status === undefined ? 0 : numberOf(status, /^TracerPid:\t(\d+)$/m);
+    if (tracer !== 0) return tracer;
+  }
+  return 0;
+}
+
+/** Of a thread; undefined where it ended meanwhile. */
+function statusOf(thread: string): string | undefined {
+  try {
+    return readFileSync(`${thread}/status`, 'latin1');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH'))
+      return undefined;
+    throw error;
   }
 }
 

@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { basename, isAbsolute, join, resolve } from 'node:path';
 import { digestOf } from '../../codec/index.ts';
 import type { Component } from '../component.ts';
 import { readBoundedText } from './bounded-text.ts';
+import { foldersUp } from './nearest.ts';
 import { digestTree } from './tree-digest.ts';
 import { isForeignFolder, type OnRead } from './watch-target.ts';
 
@@ -51,10 +52,10 @@ export async function measureRepository(
 }
 
 async function findRoot(folder: string): Promise<string | undefined> {
-  for (let at = resolve(folder); ; at = dirname(at)) {
+  for (const at of foldersUp(resolve(folder))) {
     if (await exists(join(at, '.git'))) return at;
-    if (at === dirname(at)) return undefined;
   }
+  return undefined;
 }
 
 /** What HEAD leads to, through the refs it names, loose or packed (gitrepository-layout(5)). */

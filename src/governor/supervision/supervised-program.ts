@@ -7,6 +7,7 @@ import {
   type Component,
   digestFile,
   digestTree,
+  fileIdentity,
   measureUpstream,
   SUPERVISED_KIND,
   SUPERVISOR_COLLECTOR,
@@ -143,11 +144,9 @@ async function stateOf(path: string): Promise<string> {
   return digestOf(states.sort().join('\n'));
 }
 
-/** Change time is the kernel's own: whoever rewrites a file, or puts another in its place, cannot set it. */
 async function identityOf(path: string): Promise<string> {
   try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = await lstat(path, { bigint: true });
-    return [dev, ino, size, mtimeNs, ctimeNs].join(':');
+    return fileIdentity(await lstat(path, { bigint: true }));
   } catch {
     return '-';
   }
