@@ -6,6 +6,7 @@ import {
   type ExecAsk,
   execPointName,
   execToolId,
+  isBeneath,
   type Limits,
   type NarrowLimit,
   type NarrowPath,
@@ -172,17 +173,15 @@ function pathsOf(cwd: string, { read, write }: ExecAsk): Pick<ExecAsk, 'read' | 
 }
 
 function unusedOf(asked: readonly string[], paths: readonly NarrowPath[]): readonly string[] {
-  return asked.filter((root) => !paths.some(({ path }) => path === root || path.startsWith(`${root}/`)));
+  return asked.filter((root) => !paths.some(({ path }) => isBeneath(root, path)));
 }
 
 /** Whether the sandbox has a folder once these paths are granted. */
 function isBrought(folder: string, paths: readonly NarrowPath[]): boolean {
-  const isWithin = (outer: string, inner: string): boolean =>
-    outer === '/' || inner === outer || inner.startsWith(`${outer}/`);
   return (
     folder === '/tmp' ||
-    isWithin('/usr', folder) ||
-    paths.some(({ path }) => isWithin(folder, path) || isWithin(path, folder))
+    isBeneath('/usr', folder) ||
+    paths.some(({ path }) => isBeneath(folder, path) || isBeneath(path, folder))
   );
 }
 
