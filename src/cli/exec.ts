@@ -17,7 +17,7 @@ import {
   type MeasuredEnvironment,
   openGovernor,
 } from '../governor/index.ts';
-import { findHolderKey, localAgents } from './agents.ts';
+import { defaultAgent, findHolderKey } from './agents.ts';
 import { artifactPath, readArtifactFile } from './artifact-file.ts';
 import { CliError, denied, type ExitCode, usageError } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
@@ -217,9 +217,7 @@ async function openFor(
 }
 
 function artifactFileOf(home: Home, cwd: string, point: string, { artifact, agent }: Options): string {
-  const [only, ...others] = localAgents(home);
-  const caller = agent ?? (only !== undefined && others.length === 0 ? only : 'agent');
-  return artifactPath(home, cwd, artifact ?? `${caller}-${point}`);
+  return artifactPath(home, cwd, artifact ?? `${agent ?? defaultAgent(home)}-${point}`);
 }
 
 /** Where there is nothing to present, that is why the call is denied, on record. */

@@ -13,7 +13,7 @@ import {
   systemClock,
 } from '../governor/index.ts';
 import { readKeyFile, type SigningKey } from '../key/index.ts';
-import { findHolderKey, localAgents } from './agents.ts';
+import { defaultAgent, findHolderKey } from './agents.ts';
 import { artifactPath, mustReadArtifact } from './artifact-file.ts';
 import { CliError, denied, failure, usageError } from './cli-error.ts';
 import { shellLine } from './client-config.ts';
@@ -44,7 +44,6 @@ export const CONSOLE_URL_OPTION = [
   '--console-url <url>',
   'where people approve: clients that can show a URL are sent there (default: what the daemon is configured with)',
 ] as const;
-const DEFAULT_AGENT = 'agent';
 
 /** What is asked of every command that runs the gateway. */
 export interface GatewayChoice {
@@ -131,12 +130,6 @@ export function holderOf(
     );
   }
   return { chain, key: found.key };
-}
-
-function defaultAgent(home: Home): string {
-  const agents = localAgents(home);
-  const [only] = agents;
-  return agents.length === 1 && only !== undefined ? only : DEFAULT_AGENT;
 }
 
 function holderThumbprint(chain: readonly string[]): string | undefined {
