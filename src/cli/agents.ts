@@ -1,7 +1,7 @@
 import { isUri } from '../artifact/index.ts';
 import { isDenial } from '../denial/index.ts';
 import type { GovernanceState } from '../governance/index.ts';
-import { type Home, isLocalName } from '../governor/index.ts';
+import { type Home, isLocalName, localAgents } from '../governor/index.ts';
 import { parsePublicJwk, type VerificationKey } from '../key/index.ts';
 import { failure, usageError } from './cli-error.ts';
 import { orUsage, readJsonFile } from './input-file.ts';
@@ -9,6 +9,13 @@ import { orUsage, readJsonFile } from './input-file.ts';
 export { findHolderKey, localAgents } from '../governor/index.ts';
 
 const MAX_JWK_BYTES = 16_384;
+const DEFAULT_AGENT = 'agent';
+
+/** Who calls where nobody is named: the only agent there is, else `agent`. */
+export function defaultAgent(home: Home | undefined): string {
+  const [only, ...others] = home === undefined ? [] : localAgents(home);
+  return only !== undefined && others.length === 0 ? only : DEFAULT_AGENT;
+}
 
 /** The subject of an agent given by name (`builder`) or by URI. */
 export function agentSubject(home: Home, nameOrUri: string): string {

@@ -4,9 +4,9 @@ import { CliError, type ExitCode } from './cli-error.ts';
 import type { FoundProgram } from './exec-program.ts';
 
 /** As other programs that run programs have it (env, nohup, docker run). */
-const DENIED = 126;
+export const DENIED = 126;
 /** As shells have it: 128 and SIGKILL's number. */
-const KILLED = 137;
+export const KILLED = 137;
 
 /** What `writ exec` ends with: the program's own exit code, or why there is none. */
 export function conclude(

@@ -6,6 +6,7 @@ import {
   type ExecAsk,
   execPointName,
   execToolId,
+  isBeneath,
   type Limits,
   type NarrowLimit,
   type NarrowPath,
@@ -14,9 +15,9 @@ import {
   resolveAsk,
 } from '../enforce/exec/index.ts';
 import type { Component } from '../environment/index.ts';
-import { type Home, type NarrowProposal, proposeNarrow } from '../governor/index.ts';
+import { type NarrowProposal, proposeNarrow } from '../governor/index.ts';
 import type { NetworkFacts } from '../receipt/index.ts';
-import { localAgents } from './agents.ts';
+import { defaultAgent } from './agents.ts';
 import { denied, failure } from './cli-error.ts';
 import { currentCall } from './current-call.ts';
 import { commandsFor, effectsOf, type ProposedCommands, scriptOf } from './exec-commands.ts';
@@ -116,7 +117,7 @@ export function proposeRecorded(session: Session, recorded: Recorded): ExecPropo
   const tools: JsonObject = { [execToolId(name)]: proposal.grant.tools[action.tool] ?? {} };
   const commands = commandsFor(writCommand(session), {
     name,
-    agent: recorded.agent ?? onlyAgent(home),
+    agent: recorded.agent ?? defaultAgent(home),
     program: {
       path: program.path,
       digest: program.digest,
@@ -172,17 +173,15 @@ function pathsOf(cwd: string, { read, write }: ExecAsk): Pick<ExecAsk, 'read' | 
 }
 
 function unusedOf(asked: readonly string[], paths: readonly NarrowPath[]): readonly string[] {
-  return asked.filter((root) => !paths.some(({ path }) => path === root || path.startsWith(`${root}/`)));
+  return asked.filter((root) => !paths.some(({ path }) => isBeneath(root, path)));
 }
 
 /** Whether the sandbox has a folder once these paths are granted. */
 function isBrought(folder: string, paths: readonly NarrowPath[]): boolean {
-  const isWithin = (outer: string, inner: string): boolean =>
-    outer === '/' || inner === outer || inner.startsWith(`${outer}/`);
   return (
     folder === '/tmp' ||
-    isWithin('/usr', folder) ||
-    paths.some(({ path }) => isWithin(folder, path) || isWithin(path, folder))
+    isBeneath('/usr', folder) ||
+    paths.some(({ path }) => isBeneath(folder, path) || isBeneath(path, folder))
   );
 }
 
@@ -206,11 +205,6 @@ function largestOf(
 ): { readonly largestFileBytes?: number } {
   if (written === undefined || !written.complete || written.count > written.files.length) return {};
   return { largestFileBytes: Math.max(0, ...written.files.map(({ bytes }) => bytes)) };
-}
-
-function onlyAgent(home: Home | undefined): string {
-  const [only, ...others] = home === undefined ? [] : localAgents(home);
-  return only !== undefined && others.length === 0 ? only : 'agent';
 }
 
 /** How Writ is called here, in the domain that was named. */

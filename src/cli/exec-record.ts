@@ -1,10 +1,7 @@
 import { closeSync } from 'node:fs';
 import { isDenial } from '../denial/index.ts';
 import {
-  accountOf,
-  type BoundInput,
   type Confiner,
-  type ExecAsk,
   type ExecOutcome,
   execTool,
   findConfiner,
@@ -16,7 +13,9 @@ import {
 import { type Home, isLocalName, openHome } from '../governor/index.ts';
 import { CliError, denied, type ExitCode, failure, usageError } from './cli-error.ts';
 import { parseDuration } from './duration.ts';
-import { type ExecOptions, environmentOf, limitsOf } from './exec-options.ts';
+import { askOf } from './exec-ask.ts';
+import { DENIED, KILLED } from './exec-conclusion.ts';
+import type { ExecOptions } from './exec-options.ts';
 import { freeName, type LocatedProgram, locateProgram } from './exec-program.ts';
 import { proposeRecorded } from './exec-proposal.ts';
 import { tellProposal } from './exec-proposal-text.ts';
@@ -48,9 +47,6 @@ interface Subject {
   readonly stored: LocatedProgram['stored'];
   readonly confiner: Confiner;
 }
-
-const KILLED = 137;
-const DENIED = 126;
 
 /**
  * Runs a program once in a trust domain that is gone afterwards, on copies of what it is granted, and proposes the
@@ -90,7 +86,7 @@ export async function recordExec(
           'name one on another file system: TMPDIR=/var/tmp writ exec --record …',
         );
       }
-      const ask = askOf(session, line.slice(1), options, subject, input);
+      const ask = askOf(session, { ...subject, argv: line.slice(1), input }, options);
       let relayed: Promise<void> | undefined;
       const run = await recordRun(
         domain,
@@ -168,30 +164,6 @@ async function findSubject(session: Session, command: string): Promise<Subject> 
     program,
     stored,
     confiner,
-  };
-}
-
-function askOf(
-  { surroundings }: Session,
-  argv: readonly string[],
-  options: RecordOptions,
-  { program, stored, confiner }: Subject,
-  input: BoundInput | undefined,
-): ExecAsk {
-  return {
-    program,
-    argv,
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    environment: new Map([
-      ...Object.entries(stored?.env ?? {}),
-      ...environmentOf(options.env, surroundings.environment),
-    ]),
-    read: options.read ?? stored?.read ?? [],
-    write: options.write ?? stored?.write ?? [],
-    network: options.net ?? stored?.network ?? [],
-    limits: limitsOf(options, stored?.limits),
-    ...(input === undefined ? {} : { stdinDigest: input.digest }),
-    account: accountOf(confiner),
   };
 }
 

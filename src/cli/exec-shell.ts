@@ -8,6 +8,7 @@ import { type Pipeline, parseShellLine, type SimpleCommand, type Target } from '
 import { programFile } from '../governor/index.ts';
 import { CliError, type ExitCode } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
+import { DENIED, KILLED } from './exec-conclusion.ts';
 import type { Session } from './session.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -132,9 +133,9 @@ class Shell {
   async #ended(child: ChildProcess): Promise<ExitCode> {
     try {
       await once(child, 'close');
-      return child.exitCode ?? 137;
+      return child.exitCode ?? KILLED;
     } catch {
-      return 126;
+      return DENIED;
     } finally {
       this.#children.delete(child);
     }

@@ -1,14 +1,7 @@
 import { closeSync } from 'node:fs';
 import { createPresenter, type Presenter, readToken } from '../artifact/index.ts';
 import { type Denial, deny, isDenial } from '../denial/index.ts';
-import {
-  accountOf,
-  type ExecAsk,
-  execPointName,
-  execTool,
-  findConfiner,
-  runExec,
-} from '../enforce/exec/index.ts';
+import { execPointName, execTool, findConfiner, runExec } from '../enforce/exec/index.ts';
 import {
   type ConnectedGovernor,
   type ConnectOptions,
@@ -17,15 +10,16 @@ import {
   type MeasuredEnvironment,
   openGovernor,
 } from '../governor/index.ts';
-import { findHolderKey, localAgents } from './agents.ts';
+import { defaultAgent, findHolderKey } from './agents.ts';
 import { artifactPath, readArtifactFile } from './artifact-file.ts';
 import { CliError, denied, type ExitCode, usageError } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
 import { parseDuration } from './duration.ts';
+import { askOf } from './exec-ask.ts';
 import { conclude } from './exec-conclusion.ts';
 import { explainExec } from './exec-explain.ts';
 import { type ExecMeasuring, measuringOf } from './exec-measure.ts';
-import { addExecOptions, type ExecOptions, environmentOf, limitsOf } from './exec-options.ts';
+import { addExecOptions, type ExecOptions } from './exec-options.ts';
 import { findProgram } from './exec-program.ts';
 import { passSignals } from './exec-signals.ts';
 import { asksForStdin, bindStdin } from './exec-stdin.ts';
@@ -129,21 +123,7 @@ async function exec(session: Session, line: readonly string[], options: Options)
   const chain = readArtifactFile(file);
   const isBound = asksForStdin(chain, tool.id);
   const input = isBound && options.explain !== true ? await bindStdin(surroundings) : undefined;
-  const ask: ExecAsk = {
-    program,
-    argv,
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    environment: new Map([
-      ...Object.entries(stored.env),
-      ...environmentOf(options.env, surroundings.environment),
-    ]),
-    read: options.read ?? stored.read,
-    write: options.write ?? stored.write,
-    network: options.net ?? stored.network,
-    limits: limitsOf(options, stored.limits),
-    ...(input === undefined ? {} : { stdinDigest: input.digest }),
-    account: accountOf(confiner),
-  };
+  const ask = askOf(session, { program, argv, stored, confiner, input }, options);
   if (options.explain === true) {
     return await explainExec(session, { home, ask, tool, confiner, chain, file });
   }
@@ -217,9 +197,7 @@ async function openFor(
 }
 
 function artifactFileOf(home: Home, cwd: string, point: string, { artifact, agent }: Options): string {
-  const [only, ...others] = localAgents(home);
-  const caller = agent ?? (only !== undefined && others.length === 0 ? only : 'agent');
-  return artifactPath(home, cwd, artifact ?? `${caller}-${point}`);
+  return artifactPath(home, cwd, artifact ?? `${agent ?? defaultAgent(home)}-${point}`);
 }
 
 /** Where there is nothing to present, that is why the call is denied, on record. */

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { readToken, verifyChain } from '../artifact/index.ts';
 import { isDenial } from '../denial/index.ts';
-import { type DenialStyle, isServerName } from '../enforce/mcp/index.ts';
+import { createPresenter, type DenialStyle, isServerName, type Presenter } from '../enforce/mcp/index.ts';
 import {
   type ConnectedGovernor,
   chooseGovernor,
@@ -13,7 +13,7 @@ import {
   systemClock,
 } from '../governor/index.ts';
 import { readKeyFile, type SigningKey } from '../key/index.ts';
-import { findHolderKey, localAgents } from './agents.ts';
+import { defaultAgent, findHolderKey } from './agents.ts';
 import { artifactPath, mustReadArtifact } from './artifact-file.ts';
 import { CliError, denied, failure, usageError } from './cli-error.ts';
 import { shellLine } from './client-config.ts';
@@ -44,7 +44,6 @@ export const CONSOLE_URL_OPTION = [
   '--console-url <url>',
   'where people approve: clients that can show a URL are sent there (default: what the daemon is configured with)',
 ] as const;
-const DEFAULT_AGENT = 'agent';
 
 /** What is asked of every command that runs the gateway. */
 export interface GatewayChoice {
@@ -103,12 +102,18 @@ export function upstreamOf(
 }
 
 /** The artifact to present and the key it is bound to. */
+interface Held {
+  readonly chain: readonly string[];
+  readonly key: SigningKey;
+}
+
+/** Read, or the end of the command. */
 export function holderOf(
   home: Home,
   cwd: string,
   { agent, artifact, name }: GatewayChoice,
   command: readonly string[],
-): { readonly chain: readonly string[]; readonly key: SigningKey } {
+): Held {
   const path = artifactPath(home, cwd, artifact ?? `${agent ?? defaultAgent(home)}-${name}`);
   const chain = mustReadArtifact(
     path,
@@ -131,12 +136,6 @@ export function holderOf(
     );
   }
   return { chain, key: found.key };
-}
-
-function defaultAgent(home: Home): string {
-  const agents = localAgents(home);
-  const [only] = agents;
-  return agents.length === 1 && only !== undefined ? only : DEFAULT_AGENT;
 }
 
 function holderThumbprint(chain: readonly string[]): string | undefined {
@@ -169,8 +168,20 @@ export async function openGovernorFor(
   );
 }
 
+/** Presents what the agent holds, to those that the governor speaks for. */
+export function presenterOf(
+  session: Session,
+  { chain, key }: Held,
+  { home, name, audience }: { readonly home: Home; readonly name: string; readonly audience: string },
+): Presenter {
+  warnOfArtifact(session, currentAnchors(home), chain, name);
+  const presenter = createPresenter({ chain, signer: key, audience });
+  if (isDenial(presenter)) throw denied(presenter, 'see it with "writ artifact inspect"');
+  return presenter;
+}
+
 /** Trust anchors as they now stand; undefined where the governance log cannot be read. */
-export function currentAnchors(home: Home): TrustAnchors | undefined {
+function currentAnchors(home: Home): TrustAnchors | undefined {
   const follower = openGovernanceFollower(home, systemClock, { policy: false });
   if (isDenial(follower)) return undefined;
   const { anchors } = follower.view.state;
@@ -181,7 +192,7 @@ export function currentAnchors(home: Home): TrustAnchors | undefined {
 type TrustAnchors = GovernanceView['state']['anchors'];
 
 /** Said once, at the start: an artifact that is denied will be denied at every call. */
-export function warnOfArtifact(
+function warnOfArtifact(
   { output, nowSeconds }: Session,
   anchors: TrustAnchors | undefined,
   chain: readonly string[],

@@ -16,7 +16,7 @@ import {
   type ToolDefinition,
   toolDefinitionDigest,
 } from '../policy/index.ts';
-import { localAgents } from './agents.ts';
+import { defaultAgent, localAgents } from './agents.ts';
 import { readArtifactFile, writeArtifact } from './artifact-file.ts';
 import { denied, failure, usageError } from './cli-error.ts';
 import { readGovernance } from './governance.ts';
@@ -72,13 +72,10 @@ export interface AdoptedServer {
   readonly grant: (policy: ReadyPolicy) => Promise<GrantedArtifact>;
 }
 
-const DEFAULT_AGENT = 'agent';
-
 /** The agent's key and its enrolment; the only agent there is, where none is named. */
 export async function ensureAgent(home: Home, named: string | undefined, by: By): Promise<ReadyAgent> {
   const existing = localAgents(home);
-  const [only] = existing;
-  const name = named ?? (existing.length === 1 && only !== undefined ? only : DEFAULT_AGENT);
+  const name = named ?? defaultAgent(home);
   const file = home.agentKeyFile(name);
   const created = !existsSync(file);
   if (created) {

@@ -5,7 +5,6 @@ import { verifyChain } from '../artifact/index.ts';
 import { deny, isDenial } from '../denial/index.ts';
 import {
   createDiagnose,
-  createPresenter,
   governedUpstream,
   McpEndpoint,
   multiplexer,
@@ -13,7 +12,6 @@ import {
   type Presenter,
 } from '../enforce/mcp/index.ts';
 import {
-  type ConnectedGovernor,
   type GovernanceFollower,
   type Home,
   openGovernanceFollower,
@@ -28,7 +26,6 @@ import {
   CONFINE_OPTION,
   CONSOLE_URL_OPTION,
   consoleUrlOf,
-  currentAnchors,
   DAEMON_HELP,
   DAEMON_OPTION,
   daemonUseOf,
@@ -37,9 +34,9 @@ import {
   holderOf,
   openGovernorFor,
   openHomeFor,
+  presenterOf,
   serverNameOf,
   upstreamOf,
-  warnOfArtifact,
 } from './gateway-choice.ts';
 import { ListedTools } from './listed-tools.ts';
 import { isLoopback, parseListen, urlOf } from './listen-address.ts';
@@ -170,7 +167,8 @@ async function serve(session: Session, command: readonly string[], options: Opti
   let follower: GovernanceFollower | undefined;
   try {
     environment.follow(opened);
-    const presenter = held === undefined ? ABSENT : localPresenter(session, home, opened, held, name);
+    const presenter =
+      held === undefined ? ABSENT : presenterOf(session, held, { home, name, audience: opened.audience });
     follower = requirePresentation ? mustFollow(home) : undefined;
     const stands = (chain: readonly string[]): boolean =>
       follower !== undefined && standsNow(follower, chain, session.nowSeconds);
@@ -257,19 +255,6 @@ const ABSENT: Presenter = {
   grants: () => false,
   present: () => deny('artifact.missing', 'nothing was presented for this'),
 };
-
-function localPresenter(
-  session: Session,
-  home: Home,
-  opened: ConnectedGovernor,
-  { chain, key }: ReturnType<typeof holderOf>,
-  name: string,
-): Presenter {
-  warnOfArtifact(session, currentAnchors(home), chain, name);
-  const presenter = createPresenter({ chain, signer: key, audience: opened.audience });
-  if (isDenial(presenter)) throw denied(presenter, 'see it with "writ artifact inspect"');
-  return presenter;
-}
 
 function upstreamsOf(
   { surroundings }: Session,

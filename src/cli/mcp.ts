@@ -1,9 +1,8 @@
 import { delimiter, join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import { isDenial } from '../denial/index.ts';
-import { createPresenter, type GatewayExit, runMcpGateway, UpstreamProcess } from '../enforce/mcp/index.ts';
+import { type GatewayExit, runMcpGateway, UpstreamProcess } from '../enforce/mcp/index.ts';
 import { isLocalName } from '../governor/index.ts';
-import { denied, type ExitCode, failure, usageError } from './cli-error.ts';
+import { type ExitCode, failure, usageError } from './cli-error.ts';
 import { type Define, examples } from './command.ts';
 import { type ConfineOptions, confineUpstream, refuseUnconfined } from './confined-upstream.ts';
 import { parseDuration } from './duration.ts';
@@ -13,7 +12,6 @@ import {
   CONFINE_OPTION,
   CONSOLE_URL_OPTION,
   consoleUrlOf,
-  currentAnchors,
   DAEMON_HELP,
   DAEMON_OPTION,
   daemonUseOf,
@@ -21,9 +19,9 @@ import {
   holderOf,
   openGovernorFor,
   openHomeFor,
+  presenterOf,
   serverNameOf,
   upstreamOf,
-  warnOfArtifact,
 } from './gateway-choice.ts';
 import { measure } from './measure.ts';
 import { measureRuntime } from './measured-surroundings.ts';
@@ -108,7 +106,7 @@ async function mcp(session: Session, command: readonly string[], options: Option
     refuseUnconfined(options);
     refuseExposedHome(home.folder, upstream);
   }
-  const { chain, key } = holderOf(home, surroundings.cwd, options, [upstream.command, ...upstream.args]);
+  const held = holderOf(home, surroundings.cwd, options, [upstream.command, ...upstream.args]);
   // What the upstream's program is, is read while everything else is.
   const searchPath = surroundings.path.join(delimiter);
   const digests = join(home.folder, 'cache', 'digests.json');
@@ -128,9 +126,7 @@ async function mcp(session: Session, command: readonly string[], options: Option
     const opened = await openGovernorFor(session, use, { home, name, components: environment.components });
     environment.follow(opened);
     try {
-      warnOfArtifact(session, currentAnchors(home), chain, name);
-      const presenter = createPresenter({ chain, signer: key, audience: opened.audience });
-      if (isDenial(presenter)) throw denied(presenter, 'see it with "writ artifact inspect"');
+      const presenter = presenterOf(session, held, { home, name, audience: opened.audience });
       const consoleUrl = consoleAsked ?? opened.approvalsUrl;
       // Signals end the gateway in order: calls are concluded, the log is published.
       const exit = await withSignals((signal) =>

@@ -15,7 +15,8 @@ export interface GrantedPath extends OpenedPath {
   readonly inode: bigint;
 }
 
-const O_PATH = 0o10000000;
+/** Of open(2): names a file, and neither reads nor writes it. */
+export const O_PATH = 0o10000000;
 const MAX_PATHS = 128;
 
 export interface PathAsk {

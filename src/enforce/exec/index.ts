@@ -17,6 +17,7 @@ export { runCanariesUnlessKept } from './kept-canaries.ts';
 export { DEFAULT_LIMITS, findBadLimit, type Limits } from './limits.ts';
 export { destinationText, parseNetwork } from './network-grant.ts';
 export { PROXY_VARIABLES } from './network-launch.ts';
+export { isBeneath } from './path-lineage.ts';
 export { type Program, programComponents, readProgram } from './program.ts';
 export { isChangeableByOthers, ROOT } from './program-place.ts';
 export {

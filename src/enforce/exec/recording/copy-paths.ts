@@ -1,8 +1,8 @@
-import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Denial, deny, isDenial } from '../../../denial/index.ts';
-import { closePaths, type GrantedPath } from '../granted-path.ts';
-import { lineageOf } from '../path-lineage.ts';
+import { closePaths, type GrantedPath, O_PATH } from '../granted-path.ts';
+import { identityOf, lineageOf } from '../path-lineage.ts';
 import { type CopiedEntry, type CopyBounds, type LeftOut, looksLikeDomain, TreeCopy } from './tree-copy.ts';
 
 /** Copies of granted paths, which a recorded run has in their place. */
@@ -29,8 +29,6 @@ export const COPY_BOUNDS: CopyBounds = {
   maxDepth: 64,
 };
 
-const O_PATH = 0o10000000;
-
 /**
  * Copies granted paths, so that a program can run on them and nothing of the machine changes. Of what is granted for
  * reading, nobody may write the copies. They are bound writable nevertheless: the kernel notes no access times on what is
@@ -42,7 +40,7 @@ export async function copyPaths(
   paths: readonly GrantedPath[],
   { folder, excluded, bounds = COPY_BOUNDS, signal }: CopyOptions,
 ): Promise<PathCopies | Denial> {
-  const secret = new Set(excluded.flatMap(identityOf));
+  const secret = new Set(excluded.flatMap((path) => identityOf(path) ?? []));
   const tree = new TreeCopy({ secret, bounds, ...(signal === undefined ? {} : { signal }) });
   const standIns: GrantedPath[] = [];
   try {
@@ -95,9 +93,4 @@ function standInFor({ path }: GrantedPath, source: string): GrantedPath {
   const file = openSync(source, O_PATH | constants.O_NOFOLLOW);
   const { dev: device, ino: inode } = fstatSync(file, { bigint: true });
   return { path, source, access: 'write', device, inode, file };
-}
-
-function identityOf(path: string): readonly string[] {
-  const status = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return status === undefined ? [] : [`${status.dev}:${status.ino}`];
 }

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { isBeneath } from '../path-lineage.ts';
 import type { PathUse } from './path-use.ts';
 
 /** A path to grant, and why it is this one. */
@@ -83,8 +84,4 @@ function mergeMostCrowded(wanted: Map<string, PathUse['access']>, roots: readonl
   for (const path of paths) wanted.delete(path);
   want(wanted, folder, isWritten ? 'write' : 'read');
   return true;
-}
-
-function isBeneath(root: string, path: string): boolean {
-  return path === root || path.startsWith(`${root}/`);
 }
