@@ -122,7 +122,7 @@ export function addApprovalSigning(api: Api, ports: DaemonPorts): void {
     exposure: 'approve',
     body: newStatement,
     async handle(context, asked, caller) {
-      const found = await findRequest(ports, context);
+      const found = findRequest(ports, context);
       if (found instanceof Response) return found;
       const { request, state } = found;
       const { approver, decision: said, reason, seconds } = asked;
@@ -179,7 +179,7 @@ export function addApprovalSigning(api: Api, ports: DaemonPorts): void {
     idempotent: true,
     body: signedStatement,
     async handle(context, body, caller) {
-      const found = await findRequest(ports, context);
+      const found = findRequest(ports, context);
       if (found instanceof Response) return found;
       const { request, action, state } = found;
       const own = ownRequest(request, caller);
@@ -200,7 +200,7 @@ export function addApprovalSigning(api: Api, ports: DaemonPorts): void {
         { request: request.id, approver, role, decision: said, actor: caller.id },
         'approval',
       );
-      const now = await findRequest(ports, context);
+      const now = findRequest(ports, context);
       return now instanceof Response ? now : context.json(describeInFull(now.request, now.action), 201);
     },
   });
