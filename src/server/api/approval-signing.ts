@@ -206,7 +206,7 @@ export function addApprovalSigning(api: Api, ports: DaemonPorts): void {
   });
 }
 
-/** Whoever had the artifact issued, with this very token, has no part in approving what is done under it. */
+/** Who asks, under the name of this very token, has no part in approving it, not even as who sends it. */
 function ownRequest({ requesters }: ApprovalRequest, { id, role }: Caller): Denial | undefined {
   return role !== 'owner' && requesters.includes(id)
     ? deny('identity.mismatch', `${id} asks for this action, and has no part in approving it`)
