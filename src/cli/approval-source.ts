@@ -10,7 +10,7 @@ export async function withRequests<T>(
   use: (requests: ApprovalRequests, state: GovernanceState) => T | Promise<T>,
 ): Promise<T> {
   const { state } = readGovernance(home);
-  const requests = ApprovalRequests.open(home);
+  const requests = ApprovalRequests.open(home, state);
   if (isDenial(requests)) throw denied(requests);
   try {
     return await use(requests, state);

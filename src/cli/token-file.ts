@@ -8,8 +8,8 @@ const TOKEN = /^[A-Za-z0-9._~+/-]{24,1024}=*$/;
 
 /** Bearer tokens, one a line; empty lines and lines that start with `#` are passed over. Only the owner may read the file. */
 export function readTokenFile(cwd: string, file: string): readonly string[] {
-  const text = readPrivateFile(resolve(cwd, file));
-  if (isDenial(text)) throw usageError(text.detail.replace(/^key /, 'token file '));
+  const text = readPrivateFile(resolve(cwd, file), 'token file');
+  if (isDenial(text)) throw usageError(text.detail);
   const tokens = text
     .split('\n')
     .map((line) => line.trim())

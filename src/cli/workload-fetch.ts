@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import { ENDPOINT_VARIABLE, type WitIdentity, WorkloadApi, type X509Identity } from '../mesh/index.ts';
+import { ENDPOINT_VARIABLE } from '../governor/index.ts';
+import { type WitIdentity, WorkloadApi, type X509Identity } from '../mesh/index.ts';
 import { pemOfCertificates } from '../workload/index.ts';
 import { failure, usageError } from './cli-error.ts';
 import { type Define, examples } from './command.ts';

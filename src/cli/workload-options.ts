@@ -2,7 +2,12 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { PresenterOptions } from '../artifact/index.ts';
 import { isDenial } from '../denial/index.ts';
-import { chooseWorkload, type ShownWorkload, type WorkloadFrom } from '../governor/index.ts';
+import {
+  chooseWorkload,
+  ENDPOINT_VARIABLE,
+  type ShownWorkload,
+  type WorkloadFrom,
+} from '../governor/index.ts';
 import { usageError } from './cli-error.ts';
 import type { Session } from './session.ts';
 
@@ -12,9 +17,6 @@ export interface WorkloadOptions {
   readonly wit?: string;
   readonly witKey?: string;
 }
-
-/** As SPIFFE names it (Workload Endpoint §4). */
-const ENDPOINT_VARIABLE = 'SPIFFE_ENDPOINT_SOCKET';
 
 export function addWorkloadOptions(command: Command): Command {
   return command

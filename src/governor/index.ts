@@ -132,6 +132,7 @@ export { DecisionTracer } from './tracing/decision-tracer.ts';
 export { cosignerFor, readWitnessPolicy } from './witness-policy-file.ts';
 export {
   chooseWorkload,
+  ENDPOINT_VARIABLE,
   type ShownWorkload,
   type WorkloadChoice,
   type WorkloadFrom,

@@ -1,6 +1,5 @@
 export { WitnessClient, type WitnessClientOptions } from './witness-client.ts';
 export {
-  ENDPOINT_VARIABLE,
   type Watcher,
   type WitIdentity,
   WorkloadApi,

@@ -14,6 +14,7 @@ import {
   chooseGovernor,
   chooseWorkload,
   type DaemonUse,
+  ENDPOINT_VARIABLE,
   findHolderKey,
   findHomeFolder,
   type GovernorOptions,
@@ -124,7 +125,7 @@ function shownWorkload(
   chain: readonly string[],
   { workload: from, workloadWithinMs: withinMs }: WritOptions,
 ): Promise<ShownWorkload | undefined> {
-  const endpoint = process.env.SPIFFE_ENDPOINT_SOCKET;
+  const endpoint = process.env[ENDPOINT_VARIABLE];
   return chooseWorkload(chain, { from, endpoint, ...(withinMs === undefined ? {} : { withinMs }) });
 }
 

@@ -4,6 +4,7 @@ import type { GovernanceState } from '../../governance/index.ts';
 import { readKeyFile } from '../../key/index.ts';
 import { LogLocked, openSqliteLogReader, type SqliteLogReader, withSqliteLog } from '../../storage/index.ts';
 import { formatVkey, noteVerifier, openCheckpoint } from '../../tlog/index.ts';
+import { systemClock } from '../clock.ts';
 import { type ExecutionRecord, listExecutionLogs, readExecution } from '../execution-record.ts';
 import { openGovernanceFollower } from '../governance-follower.ts';
 import type { Home } from '../home.ts';
@@ -116,7 +117,7 @@ export class DomainLogs {
 }
 
 function followedState(home: Home): GovernanceState | Denial {
-  const follower = openGovernanceFollower(home);
+  const follower = openGovernanceFollower(home, systemClock, { policy: false });
   if (isDenial(follower)) return follower;
   follower.close();
   return follower.view.state;

@@ -68,18 +68,16 @@ async function withRequests<T>(
   home: Home,
   use: (requests: ApprovalRequests, state: GovernanceState) => Promise<T | Denial>,
 ): Promise<T | Denial> {
-  const governance = openGovernanceFollower(home, systemClock);
+  const governance = openGovernanceFollower(home, systemClock, { policy: false });
   if (isDenial(governance)) return governance;
-  const requests = ApprovalRequests.open(home);
-  if (isDenial(requests)) {
-    governance.close();
-    return requests;
-  }
+  governance.close();
+  const { state } = governance.view;
+  const requests = ApprovalRequests.open(home, state);
+  if (isDenial(requests)) return requests;
   try {
-    return await use(requests, governance.view.state);
+    return await use(requests, state);
   } finally {
     requests.close();
-    governance.close();
   }
 }
 

@@ -4,6 +4,9 @@ import type { WorkloadSource } from '../../workload/index.ts';
 import { type WitFileNames, WitFiles } from './wit-files.ts';
 import { WitOfWorkloadApi } from './wit-of-workload-api.ts';
 
+/** The variable that names the endpoint to workloads (SPIFFE Workload Endpoint §4). */
+export const ENDPOINT_VARIABLE = 'SPIFFE_ENDPOINT_SOCKET';
+
 /** Where the identity of this workload comes from. `none`: it shows none. */
 export type WorkloadFrom = WitFileNames | { readonly endpoint: string } | 'none';
 
@@ -17,7 +20,7 @@ export interface ShownWorkload {
 export interface WorkloadChoice {
   /** What somebody chose. */
   readonly from?: WorkloadFrom | undefined;
-  /** What `SPIFFE_ENDPOINT_SOCKET` says: asked where nothing was chosen and the artifact names a workload. */
+  /** What {@link ENDPOINT_VARIABLE} says: asked where nothing was chosen and the artifact names a workload. */
   readonly endpoint?: string | undefined;
   /** How long to wait for the Workload API. Default: 10 s. */
   readonly withinMs?: number;

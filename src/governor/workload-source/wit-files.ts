@@ -62,10 +62,10 @@ export class WitFiles implements WorkloadSource {
 }
 
 function readPair({ witFile, keyFile }: WitFileNames): HeldWit | string {
-  const wit = readPrivateFile(witFile);
+  const wit = readPrivateFile(witFile, 'token');
   const pem = readPrivateFile(keyFile);
   // Of the files themselves it may be said what is wrong; never what is in them.
-  if (isDenial(wit)) return wit.detail.replace(/^key /, 'token ');
+  if (isDenial(wit)) return wit.detail;
   if (isDenial(pem)) return pem.detail;
   try {
     const held = holdWit(wit.trim(), createPrivateKey(pem));

@@ -1,6 +1,3 @@
-/** The variable that names the endpoint to workloads (SPIFFE Workload Endpoint §4). */
-export const ENDPOINT_VARIABLE = 'SPIFFE_ENDPOINT_SOCKET';
-
 /**
  * The gRPC target of a Workload API endpoint: an absolute path of a Unix socket as a URI. Over TCP nothing would tell one
  * workload of a machine from another, so that is none here.

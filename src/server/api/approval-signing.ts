@@ -122,7 +122,7 @@ export function addApprovalSigning(api: Api, ports: DaemonPorts): void {
     exposure: 'approve',
     body: newStatement,
     async handle(context, asked, caller) {
-      const found = await findRequest(ports, context);
+      const found = findRequest(ports, context);
       if (found instanceof Response) return found;
       const { request, state } = found;
       const { approver, decision: said, reason, seconds } = asked;
@@ -179,7 +179,7 @@ export function addApprovalSigning(api: Api, ports: DaemonPorts): void {
     idempotent: true,
     body: signedStatement,
     async handle(context, body, caller) {
-      const found = await findRequest(ports, context);
+      const found = findRequest(ports, context);
       if (found instanceof Response) return found;
       const { request, action, state } = found;
       const own = ownRequest(request, caller);
@@ -200,13 +200,13 @@ export function addApprovalSigning(api: Api, ports: DaemonPorts): void {
         { request: request.id, approver, role, decision: said, actor: caller.id },
         'approval',
       );
-      const now = await findRequest(ports, context);
+      const now = findRequest(ports, context);
       return now instanceof Response ? now : context.json(describeInFull(now.request, now.action), 201);
     },
   });
 }
 
-/** Whoever had the artifact issued, with this very token, has no part in approving what is done under it. */
+/** Who asks, under the name of this very token, has no part in approving it, not even as who sends it. */
 function ownRequest({ requesters }: ApprovalRequest, { id, role }: Caller): Denial | undefined {
   return role !== 'owner' && requesters.includes(id)
     ? deny('identity.mismatch', `${id} asks for this action, and has no part in approving it`)

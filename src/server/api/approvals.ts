@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { type Denial, isDenial } from '../../denial/index.ts';
+import { isDenial } from '../../denial/index.ts';
 import type { GovernanceState } from '../../governance/index.ts';
 import {
   type ApprovalRequest,
@@ -42,6 +42,7 @@ const listQuery = z.strictObject({
 });
 
 export const requestParams = z.object({ request: z.string() });
+
 /** Requests for approval, as they are shown (DESIGN §5). */
 export function addApprovalOperations(api: Api, ports: DaemonPorts): void {
   addReading(api, ports);
@@ -112,7 +113,7 @@ function addReading(api: Api, ports: DaemonPorts): void {
     },
     exposure: 'read',
     async handle(context) {
-      const found = await findRequest(ports, context);
+      const found = findRequest(ports, context);
       if (found instanceof Response) return found;
       return answerJson(context, describeInFull(found.request, found.action));
     },
@@ -151,26 +152,19 @@ export interface FoundRequest {
 }
 
 /** The request that a path names, or the answer that there is none. */
-export function findRequest(ports: DaemonPorts, context: Context): Promise<FoundRequest | Response> {
+export function findRequest(
+  { home, follower, clock }: DaemonPorts,
+  context: Context,
+): FoundRequest | Response {
   const id = context.req.param('request') ?? '';
-  const none = () => problem(404, 'No action with this id waits for approval.');
-  return withRequests<FoundRequest | Response>(ports, (requests, state) => {
-    const request = EXECUTION_ID.test(id) ? requests.find(id, state, ports.clock.wallMs()) : undefined;
-    return request === undefined || isDenial(request)
-      ? none()
-      : { request, action: requests.show(request), state };
-  }).then((found) => (isDenial(found) ? denialProblem(found, { detail: found.detail }) : found));
-}
-
-async function withRequests<T>(
-  { home, follower }: DaemonPorts,
-  use: (requests: ApprovalRequests, state: GovernanceState) => T | Promise<T>,
-): Promise<T | Denial> {
   const { state } = follower.refresh();
   const requests = ApprovalRequests.open(home, state);
-  if (isDenial(requests)) return requests;
+  if (isDenial(requests)) return denialProblem(requests, { detail: requests.detail });
   try {
-    return await use(requests, state);
+    const request = EXECUTION_ID.test(id) ? requests.find(id, state, clock.wallMs()) : undefined;
+    return request === undefined || isDenial(request)
+      ? problem(404, 'No action with this id waits for approval.')
+      : { request, action: requests.show(request), state };
   } finally {
     requests.close();
   }
