@@ -3,16 +3,12 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     globalSetup: 'test/support/built-package.ts',
     pool: 'forks',
     // More than cores: much of the time goes into waiting for processes and disks.
     maxWorkers: Math.ceil(availableParallelism() * 1.5),
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    projects: [
-      // What one file imported the next does not load again, which would take as long as most tests: no module keeps state of tests.
-      { extends: true, test: { name: 'src', include: ['src/**/*.test.ts'], isolate: false } },
-      { extends: true, test: { name: 'test', include: ['test/**/*.test.ts'] } },
-    ],
   },
 });
