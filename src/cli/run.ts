@@ -23,7 +23,6 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
   const program = new Command('writ');
   program
     .description(DESCRIPTION)
-    .version(version(), '-V, --version', 'print the version')
     .option('--json', 'print JSON')
     .option('--home <dir>', 'the trust domain (default: the nearest .writ above, else $WRIT_HOME)')
     .helpOption('-h, --help', 'show help')
@@ -45,6 +44,11 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     })
     .addHelpText('after', START)
     .exitOverride();
+
+  // Only where no command is named: of a command's options a value may start with -V, as the id of a token may.
+  if (!argv.some((word) => Object.hasOwn(COMMANDS, word))) {
+    program.version(version(), '-V, --version', 'print the version');
+  }
 
   const act: Act =
     <A extends unknown[]>(action: Action<A>) =>

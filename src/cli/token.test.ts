@@ -37,6 +37,9 @@ test('a name keeps its role while a token of it is accepted, and wrong words are
   expect((await run('token', 'new', '--role', 'root', '--name', 'x')).code).toBe(2);
   expect((await run('token', 'new', '--role', 'auditor', '--name', '../x')).code).toBe(2);
   expect((await run('token', 'revoke', 'nobody')).code).toBe(1);
+  // Ids are base64url: one in so many starts like an option.
+  const dashed = await run('token', 'revoke', 'ci', '--token', '-Vabcdefghijk', '--json');
+  expect(dashed.json).toMatchObject({ error: { code: 'not_found' } });
 });
 
 test('the configuration is checked with place and hint, and shown with its defaults', async () => {
