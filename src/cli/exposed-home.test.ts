@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { refuseExposedHome } from './exposed-home.ts';
 
 describe('a server that would be handed the keys', () => {
@@ -12,7 +12,6 @@ describe('a server that would be handed the keys', () => {
 
   beforeAll(() => {
     user = realpathSync(mkdtempSync(join(tmpdir(), 'writ-exposed-')));
-    vi.stubEnv('HOME', user);
     project = join(user, 'project');
     mkdirSync(project);
     home = join(project, '.writ');
@@ -22,10 +21,8 @@ describe('a server that would be handed the keys', () => {
     writeFileSync(join(home, 'log.sqlite'), '');
     symlinkSync(project, join(project, 'notes', 'link'));
   });
-  afterAll(() => {
-    vi.unstubAllEnvs();
-    rmSync(user, { recursive: true, force: true });
-  });
+  beforeEach(() => vi.stubEnv('HOME', user));
+  afterAll(() => rmSync(user, { recursive: true, force: true }));
 
   it.each([
     ['.'],
