@@ -1,7 +1,16 @@
-import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { codeOf, connect, processesIn, runWrit, writJson } from './cli-program.ts';
 import { fixtureServer } from './mcp-support.ts';
@@ -13,6 +22,18 @@ const call = (client: Client | undefined) =>
   codeOf(client?.callTool({ name: 'echo', arguments: { text: 'x' } }) ?? Promise.reject(new Error('none')));
 /** Daemons: `… --home FOLDER --json up …`. */
 const daemons = () => processesIn(`--home ${folder}/.writ --json up`);
+/** Sockets that the gateway of a client has open: some of them lead to the daemon. */
+function socketsOf({ transport }: Client): number {
+  if (!(transport instanceof StdioClientTransport)) throw new Error('no gateway');
+  const folder = `/proc/${transport.pid}/fd`;
+  return readdirSync(folder).filter((name) => {
+    try {
+      return readlinkSync(join(folder, name)).startsWith('socket:');
+    } catch {
+      return false;
+    }
+  }).length;
+}
 
 beforeAll(async () => {
   folder = realpathSync(mkdtempSync(join(tmpdir(), 'writ-demand-')));
@@ -50,8 +71,14 @@ it('gateways that start at once where none runs share one daemon, which decides 
 it('killed, its socket left behind, it is started again by the next call, and has lost nothing', async () => {
   const [client] = clients;
   const { pid } = await writJson(folder, 'up', 'status');
+  const before = clients.map(socketsOf);
   process.kill(Number(pid), 'SIGKILL');
   await vi.waitFor(() => expect(daemons()).toEqual([]), PATIENCE);
+  // A call that is asked of a daemon just gone is denied: whether it was recorded nobody can say. This is about those after it.
+  await vi.waitFor(() => {
+    const now = clients.map(socketsOf);
+    expect(now.every((count, at) => count < (before[at] ?? 0))).toBe(true);
+  }, PATIENCE);
   expect(existsSync(join(folder, '.writ/run/writ.sock'))).toBe(true);
   expect(await Promise.all(clients.map(call))).toEqual(['permitted', 'permitted']);
   expect(daemons()).toHaveLength(1);
